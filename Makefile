@@ -1,0 +1,63 @@
+# `make demo` and `make test` need nothing but Python 3.11+, make and network access to packages.
+
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; exit; }; done; echo python3)
+PY := .venv/bin/python
+PYTEST_ARGS ?=
+
+.PHONY: help setup up down demo test check lint fmt bench lock clean rabbitmq
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: setup ## a fleet, a few missions, what happened to them; takes a minute, then stops everything
+	@$(PY) examples/demo.py
+
+up: setup ## the whole stack with a demo fleet, until Ctrl-C
+	@$(PY) -m cli.main up
+
+down: .venv/.ready ## stop the stack of this folder
+	@$(PY) -m cli.main down
+
+test: setup ## all tests
+	@$(PY) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+check: lint ## lint and the tests that need no server, under 2 minutes
+	@$(PY) -m pytest -n 2 --dist loadfile -m "not stack" $(PYTEST_ARGS)
+
+lint: .venv/.ready ## ruff and mypy
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --check --quiet . || { echo "Not formatted; run: make fmt"; exit 1; }
+	@$(PY) -m mypy
+
+fmt: .venv/.ready ## format the code
+	@$(PY) -m ruff check --fix --quiet . || true
+	@$(PY) -m ruff format .
+
+bench: setup ## measure
+	@$(PY) -m benchmarks
+
+setup: .venv/.ready .venv-agents/.ready rabbitmq ## everything that the others need (they call it themselves)
+
+.venv/.ready: requirements.lock scripts/setup_python.sh
+	@scripts/setup_python.sh "$(PYTHON)" .venv requirements.lock
+	@pwd > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/muster.pth"
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m cli.main "$$@"\n' > .venv/bin/muster
+	@chmod +x .venv/bin/muster
+	@touch $@
+
+# The agent SDK's dependencies are older than ours, so the demo fleet has an environment of its own.
+.venv-agents/.ready: examples/agents.lock scripts/setup_python.sh
+	@scripts/setup_python.sh "$(PYTHON)" .venv-agents examples/agents.lock
+	@touch $@
+
+rabbitmq:
+	@scripts/setup_rabbitmq.sh
+
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+lock: ## pin the newest packages again (needs uv)
+	@$(COMPILE) --upgrade --all-extras pyproject.toml -o requirements.lock
+	@$(COMPILE) --upgrade examples/agents.in -o examples/agents.lock
+
+clean: down ## remove the environments and all data of this folder
+	@rm -rf .venv .venv-agents .muster build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,178 @@
+"""Send a step's assignments to their agents, one group at a time (`executing`).
+
+The intent is committed before the publish, and each assignment is published at most once, unless the broker returned or
+refused it. An intent without a confirm is an unknown outcome: the agent's report decides (design: what can be promised
+on motion).
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio import activity
+
+from activities.heartbeats import beating
+from activities.messages import address, message, start_time
+from activities.parts import Parts
+from fleet.downlink import Delivery, UnknownOutcome
+from missions.contracts import Activity, AssignmentsDispatched, DispatchAssignments, Outcome, ResendAssignment
+from missions.dispatch_order import dispatch_groups
+from missions.errors import MissionError, PartUnavailable
+from missions.events import EventSource
+from missions.planner_answers import planned_assignments
+from missions.principals import MUSTER
+from missions.statuses import AssignmentStatus, WorkProcessStatus
+from missions.transitions import ASSIGNMENT_ENDED
+from store import assignments, step_requests
+from store.database import Connection
+from store.work_process_status import LockedWorkProcess, change, lock
+
+_RETRY_PAUSE = 0.2
+
+
+@dataclass
+class _Group:
+    """One group, read and intended under the mission's lock."""
+
+    rows: Sequence[Any]
+    groups: int
+    dependencies: list[dict[str, Any]] = field(default_factory=list)
+    to_send: list[Any] = field(default_factory=list)
+    unconfirmed: list[int] = field(default_factory=list)
+
+
+class Dispatcher:
+    """The activities `dispatch_assignments` and `resend_assignment`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @activity.defn(name=Activity.DISPATCH_ASSIGNMENTS)
+    async def dispatch_assignments(self, call: DispatchAssignments) -> AssignmentsDispatched:
+        """Send one group; the first turns the step's answer into rows before. A retried call sends nothing twice."""
+        async with beating():
+            return await self._dispatch(call)
+
+    async def _dispatch(self, call: DispatchAssignments) -> AssignmentsDispatched:
+        try:
+            async with self._parts.database.transaction() as connection:
+                work_process = await lock(connection, call.work_process_id)
+                if work_process.superseded:
+                    return AssignmentsDispatched(outcome=Outcome.SUPERSEDED)
+                group = await self._intend(connection, work_process, call)
+        except MissionError as error:
+            return AssignmentsDispatched(outcome=Outcome.FAILED, failure=error.failure)
+        if group.to_send:
+            unheard = await self._publish(group)
+            await self._note(call.work_process_id, group, unheard)
+            # Agents that answered already do so by signal; only a retried call has to look for them.
+            if not unheard and len(group.to_send) == len(group.rows):
+                return _result(group, {})
+        async with self._parts.database.transaction() as connection:
+            return _result(group, await assignments.statuses(connection, [row["id"] for row in group.rows]))
+
+    async def _intend(
+        self, connection: Connection, work_process: LockedWorkProcess, call: DispatchAssignments
+    ) -> _Group:
+        rows = await assignments.of_step(connection, call.service_request_id)
+        if not rows and call.group == 0:
+            request = await step_requests.read(connection, call.service_request_id)
+            step, url = request["step"], request["service_url"] or ""
+            planned = planned_assignments(request["response"] or {}, step=step, url=url)
+            order = (request["response"] or {}).get("dispatch_order")
+            await assignments.plan(
+                connection, work_process, request, planned, dispatch_groups(len(planned), order, step=step)
+            )
+            rows = await assignments.of_step(connection, call.service_request_id)
+        groups = 1 + max((row["dispatch_group"] for row in rows), default=-1)
+        group = _Group([row for row in rows if row["dispatch_group"] == call.group], groups)
+        if not group.rows:
+            return group
+        if work_process.status is WorkProcessStatus.CALCULATING:
+            await change(
+                connection,
+                work_process,
+                WorkProcessStatus.EXECUTING,
+                principal=MUSTER,
+                source=EventSource.MISSION_WORKER,
+                transition=call.transition,
+            )
+        for row in group.rows:
+            if row["status"] not in (AssignmentStatus.NOT_READY_TO_DISPATCH, AssignmentStatus.TO_DISPATCH):
+                continue
+            if row["intent_at"] is None:
+                group.to_send.append(row)
+            elif row["dispatched_at"] is None:  # an earlier try died between intent and confirm
+                group.unconfirmed.append(row["id"])
+        await assignments.intend(connection, [row["id"] for row in group.to_send], start_time())
+        before = [row["id"] for row in rows if row["dispatch_group"] == call.group - 1]
+        group.dependencies = await assignments.dependency_results(connection, before) if before else []
+        return group
+
+    async def _publish(self, group: _Group) -> list[int]:
+        """Publish the group; returns the ids that nobody listened for. Unknown outcomes become `unconfirmed`."""
+        unheard = list(group.to_send)
+        deadline = time.monotonic() + self._parts.settings.reserve_return_window
+        while True:
+            outcomes = await asyncio.gather(
+                *(self._parts.downlink.assign(address(row), message(row, group.dependencies)) for row in unheard),
+                return_exceptions=True,
+            )
+            paired = list(zip(unheard, outcomes, strict=True))
+            group.unconfirmed += [row["id"] for row, outcome in paired if isinstance(outcome, UnknownOutcome)]
+            unsent = [
+                (row, o) for row, o in paired if isinstance(o, BaseException) and not isinstance(o, UnknownOutcome)
+            ]
+            if unsent:
+                await self._withdraw(group, paired, unsent)
+            unheard = [row for row, outcome in paired if outcome is Delivery.NOT_LISTENING]
+            if not unheard or time.monotonic() > deadline:
+                return [row["id"] for row in unheard]
+            await asyncio.sleep(_RETRY_PAUSE)
+
+    async def _withdraw(self, group: _Group, paired: list[Any], unsent: list[Any]) -> None:
+        """Some were surely not sent: take their intent back, note the others, and let the engine try again."""
+        first = unsent[0][1]
+        unheard = [row["id"] for row, outcome in paired if outcome is Delivery.NOT_LISTENING]
+        not_sent = [row["id"] for row, _ in unsent] + unheard
+        async with self._parts.database.transaction() as connection:
+            work_process_id = group.rows[0]["work_process_id"]
+            await lock(connection, work_process_id)
+            await assignments.withdraw_intent(connection, not_sent)
+            known = {row["id"] for row in group.to_send} - set(not_sent) - set(group.unconfirmed)
+            await assignments.sent(connection, work_process_id, known)
+        raise first if isinstance(first, PartUnavailable) else PartUnavailable("RabbitMQ", repr(first)) from first
+
+    async def _note(self, work_process_id: int, group: _Group, unheard: list[int]) -> None:
+        done = {row["id"] for row in group.to_send} - set(unheard) - set(group.unconfirmed)
+        async with self._parts.database.transaction() as connection:
+            await lock(connection, work_process_id)
+            await assignments.sent(connection, work_process_id, done)
+            await assignments.fail_unsent(
+                connection, work_process_id, unheard, "the agent is not listening for assignments"
+            )
+
+    @activity.defn(name=Activity.RESEND_ASSIGNMENT)
+    async def resend_assignment(self, call: ResendAssignment) -> None:
+        """Publish an assignment of unknown outcome once more, under the same id, as its recipe's policy says."""
+        async with self._parts.database.transaction() as connection:
+            row = await assignments.one(connection, call.assignment_id)
+            if row["status"] != AssignmentStatus.TO_DISPATCH or row["first_report_at"] is not None:
+                return
+        if await self._parts.downlink.assign(address(row), message(row)) is Delivery.DELIVERED:
+            async with self._parts.database.transaction() as connection:
+                await lock(connection, call.work_process_id)
+                await assignments.sent(connection, call.work_process_id, [call.assignment_id])
+
+
+def _result(group: _Group, statuses: dict[int, str]) -> AssignmentsDispatched:
+    return AssignmentsDispatched(
+        outcome=Outcome.DONE,
+        groups=group.groups,
+        sent=[row["id"] for row in group.rows],
+        unconfirmed=sorted(group.unconfirmed),
+        ended={str(i): status for i, status in statuses.items() if status in ASSIGNMENT_ENDED},
+        agents=", ".join(sorted({row["agent_name"] or row["agent_uuid"] for row in group.rows})),
+    )

@@ -1,0 +1,25 @@
+"""Heartbeats in the background, for activities that are long as a whole but never stuck in one place."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from temporalio import activity
+
+_INTERVAL = 1.0
+
+
+@contextlib.asynccontextmanager
+async def beating() -> AsyncIterator[None]:
+    """Tell the engine each second that the activity goes on; this is also how a cancel reaches it."""
+    task = asyncio.create_task(_beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _beat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(_INTERVAL)

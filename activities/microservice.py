@@ -1,0 +1,216 @@
+"""Activity type `microservice`: ask a planner or another service, and poll it until it has an answer (spec 2)."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from activities.activity_types import ActivityFailed, Preset, Service, StepContext, activity_type
+from activities.heartbeats import beating
+from missions.errors import Failure, FailureCode, PlanningFailed
+from missions.planner_answers import PlannerAnswer, read_answer
+from missions.statuses import ServiceRequestStatus
+
+# A fault of the way to the service, not of the request: another try may help.
+_RETRIED = frozenset({429, 502, 503, 504})
+
+
+class MicroserviceInput(BaseModel):
+    """Which service. The request itself is the mission's data with its context."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    service_type: str = Field(min_length=1, description="type of an enabled service")
+    service_config: dict[str, Any] | None = Field(None, description="replaces the service's config")
+
+
+@activity_type("microservice", preset=Preset.LONG)
+async def microservice(request: MicroserviceInput, context: StepContext) -> dict[str, Any]:
+    """Call a registered service and wait for its answer."""
+    service = context.service
+    if service is None:
+        raise ActivityFailed(f"step {context.step!r}: no service of type {request.service_type!r} was enabled")
+    if service.is_dummy:
+        return _dummy_answer(context)
+    async with beating():
+        return await _Call(context, service).answer()
+
+
+def _dummy_answer(context: StepContext) -> dict[str, Any]:
+    """A dummy service answers with its request; one that is no answer becomes every mission agent's assignment."""
+    request = context.request if isinstance(context.request, dict) else {"data": context.request}
+    if "results" in request or "result" in request:
+        return {"status": "ready", **request}
+    agents = context.context.get("mission_agent_ids", [])
+    return {"status": "ready", "results": [{"agent_id": agent, "assignment": request} for agent in agents]}
+
+
+class _Call:
+    """One step's conversation with its service."""
+
+    def __init__(self, context: StepContext, service: Service) -> None:
+        self._context = context
+        self._service = service
+        self._deadline = time.monotonic() + context.timeout - context.elapsed
+        self._headers = {"Accept": "application/json", "Idempotency-Key": context.idempotency_key}
+        if service.api_key:
+            self._headers["x-api-key"] = service.api_key
+        self._body = json.dumps(
+            {
+                "request": context.request,
+                "context": {k: v for k, v in context.context.items() if k != "mission_agent_ids"},
+                **({} if context.config is None else {"config": context.config}),
+            }
+        ).encode()
+
+    async def answer(self) -> dict[str, Any]:
+        """The service's final answer; raises PlanningFailed."""
+        job = self._context.job_id
+        if job is None:
+            # A cancel in mid-call must not lose the job's id: else nobody could tell the service to stop.
+            first = await _then_cancelled(self._submit())
+            if first.status is not ServiceRequestStatus.PENDING:
+                return self._settled(first)
+            if first.request_uid is None:
+                raise self._failed("answered `pending` without a request_id, so it cannot be polled")
+            job = first.request_uid
+        return self._settled(await self._poll(job))
+
+    async def _submit(self) -> PlannerAnswer:
+        first = await self._post()
+        uid = first.request_uid
+        if first.status is ServiceRequestStatus.PENDING and uid is not None and not await self._context.save_job(uid):
+            await cancel_job(self._context.http, self._service.url, self._service.api_key, uid)
+            raise asyncio.CancelledError
+        return first
+
+    async def _post(self) -> PlannerAnswer:
+        body = await self._exchange("POST", self._service.url, required=True)
+        return read_answer(body, step=self._context.step, url=self._service.url)
+
+    async def _poll(self, job: str) -> PlannerAnswer:
+        settings = self._context.settings
+        pause = settings.planner_poll_initial
+        while True:
+            await self._sleep(pause)
+            pause = min(pause * 1.5, settings.planner_poll_max)
+            body = await self._exchange("GET", self._url(job), required=False)
+            if body is None:
+                continue  # an empty answer to a poll says nothing
+            answer = read_answer(body, step=self._context.step, url=self._service.url)
+            if answer.status is not ServiceRequestStatus.PENDING:
+                return answer
+
+    def _url(self, job: str) -> str:
+        # helyOS joins them without a slash, so its sites' URLs end with one.
+        return f"{self._service.url.rstrip('/')}/{job}"
+
+    def _settled(self, answer: PlannerAnswer) -> dict[str, Any]:
+        if answer.status is ServiceRequestStatus.READY:
+            return dict(answer.body)
+        said = _excerpt(json.dumps(answer.body, ensure_ascii=False, default=str))
+        raise self._failed(f"ended the job as {answer.status.value!r}: {said}")
+
+    async def _exchange(self, method: str, url: str, *, required: bool) -> Any:
+        """One request, tried again after faults of the way; the JSON body, or None if it is empty."""
+        pause = 0.5
+        while True:
+            try:
+                status, content = await self._send(method, url)
+            except httpx.TransportError as error:
+                fault = f"{type(error).__name__}: {error}"
+            else:
+                if status not in _RETRIED:
+                    return self._read(status, content, required=required)
+                fault = f"HTTP {status}"
+            await self._sleep(pause * random.uniform(0.5, 1.5), fault)
+            pause = min(pause * 2, 10.0)
+
+    async def _send(self, method: str, url: str) -> tuple[int, bytes]:
+        limit = self._context.settings.max_response_bytes
+        content = self._body if method == "POST" else None
+        headers = self._headers if content is None else self._headers | {"Content-Type": "application/json"}
+        timeout = self._context.settings.planner_request_timeout
+        async with self._context.http.stream(
+            method, url, headers=headers, timeout=timeout, content=content
+        ) as response:
+            chunks, size = [], 0
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
+                if size > limit:
+                    raise self._failed(f"answered more than {limit} bytes (setting MUSTER_MAX_RESPONSE_BYTES)")
+                chunks.append(chunk)
+            return response.status_code, b"".join(chunks)
+
+    def _read(self, status: int, content: bytes, *, required: bool) -> Any:
+        if status >= 400:
+            raise self._failed(f"answered HTTP {status}: {_excerpt(content.decode(errors='replace'))}")
+        if not content.strip():
+            if required:
+                raise self._failed(f"answered HTTP {status} with an empty body")
+            return None
+        try:
+            return json.loads(content, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            raise self._failed(f"answered no JSON: {_excerpt(content.decode(errors='replace'))}") from None
+
+    async def _sleep(self, seconds: float, fault: str = "the job is still pending") -> None:
+        left = self._deadline - time.monotonic()
+        if left <= seconds:
+            await asyncio.sleep(max(left, 0))
+            raise PlanningFailed(
+                Failure(
+                    code=FailureCode.PLANNER_TIMEOUT,
+                    step=self._context.step,
+                    url=self._service.url,
+                    text=f"step {self._context.step!r}: the service at {self._service.url} gave no result within"
+                    f" {self._context.timeout:g} s ({fault})",
+                )
+            )
+        await asyncio.sleep(seconds)
+
+    def _failed(self, problem: str) -> ActivityFailed:
+        return ActivityFailed(
+            f"step {self._context.step!r}: the service at {self._service.url} {problem}", url=self._service.url
+        )
+
+
+async def cancel_job(http: httpx.AsyncClient, url: str, api_key: str | None, job: str) -> None:
+    """Tell a service to stop a job (DELETE); its answer changes nothing, since the mission goes on without it."""
+    headers: Mapping[str, str] = {"x-api-key": api_key} if api_key else {}
+    try:
+        await http.delete(f"{url.rstrip('/')}/{job}", headers=headers, timeout=5.0)
+    except httpx.HTTPError:
+        return
+
+
+async def _then_cancelled(work: Coroutine[Any, Any, PlannerAnswer]) -> PlannerAnswer:
+    """Finish the work even if a cancel comes, and be cancelled only then."""
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except Exception:
+            break  # task.result() raises it below
+    result = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _excerpt(text: str, limit: int = 300) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,39 @@
+"""All activities of a worker, by the task queue that they run on."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from activities.check_assignments import Checker
+from activities.dispatch_assignments import Dispatcher
+from activities.finish_mission import Finisher
+from activities.parts import Parts
+from activities.registry import activity_types
+from activities.request_native_cancel import NativeCancel
+from activities.reserve_agents import Reservations
+from activities.run_step import as_activity
+from activities.stop_mission import Stopper
+
+Activities = Sequence[Callable[..., Any]]
+
+
+def mission_activities(parts: Parts) -> Activities:
+    """The short activities of every mission."""
+    reservations, dispatcher, checker = Reservations(parts), Dispatcher(parts), Checker(parts)
+    stopper, finisher, native_cancel = Stopper(parts), Finisher(parts), NativeCancel(parts)
+    return [
+        reservations.reserve_agents,
+        reservations.requeue_reservation,
+        dispatcher.dispatch_assignments,
+        dispatcher.resend_assignment,
+        checker.check_assignments,
+        checker.raise_attention,
+        stopper.stop_mission,
+        stopper.resend_cancels,
+        finisher.finish_mission,
+        native_cancel.request_native_cancel,
+    ]
+
+
+def step_activities(parts: Parts) -> Activities:
+    """The activity types of recipes; on a queue of their own, so that pending planners never hold up a release."""
+    return [as_activity(kind, parts) for kind in activity_types().values()]

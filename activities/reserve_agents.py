@@ -1,0 +1,200 @@
+"""Reserve a mission's agents, all or none, and tell them (`preparing resources`)."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import func, select, update
+from temporalio import activity
+
+from activities.heartbeats import beating
+from activities.parts import Parts
+from fleet.downlink import AgentAddress, Delivery
+from missions.contracts import Activity, Outcome, RequeueReservation, ReserveAgents, Reserved
+from missions.errors import Failure, FailureCode
+from missions.events import EventSource, EventType, NewEvent
+from missions.principals import MUSTER
+from missions.statuses import WorkProcessStatus
+from store import events
+from store.agent_service import not_listening
+from store.database import Connection
+from store.reservations import Request, enqueue, find_request, lock_agents, put_back, release, try_grant
+from store.tables import agents, reservations
+from store.waiting_line import refresh_lines
+from store.waiting_reasons import waiting_reasons
+from store.work_process_status import LockedWorkProcess, change, lock
+
+_RETRY_PAUSE = 0.2
+
+
+class Reservations:
+    """The activities `reserve_agents` and `requeue_reservation`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @activity.defn(name=Activity.RESERVE_AGENTS)
+    async def reserve_agents(self, call: ReserveAgents) -> Reserved:
+        """Get in line, or find the grant; once granted send `reserve_for_mission` to each agent.
+
+        Idempotent: a retried call finds the attempt's own request, and an agent that is told twice answers twice.
+        """
+        async with beating():
+            return await self._reserve(call)
+
+    async def _reserve(self, call: ReserveAgents) -> Reserved:
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, call.work_process_id)
+            if work_process.superseded:
+                return Reserved(outcome=Outcome.SUPERSEDED)
+            if work_process.status is WorkProcessStatus.DISPATCHED:
+                await change(
+                    connection,
+                    work_process,
+                    WorkProcessStatus.PREPARING_RESOURCES,
+                    principal=MUSTER,
+                    source=EventSource.MISSION_WORKER,
+                    transition=call.transition,
+                )
+            known = await find_request(connection, work_process.id, call.attempt)
+            request = await enqueue(connection, work_process)
+            if request.status == "waiting":
+                granted = await try_grant(connection, work_process, request)
+                if granted is None:
+                    return await self._waiting(connection, work_process, first=known is None)
+                request = granted
+            to_tell = await _mark_reserve_sent(connection, work_process.id)
+        return await self._tell(call, work_process, request, to_tell)
+
+    async def _waiting(self, connection: Connection, work_process: LockedWorkProcess, *, first: bool) -> Reserved:
+        reasons = (await waiting_reasons(connection, [work_process.id])).get(work_process.id, [])
+        if first:
+            await events.append_for_mission(
+                connection,
+                work_process.id,
+                [
+                    NewEvent(
+                        type=EventType.WORK_PROCESS_WAITING,
+                        source=EventSource.MISSION_WORKER,
+                        actor=MUSTER,
+                        payload={"waiting_reasons": reasons},
+                    )
+                ],
+                attempt=work_process.attempt,
+            )
+        return Reserved(outcome=Outcome.WAITING, waiting="; ".join(reason["text"] for reason in reasons))
+
+    async def _tell(
+        self,
+        call: ReserveAgents,
+        work_process: LockedWorkProcess,
+        request: Request,
+        to_tell: Sequence[tuple[AgentAddress, bool]],
+    ) -> Reserved:
+        unheard = [address for address, _ in to_tell]
+        # Agents check in before they listen, so the broker may return the first tries.
+        deadline = time.monotonic() + self._parts.settings.reserve_return_window
+        while True:
+            deliveries = await asyncio.gather(
+                *(
+                    self._parts.downlink.reserve(
+                        address,
+                        work_process_id=work_process.id,
+                        operation_types_required=work_process.operation_types_required,
+                    )
+                    for address in unheard
+                )
+            )
+            unheard = [a for a, d in zip(unheard, deliveries, strict=True) if d is Delivery.NOT_LISTENING]
+            if not unheard:
+                break
+            if time.monotonic() > deadline:
+                return await self._put_back(
+                    call.work_process_id, call.attempt, {a.id for a in unheard}, "not listening"
+                )
+            await asyncio.sleep(_RETRY_PAUSE)
+        return Reserved(
+            outcome=Outcome.DONE, ready=not any(acknowledges for _, acknowledges in to_tell), round=request.round
+        )
+
+    @activity.defn(name=Activity.REQUEUE_RESERVATION)
+    async def requeue_reservation(self, call: RequeueReservation) -> Reserved:
+        """The agents had their time to answer `ready`: put the request back at its old place, or fail."""
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, call.work_process_id)
+            if work_process.superseded:
+                return Reserved(outcome=Outcome.SUPERSEDED)
+            request = await find_request(connection, call.work_process_id, call.attempt)
+            assert request is not None, "a reservation was granted"
+            if request.status == "waiting":  # an earlier try of this call put it back
+                return Reserved(outcome=Outcome.WAITING)
+            silent = set(
+                (
+                    await connection.execute(
+                        select(reservations.c.agent_id)
+                        .join(agents, agents.c.id == reservations.c.agent_id)
+                        .where(
+                            reservations.c.work_process_id == call.work_process_id,
+                            reservations.c.ready_at.is_(None),
+                            agents.c.acknowledge_reservation,
+                        )
+                    )
+                ).scalars()
+            )
+        if not silent:  # they answered in the very last moment
+            return Reserved(outcome=Outcome.DONE, ready=True, round=request.round)
+        return await self._put_back(call.work_process_id, call.attempt, silent, "silent")
+
+    async def _put_back(self, work_process_id: int, attempt: int, silent: set[int], what: str) -> Reserved:
+        """Release all agents again; the request waits at its old place until the silent ones speak."""
+        if self._parts.settings.reserve_failure == "fail":
+            names = ", ".join(str(agent_id) for agent_id in sorted(silent))
+            return Reserved(
+                outcome=Outcome.FAILED,
+                failure=Failure(
+                    code=FailureCode.AGENT_NOT_LISTENING,
+                    text=f"agents {names} were reserved and did not answer ({what})",
+                    agent_id=min(silent),
+                ),
+            )
+        async with self._parts.database.transaction() as connection:
+            held = await _held(connection, work_process_id)
+        # Published before the reservation ends, so that no later reserve overtakes it.
+        await asyncio.gather(
+            *(self._parts.downlink.release(address, work_process_id=work_process_id) for address in held)
+        )
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, work_process_id)
+            if work_process.superseded:
+                return Reserved(outcome=Outcome.SUPERSEDED)
+            await lock_agents(connection, work_process.agent_ids)
+            await not_listening(connection, silent)
+            freed = await release(connection, work_process_id)
+            await put_back(connection, work_process_id, attempt)
+            reasons = (await waiting_reasons(connection, [work_process_id])).get(work_process_id, [])
+        await self._parts.waker.send(await refresh_lines(self._parts.database, freed))
+        return Reserved(outcome=Outcome.WAITING, waiting="; ".join(reason["text"] for reason in reasons))
+
+
+async def _mark_reserve_sent(connection: Connection, work_process_id: int) -> list[tuple[AgentAddress, bool]]:
+    """The agents to tell, and whether each acknowledges. Marked first: who may have got it also gets a release."""
+    rows = await connection.execute(
+        update(reservations)
+        .where(
+            reservations.c.work_process_id == work_process_id,
+            reservations.c.agent_id == agents.c.id,
+            reservations.c.ready_at.is_(None),
+        )
+        .values(reserve_sent_at=func.now())
+        .returning(agents.c.id, agents.c.uuid, agents.c.protocol, agents.c.acknowledge_reservation)
+    )
+    return [(AgentAddress(row.id, row.uuid, row.protocol), row.acknowledge_reservation) for row in rows]
+
+
+async def _held(connection: Connection, work_process_id: int) -> list[AgentAddress]:
+    rows = await connection.execute(
+        select(agents.c.id, agents.c.uuid, agents.c.protocol)
+        .join(reservations, reservations.c.agent_id == agents.c.id)
+        .where(reservations.c.work_process_id == work_process_id)
+    )
+    return [AgentAddress(row.id, row.uuid, row.protocol) for row in rows]

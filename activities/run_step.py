@@ -1,0 +1,162 @@
+"""Runs one step of a recipe: wraps an activity type into an activity of the engine.
+
+The wrapper does what all types share: it moves the mission to `calculating`, gives the type its context, stores what it
+answers, and turns its errors into the step's failure.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.activity_types import ActivityType, Service, StepContext
+from activities.parts import Parts
+from missions import task_events
+from missions.contracts import Outcome, RunStep, StepRan
+from missions.errors import Failure, FailureCode, InvalidInput, MissionError
+from missions.events import EventSource, utc_now
+from missions.principals import MUSTER
+from missions.statuses import ServiceRequestStatus, WorkProcessStatus
+from missions.transitions import SERVICE_REQUEST_ENDED
+from store import step_requests
+from store.database import Connection
+from store.step_context import step_context
+from store.work_process_status import LockedWorkProcess, change, lock
+
+_BEFORE_CALCULATING = frozenset({WorkProcessStatus.DISPATCHED, WorkProcessStatus.PREPARING_RESOURCES})
+
+
+def as_activity(kind: ActivityType, parts: Parts) -> Callable[[RunStep], Awaitable[StepRan]]:
+    """The engine's activity, named as the type, that runs it."""
+
+    @activity.defn(name=kind.name)
+    async def run_step(call: RunStep) -> StepRan:
+        return await _StepRun(kind, parts, call).run()
+
+    return run_step
+
+
+class _StepRun:
+    def __init__(self, kind: ActivityType, parts: Parts, call: RunStep) -> None:
+        self._kind = kind
+        self._parts = parts
+        self._call = call
+        self._row: Any = None
+
+    async def run(self) -> StepRan:
+        begun = await self._begin()
+        if isinstance(begun, StepRan):
+            return begun
+        try:
+            response = await self._kind.run(self._kind.read_input(self._call.step, self._row["input"]), begun)
+        except MissionError as error:
+            failure = error.failure.model_copy(update={"step": self._call.step})
+            return await self._end(ServiceRequestStatus.FAILED, failure=failure)
+        except InvalidInput as error:
+            failure = Failure(code=FailureCode.STEP_INPUT_INVALID, text=error.detail, step=self._call.step)
+            return await self._end(ServiceRequestStatus.FAILED, failure=failure)
+        except httpx.HTTPError as error:
+            # A fault of the way: the engine tries again, with its cause in the UI.
+            raise ApplicationError(
+                f"step {self._call.step!r}: {type(error).__name__}: {error}", type=type(error).__name__
+            ) from error
+        return await self._end(ServiceRequestStatus.READY, response=response)
+
+    async def _begin(self) -> StepRan | StepContext:
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, self._call.work_process_id)
+            self._row = row = await step_requests.read(connection, self._call.service_request_id)
+            if work_process.superseded or row["status"] == ServiceRequestStatus.CANCELED:
+                return StepRan(outcome=Outcome.SUPERSEDED)
+            if row["status"] in SERVICE_REQUEST_ENDED:  # an earlier try came to the end and died before saying so
+                failure = None if row["failure"] is None else Failure.model_validate(row["failure"])
+                return _ran(row["response"], failure)
+            if work_process.status in _BEFORE_CALCULATING:
+                await self._calculating(connection, work_process)
+            request = _request(row)
+            if row["dispatched_at"] is None:
+                await step_requests.begin(connection, row, request)
+            context = await step_context(connection, work_process, row)
+            context["mission_agent_ids"] = work_process.agent_ids
+        return StepContext(
+            work_process_id=self._call.work_process_id,
+            attempt=self._call.attempt,
+            step=self._call.step,
+            request=request,
+            context=context,
+            config=row["config"],
+            service=None
+            if row["service_url"] is None
+            else Service(row["service_url"], row["licence_key"], bool(row["is_dummy"]), row["service_class"]),
+            idempotency_key=f"{work_process.workflow_id}:{self._call.attempt}:{self._call.step}",
+            job_id=row["request_uid"],
+            elapsed=float(row["elapsed"] or 0),
+            timeout=row["result_timeout"],
+            http=self._parts.http,
+            settings=self._parts.settings,
+            save_job=self._save_job,
+        )
+
+    async def _calculating(self, connection: Connection, work_process: LockedWorkProcess) -> None:
+        now = utc_now()
+        also, values = [], {}
+        if work_process.started_at is None:  # no agents were reserved, so the attempt starts here
+            values["started_at"] = now
+            also.append(
+                task_events.started(
+                    work_process.id,
+                    work_process.type_name,
+                    work_process.priority,
+                    float(work_process.priority),
+                    work_process.attempt - 1,
+                    now,
+                )
+            )
+        await change(
+            connection,
+            work_process,
+            WorkProcessStatus.CALCULATING,
+            principal=MUSTER,
+            source=EventSource.MISSION_WORKER,
+            transition=self._call.transition,
+            values=values,
+            also=also,
+        )
+
+    async def _save_job(self, job_id: str) -> bool:
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, self._call.work_process_id)
+            return not work_process.superseded and await step_requests.pending(connection, self._row, job_id)
+
+    async def _end(
+        self, status: ServiceRequestStatus, *, response: Any = None, failure: Failure | None = None
+    ) -> StepRan:
+        # Shielded: an answer that has come is stored, also when the worker is just being stopped.
+        return await asyncio.shield(self._store_end(status, response, failure))
+
+    async def _store_end(self, status: ServiceRequestStatus, response: Any, failure: Failure | None) -> StepRan:
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, self._call.work_process_id)
+            if work_process.superseded:
+                return StepRan(outcome=Outcome.SUPERSEDED)
+            if not await step_requests.end(connection, self._row, status, response=response, failure=failure):
+                return StepRan(outcome=Outcome.SUPERSEDED)
+        return _ran(response, failure)
+
+
+def _ran(response: Any, failure: Failure | None) -> StepRan:
+    if failure is not None:
+        return StepRan(outcome=Outcome.FAILED, failure=failure)
+    has_results = isinstance(response, dict) and bool(response.get("results") or response.get("result"))
+    return StepRan(outcome=Outcome.DONE, has_results=has_results)
+
+
+def _request(row: Any) -> Any:
+    """What the service gets as `request`: the mission's data, with the recipe's settings if it has any."""
+    if row["settings"] is None:
+        return row["data"]
+    data = row["data"] if isinstance(row["data"], dict) else {"data": row["data"]}
+    return data | {"_settings": row["settings"]}

@@ -1,0 +1,138 @@
+"""Stop what a mission has running, because it is cancelled or has failed; and ask again where nobody confirms."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio import activity
+
+from activities.messages import address, message
+from activities.microservice import cancel_job
+from activities.parts import Parts
+from missions.contracts import Activity, CancelRequest, MissionStopped, Outcome, ResendCancels, StopMission
+from missions.errors import Failure, FailureCode
+from missions.events import EventSource, utc_now
+from missions.principals import ENGINE_OPERATOR, MUSTER
+from missions.statuses import Severity, WorkProcessStatus
+from missions.transitions import may_follow
+from store import assignments, step_requests
+from store.database import Connection
+from store.reservations import end_request, find_request, lock_agents
+from store.waiting_line import refresh_lines
+from store.work_process_status import LockedWorkProcess, change, lock
+
+# What the mission's status says between the fault and the end, by the failure's code.
+_ASSIGNMENT_CODES = frozenset(
+    {FailureCode.ASSIGNMENT_FAILED, FailureCode.ASSIGNMENT_TIMEOUT, FailureCode.ASSIGNMENT_NOT_STARTED}
+)
+_PLANNING_CODES = frozenset(
+    {
+        FailureCode.PLANNING_FAILED,
+        FailureCode.PLANNER_TIMEOUT,
+        FailureCode.SERVICE_UNKNOWN,
+        FailureCode.STEP_INPUT_INVALID,
+        FailureCode.AGENT_UNKNOWN,
+    }
+)
+
+
+class Stopper:
+    """The activities `stop_mission` and `resend_cancels`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @activity.defn(name=Activity.STOP_MISSION)
+    async def stop_mission(self, call: StopMission) -> MissionStopped:
+        """Cancel the mission's service requests and assignments; returns whose confirmation is awaited.
+
+        SUPERSEDED: the mission failed, but a cancel came first. Idempotent: what is stopped already stays stopped.
+        """
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, call.work_process_id)
+            if call.failure is not None and work_process.superseded:
+                return MissionStopped(outcome=Outcome.SUPERSEDED)
+            if work_process.ended:
+                return MissionStopped(outcome=Outcome.DONE)
+            await self._write_status(connection, work_process, call)
+            jobs = await step_requests.cancel_open(connection, call.work_process_id)
+            await assignments.stop_open(connection, call.work_process_id)
+            to_cancel = await assignments.canceling(connection, call.work_process_id)
+            left_line = await self._leave_line(connection, work_process)
+        await self._parts.waker.send(await refresh_lines(self._parts.database, left_line))
+        _, awaited = await asyncio.gather(self._cancel_jobs(jobs), self._send_cancels(call.work_process_id, to_cancel))
+        return MissionStopped(outcome=Outcome.DONE, awaited=awaited)
+
+    async def _write_status(self, connection: Connection, work_process: LockedWorkProcess, call: StopMission) -> None:
+        if call.failure is not None:
+            await self._write_failure(connection, work_process, call.failure, call.transition)
+        elif not work_process.superseded:
+            # Cancelled by the UI, the CLI or the workflow's own signal: the API writes this before it asks us.
+            asked = call.cancel or CancelRequest()
+            by = ENGINE_OPERATOR.model_copy(update={"id": asked.requested_by})
+            await change(
+                connection,
+                work_process,
+                WorkProcessStatus.CANCELING,
+                principal=by,
+                source=EventSource.MISSION_WORKER,
+                transition=call.transition,
+                values={
+                    "cancel_requested_at": utc_now(),
+                    "cancel_reason": asked.reason,
+                    "cancel_requested_by": by.model_dump(mode="json"),
+                },
+            )
+
+    async def _write_failure(
+        self, connection: Connection, work_process: LockedWorkProcess, failure: Failure, transition: int
+    ) -> None:
+        status = None
+        if failure.code in _ASSIGNMENT_CODES:
+            status = WorkProcessStatus.ASSIGNMENT_FAILED
+        elif failure.code in _PLANNING_CODES:
+            status = WorkProcessStatus.PLANNING_FAILED
+        if status is None or not may_follow(work_process.status, status):
+            return  # goes to `failed` at the end, straight from where it is
+        await change(
+            connection,
+            work_process,
+            status,
+            principal=MUSTER,
+            source=EventSource.MISSION_WORKER,
+            transition=transition,
+            severity=Severity.ERROR,
+        )
+
+    async def _leave_line(self, connection: Connection, work_process: LockedWorkProcess) -> list[int]:
+        """A waiting request must not hold up others while this mission is being stopped."""
+        request = await find_request(connection, work_process.id, work_process.attempt)
+        if request is None or request.status != "waiting":
+            return []
+        await lock_agents(connection, work_process.agent_ids)
+        return await end_request(connection, work_process.id, work_process.attempt)
+
+    async def _cancel_jobs(self, jobs: Sequence[Any]) -> None:
+        await asyncio.gather(
+            *(cancel_job(self._parts.http, job["service_url"], job["licence_key"], job["request_uid"]) for job in jobs)
+        )
+
+    async def _send_cancels(self, work_process_id: int, rows: Sequence[Any]) -> list[int]:
+        if not rows:
+            return []
+        published_at = utc_now()
+        # Whoever is not listening now may be so at the next try; the confirmation alone counts.
+        await asyncio.gather(*(self._parts.downlink.cancel(address(row), message(row)) for row in rows))
+        async with self._parts.database.transaction() as connection:
+            await lock(connection, work_process_id)
+            return await assignments.cancels_sent(
+                connection, work_process_id, [row["id"] for row in rows], published_at
+            )
+
+    @activity.defn(name=Activity.RESEND_CANCELS)
+    async def resend_cancels(self, call: ResendCancels) -> MissionStopped:
+        """Send `assignment_cancel` again to agents that have not confirmed."""
+        async with self._parts.database.transaction() as connection:
+            rows = await assignments.canceling(connection, call.work_process_id, call.assignment_ids)
+        awaited = await self._send_cancels(call.work_process_id, rows)
+        return MissionStopped(outcome=Outcome.DONE, awaited=awaited)

@@ -1,0 +1,61 @@
+"""`python -m api`: migrate, load the recipe files, and serve."""
+
+import asyncio
+import logging
+import sys
+
+import uvicorn
+
+from activities.registry import activity_types
+from api.app import create_app
+from api.imports import load_files
+from api.problems import Refused
+from api.token import ensure_token
+from missions.errors import PartUnavailable
+from settings import Settings
+from store.database import Database
+from store.migrate import upgrade
+
+logger = logging.getLogger("api")
+
+
+async def prepare(settings: Settings) -> None:
+    """What must be there before the first request: tables, token, recipes of the configured files."""
+    ensure_token(settings)
+    await upgrade(settings)
+    database = Database(settings)
+    try:
+        for path, imported in (await load_files(database, settings.recipe_files, activity_types())).items():
+            logger.info(
+                "%s: created %s, kept %s", path, ", ".join(imported.created) or "-", ", ".join(imported.kept) or "-"
+            )
+    finally:
+        await database.close()
+
+
+def main() -> None:
+    """Run the API of this process's settings."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = Settings()
+    if not settings.database_url:
+        sys.exit(
+            "MUSTER_DATABASE_URL is not set: give the address of a PostgreSQL, or start everything with `muster up`"
+        )
+    try:
+        asyncio.run(prepare(settings))
+    except (Refused, PartUnavailable, RuntimeError) as error:
+        sys.exit(f"the API does not start: {error}")
+    loop = "asyncio" if sys.platform == "win32" else "uvloop"
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        loop=loop,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.graceful_shutdown),
+    )
+
+
+if __name__ == "__main__":
+    main()

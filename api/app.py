@@ -1,0 +1,100 @@
+"""The HTTP application: routes, errors, limits, and the parts that the handlers work with."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+from temporalio.envconfig import ClientConfig
+
+from activities.registry import activity_types
+from api import health, problems
+from api.body_limit import BodyLimit
+from api.deadline import Deadline
+from api.deps import AccountMaker, Parts
+from api.routes import ROUTERS
+from api.token import ensure_token
+from engine.waker import connect_waker
+from settings import Settings
+from store.database import Database
+from store.wakeups import Waker
+
+DESCRIPTION = """
+Durable missions for fleets of agents.
+
+A **work process** is a mission: it names a **recipe** (its type), a **yard** and **agents**. Write it as a `draft`, or
+`dispatched` to run it; cancel it with the status `canceling`. Every other status is written by the mission itself.
+
+Send `Authorization: Bearer <token>` with every request. Errors are problem+json (RFC 9457): field, value and remedy.
+"""
+
+TAGS = [
+    {"name": "work processes", "description": "Missions: create, follow, cancel."},
+    {"name": "agents", "description": "Who does the work."},
+    {"name": "recipes", "description": "The types of missions: which steps, in which order."},
+    {"name": "services", "description": "The microservices that recipes call."},
+    {"name": "yards", "description": "Where agents work, with their maps."},
+    {"name": "activity types", "description": "What a step of a recipe may use."},
+    {"name": "health", "description": "For probes; needs no token."},
+]
+
+
+def create_app(settings: Settings, *, waker: Waker | None = None, account_maker: AccountMaker | None = None) -> FastAPI:
+    """Make the application; `waker`: instead of the engine's own. Migrations run before it (api/__main__.py)."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _parts(settings, waker, account_maker) as parts:
+            app.state.parts = parts
+            yield
+
+    app = FastAPI(
+        title="Muster",
+        description=DESCRIPTION,
+        version="1",
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        # Separate schemas for input and output would give every model two names.
+        separate_input_output_schemas=False,
+    )
+    problems.install(app)
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api/v1")
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    # Longer than the wait for a connection, so that this one tells of itself first.
+    app.add_middleware(Deadline, seconds=settings.database_pool_timeout + 5)
+    return app
+
+
+@asynccontextmanager
+async def _own_waker(settings: Settings, database: Database) -> AsyncIterator[Waker]:
+    waker = await connect_waker(settings, database)
+    try:
+        yield waker
+    finally:
+        await waker.close()
+
+
+@asynccontextmanager
+async def _given(waker: Waker) -> AsyncIterator[Waker]:
+    yield waker
+
+
+@asynccontextmanager
+async def _parts(settings: Settings, waker: Waker | None, account_maker: AccountMaker | None) -> AsyncIterator[Parts]:
+    database = Database(settings)
+    chosen: AbstractAsyncContextManager[Waker] = _own_waker(settings, database) if waker is None else _given(waker)
+    try:
+        async with chosen as running:
+            yield Parts(
+                settings=settings,
+                database=database,
+                waker=running,
+                token=ensure_token(settings),
+                activity_types=activity_types(),
+                temporal_namespace=ClientConfig.load_client_connect_config().get("namespace", "default"),
+                account_maker=account_maker,
+            )
+    finally:
+        await database.close()

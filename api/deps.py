@@ -1,0 +1,126 @@
+"""What every handler gets: the parts of this process, and who asks."""
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
+
+from activities.activity_types import ActivityType
+from api.problems import PreconditionFailed
+from api.recipe_rules import known_activity_type
+from missions.contracts import ActivityPreset
+from missions.errors import InvalidInput
+from missions.principals import Principal, PrincipalKind
+from missions.recipes import RecipeStep
+from settings import Settings
+from store.database import Database
+from store.wakeups import Waker
+
+AccountMaker = Callable[[str, SecretStr], Awaitable[None]]
+"""Makes or renews an agent's account at the broker: (uuid, password)."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the handlers work with; made in the app's lifespan."""
+
+    settings: Settings
+    database: Database
+    waker: Waker
+    token: str
+    activity_types: Mapping[str, ActivityType]
+    temporal_namespace: str = "default"
+    account_maker: AccountMaker | None = None
+
+    def resolve_preset(self, step: RecipeStep, timeout: float) -> ActivityPreset:
+        """How a step's activity is run; raises InvalidInput for an unknown activity type."""
+        return known_activity_type(step, self.activity_types).preset(step, timeout)
+
+
+def _parts(request: Request) -> Parts:
+    parts = request.app.state.parts
+    assert isinstance(parts, Parts)
+    return parts
+
+
+PartsDep = Annotated[Parts, Depends(_parts)]
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="The token of `MUSTER_API_TOKEN`, or of the file `api-token` in the data folder, made at first start.",
+)
+
+
+def _principal(
+    parts: PartsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal:
+    given = credentials.credentials if credentials is not None else ""
+    if not secrets.compare_digest(given.encode(), parts.token.encode()):
+        raise HTTPException(
+            401,
+            "no valid bearer token: send `Authorization: Bearer <token>` with the token of MUSTER_API_TOKEN,"
+            " or of the file `api-token` in Muster's data folder",
+            {"WWW-Authenticate": "Bearer"},
+        )
+    # One token, hence one client; users with roles get principals of their own here.
+    return Principal(kind=PrincipalKind.CLIENT, id="api")
+
+
+PrincipalDep = Annotated[Principal, Depends(_principal)]
+
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", description="the `ETag` you have seen; 412 if it changed since")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="any text of your own: sent twice, it makes one mission",
+    ),
+]
+
+
+def etag(version: int) -> dict[str, str]:
+    """The headers that carry a resource's version."""
+    return {"ETag": f'"{version}"'}
+
+
+def require_match(if_match: str | None, version: int) -> None:
+    """Raise PreconditionFailed unless the client has seen this version, or does not say."""
+    if if_match is None:
+        return
+    tags = {tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")}
+    if tags.isdisjoint({"*", str(version)}):
+        raise PreconditionFailed(
+            f"this is version {version} by now",
+            field="If-Match",
+            value=if_match,
+            remedy="read it again, and decide on what it says now",
+        )
+
+
+def body_hash(canonical: str) -> str:
+    """The fingerprint of a request's body, whatever its spacing and order of keys."""
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def read_cursor(cursor: str | None) -> int | None:
+    """The id in a cursor; raises InvalidInput for one that is not ours."""
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):
+        raise InvalidInput(
+            "this cursor is none of ours", field="cursor", value=cursor, remedy="send the `nextCursor` of a page"
+        )
+    return int(cursor)
+
+
+def next_cursor(rows: Sequence[Any], limit: int, last_id: Callable[[Any], int]) -> str | None:
+    """The cursor after a page for which `limit + 1` rows were read; None at the end."""
+    return str(last_id(rows[limit - 1])) if len(rows) > limit else None

@@ -1,0 +1,106 @@
+"""helyOS's `missions.yml` and `microservices.yml` in our words, as its own loader reads them."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from api.yaml_places import Path
+
+# Known to helyOS and without effect there or here.
+_UNUSED_RECIPE = ("dispatch_order", "extra_params")
+_UNUSED_STEP = ("agent", "override_config")
+
+_RECIPE_NAMES = {
+    "maxagents": "numMaxAgents",
+    "on_assignment_failure": "onAssignmentFailure",
+    "fallback_mission": "fallbackMission",
+}
+_STEP_NAMES = {
+    "service_type": "serviceType",
+    "service_config": "serviceConfig",
+    "request_order": "requestOrder",
+    "apply_result": "applyResult",
+    "wait_assignments": "waitAssignments",
+}
+_SERVICE_NAMES = {
+    "enable": "enabled",
+    "is_dummy": "isDummy",
+    "timeout": "resultTimeout",
+    "availability_timeout": "availabilityTimeout",
+    "health_endpoint": "healthEndpoint",
+}
+_CONTEXT_NAMES = {
+    "all_agents_data": "requireAgentsData",
+    "mission_agents_data": "requireMissionAgentsData",
+    "map_data": "requireMapData",
+    "require_map_objects": "requireMapObjects",
+}
+
+Translated = tuple[dict[str, Any], Callable[[Path], Path]]
+"""Our words, and the way back from a place in them to the place in the file."""
+
+
+def recipe(name: str, entry: Mapping[str, Any]) -> Translated:
+    """One entry of `missions:`."""
+    ours: dict[str, Any] = {"name": name}
+    for key, value in entry.items():
+        if key == "recipe":
+            steps = value.get("steps") if isinstance(value, dict) else value
+            ours["steps"] = [_step(step) for step in steps] if isinstance(steps, list) else (steps or [])
+        elif key == "settings":
+            ours[key] = _json(value)
+        elif key not in _UNUSED_RECIPE:
+            ours[_RECIPE_NAMES.get(key, key)] = value
+
+    def back(path: Path) -> Path:
+        if path[:1] == ("steps",):
+            return ("recipe", *_renamed(path, _STEP_NAMES))
+        return _renamed(path, _RECIPE_NAMES)
+
+    return ours, back
+
+
+def _step(entry: Any) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    ours = {_STEP_NAMES.get(key, key): value for key, value in entry.items() if key not in _UNUSED_STEP}
+    for key in ("dependencies", "serviceConfig"):
+        if key in ours:
+            ours[key] = _json(ours[key])
+    return ours
+
+
+def service(name: str, entry: Mapping[str, Any]) -> Translated:
+    """One entry of `services:`."""
+    ours: dict[str, Any] = {"name": name}
+    for key, value in entry.items():
+        if key == "context" and isinstance(value, dict):
+            for switch, on in value.items():
+                ours[_CONTEXT_NAMES.get(switch, switch)] = on
+        elif key == "config":
+            ours[key] = _json(value)
+        else:
+            ours[_SERVICE_NAMES.get(key, key)] = value
+
+    def back(path: Path) -> Path:
+        inner = _renamed(path, _CONTEXT_NAMES)
+        return ("context", *inner) if inner != path else _renamed(path, _SERVICE_NAMES)
+
+    return ours, back
+
+
+def _json(value: Any) -> Any:
+    """HelyOS writes lists and objects as JSON text; text that is none is left for the model to refuse."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _renamed(path: Path, names: Mapping[str, str]) -> Path:
+    theirs = {ours: key for key, ours in names.items()}
+    return tuple(theirs.get(part, part) if isinstance(part, str) else part for part in path)

@@ -1,0 +1,143 @@
+"""Agents on the wire."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, SecretStr, WithJsonSchema, model_validator
+
+from api.models.base import Moment, PageQuery, QueryText, Resource
+from missions.requests import Id, Name, Request, Words
+
+AGENT_UUID = r"^[A-Za-z0-9_-]{1,64}$"
+"""What an agent's uuid may be made of: it is part of routing keys and of the broker's permission patterns."""
+
+
+class Protocol(StrEnum):
+    """What an agent speaks."""
+
+    AMQP = "AMQP"
+    MQTT = "MQTT"
+
+
+class AgentFields(Request):
+    """What clients may set; only fields that were sent count."""
+
+    yard_id: Id | None = Field(None, description="null: in no yard, so it cannot be reserved")
+    name: Words | None = Field(None, examples=["Truck 1"])
+    code: Words | None = None
+    description: Words | None = None
+    agent_class: Name = Field("vehicle", description="vehicle, tool, assistant, charge_station …")
+    agent_type: Words | None = Field(None, examples=["truck"])
+    operation_types: list[Name] = Field(default_factory=list, max_length=100)
+    acknowledge_reservation: bool = Field(True, description="wait for its `ready` after a reserve")
+    idempotent: bool = Field(False, description="may be sent the same assignment twice")
+    allow_anonymous_checkin: bool = True
+    verify_signature: bool = Field(False, description="take only messages signed with its key")
+    public_key: Words | None = Field(None, description="PEM")
+
+    def columns(self) -> dict[str, Any]:
+        """The table's columns that were sent."""
+        return {name: getattr(self, name) for name in AgentFields.model_fields if name in self.model_fields_set}
+
+
+class Account(Request):
+    """An account at the broker, with the agent's uuid as its user name."""
+
+    password: SecretStr = Field(min_length=8, max_length=200)
+
+
+class AgentRegister(AgentFields):
+    """A new agent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"uuid": "truck-1", "name": "Truck 1", "agentType": "truck", "yardId": 1}]}
+    )
+
+    uuid: str = Field(pattern=AGENT_UUID, examples=["truck-1"])
+    protocol: Annotated[Protocol, Field(strict=False)] = Protocol.AMQP
+    account: Account | None = Field(None, description="make an account at the broker too")
+
+    @model_validator(mode="after")
+    def _key_to_verify_with(self) -> "AgentRegister":
+        if self.verify_signature and not self.public_key:
+            raise ValueError("`verifySignature` needs a key to verify with; send `publicKey`")
+        return self
+
+    def columns(self) -> dict[str, Any]:
+        """The table's columns that were sent, with the uuid."""
+        return super().columns() | {"uuid": self.uuid, "protocol": self.protocol}
+
+
+class AgentPatch(AgentFields):
+    """Changes of an agent."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Truck One", "yardId": 2}]})
+
+
+class AgentQuery(PageQuery):
+    """Which agents to list."""
+
+    yard_id: Id | None = None
+    uuid: QueryText | None = None
+    status: Annotated[QueryText | None, WithJsonSchema({"enum": ["free", "ready", "busy", "not_automatable"]})] = None
+    agent_class: QueryText | None = None
+
+
+class Pose(Resource):
+    """Where the agent says it is, in its own unit and frame."""
+
+    x: float | None
+    y: float | None
+    z: float | None
+    orientations: list[float] | None
+
+
+class Agent(Resource):
+    """An agent."""
+
+    id: int = Field(examples=[1])
+    uuid: str = Field(examples=["truck-1"])
+    name: str | None
+    code: str | None
+    description: str | None
+    agent_class: str
+    agent_type: str | None
+    yard_id: int | None
+    status: str | None = Field(description="what it last said of itself; only the agent sets it", examples=["free"])
+    status_since: Moment | None
+    connection_status: str = Field(description="`online` for 10 s after its last message", examples=["online"])
+    last_message_time: Moment | None
+    protocol: str
+    operation_types: list[str]
+    acknowledge_reservation: bool
+    idempotent: bool
+    allow_anonymous_checkin: bool
+    verify_signature: bool
+    public_key: str | None
+    has_rbmq_account: bool = Field(description="whether it has an account at the broker")
+    pose: Pose
+    resources: Any
+    reserved_for: int | None = Field(description="the work process that holds it")
+    not_listening_since: Moment | None
+    quarantined_since: Moment | None
+    quarantine_reason: str | None
+    created_at: Moment
+    modified_at: Moment
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_pose(cls, row: Any) -> Any:
+        return {"pose": row} | row if isinstance(row, dict) and "x" in row else row
+
+
+class FullAgent(Agent):
+    """An agent with its big details."""
+
+    factsheet: Any = None
+    geometry: Any = None
+    sensors: Any = None
+    assignment: Any = None
+    data_format: str | None = None
+    unit: str | None = None
+    coordinate_frame: str | None = None
+    reference_point: str | None = None

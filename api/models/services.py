@@ -1,0 +1,144 @@
+"""Services on the wire."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+
+from api.models.base import Moment, PageQuery, QueryText, Resource
+from missions.requests import Name, Request, Words
+
+# A time-out is an integer of 32 bits in helyOS's table; a year is more than any job takes.
+Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+
+
+class Domain(StrEnum):
+    """What a service's results are."""
+
+    ASSIGNMENT_PLANNER = "Assignment planner"
+    MAP_SERVER = "Map server"
+    STORAGE_SERVER = "Storage server"
+
+
+def _read_domain(value: object) -> object:
+    if value == "Path planner":  # helyOS's older name
+        return Domain.ASSIGNMENT_PLANNER
+    if isinstance(value, str) and value in list(Domain):
+        return Domain(value)
+    raise ValueError(f"{value!r} is no domain; use one of {', '.join(Domain)}")
+
+
+def _http_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        whole = False
+    if not whole or any(character.isspace() for character in value):
+        raise ValueError(f"{value!r} is no address of a service; write it as http://host:port/path/")
+    return value
+
+
+ServiceUrl = Annotated[str, Field(max_length=2000), AfterValidator(_http_url)]
+
+
+class ServiceFields(Request):
+    """What clients may set; only fields that were sent count."""
+
+    name: Name = Field("", examples=["path-planner"])
+    service_type: Name = Field("", alias="type", description="recipes name it", examples=["drive"])
+    service_url: ServiceUrl = Field("", alias="url", examples=["http://planner:9000/plan_job/"])
+    domain: Annotated[Domain, BeforeValidator(_read_domain)] = Domain.ASSIGNMENT_PLANNER
+    licence_key: Words | None = Field(None, alias="apikey", description="sent as x-api-key; never shown again")
+    config: dict[str, Any] | None = Field(None, description="sent as `config`, unless the step has its own")
+    description: Words | None = None
+    health_endpoint: Words | None = None
+    enabled: bool = Field(True, description="one service of a type may be enabled")
+    is_dummy: bool = Field(False, description="not called: the request is the answer")
+    result_timeout: Seconds = Field(180, description="seconds until the result must be there")
+    availability_timeout: Seconds = 180
+    require_agents_data: bool = Field(True, description="context: all agents of the yard")
+    require_mission_agents_data: bool = Field(True, description="context: the mission's agents")
+    require_map_data: bool = Field(True, description="context: the yard's map")
+    require_map_objects: list[Name] = Field(
+        default_factory=lambda: ["__all__"], description="context: map objects of these types"
+    )
+
+    def columns(self) -> dict[str, Any]:
+        """The table's columns that were sent."""
+        names = {"domain": "class"}
+        return {names.get(name, name): getattr(self, name) for name in self.model_fields_set}
+
+
+class ServiceCreate(ServiceFields):
+    """A new service."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "path-planner",
+                    "type": "drive",
+                    "url": "http://planner:9000/plan_job/",
+                    "domain": "Assignment planner",
+                    "resultTimeout": 60,
+                }
+            ]
+        }
+    )
+
+    name: Name = Field(examples=["path-planner"])
+    service_type: Name = Field(alias="type", description="recipes name it", examples=["drive"])
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "ServiceCreate":
+        if not self.service_url and not self.is_dummy:
+            raise ValueError("a service that is called needs an address; send `url`, or `isDummy: true`")
+        return self
+
+    def columns(self) -> dict[str, Any]:
+        """The table's columns that were sent, with the address, which may be empty for a dummy."""
+        return {"service_url": self.service_url} | super().columns()
+
+
+class ServicePatch(ServiceFields):
+    """Changes of a service."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})
+
+
+class ServiceQuery(PageQuery):
+    """Which services to list."""
+
+    type: QueryText | None = None
+
+
+class Service(Resource):
+    """A service; its key is never shown."""
+
+    id: int = Field(examples=[1])
+    name: str
+    service_type: str = Field(serialization_alias="type")
+    service_url: str = Field(serialization_alias="url")
+    domain: str = Field(validation_alias="class")
+    has_apikey: bool
+    config: Any
+    description: str | None
+    health_endpoint: str | None
+    enabled: bool
+    is_dummy: bool
+    result_timeout: int
+    availability_timeout: int
+    require_agents_data: bool
+    require_mission_agents_data: bool
+    require_map_data: bool
+    require_map_objects: list[str]
+    created_at: Moment
+    modified_at: Moment
+    version: int = Field(description="also the ETag")
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "Service":
+        """The service of a row."""
+        return cls.model_validate(row | {"has_apikey": bool(row["licence_key"])})

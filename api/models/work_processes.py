@@ -1,0 +1,253 @@
+"""Missions on the wire (spec 2, and Muster's own fields)."""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic.config import JsonDict
+
+from api.models.base import Moment, PageQuery, QueryText, Resource
+from missions.priorities import Priority
+from missions.requests import Id, MissionChanges, NewMission, Request, Words
+from missions.statuses import WorkProcessStatus
+from missions.transitions import CLIENT_MAY_CREATE, CLIENT_MAY_WRITE
+
+_EXAMPLE: JsonDict = {
+    "workProcessTypeName": "driving",
+    "status": "dispatched",
+    "yardId": 1,
+    "agentIds": [1],
+    "waitFreeAgent": True,
+    "data": {"goal": {"x": 3.0, "y": 4.0}},
+    "priority": "NORMAL",
+}
+
+
+def _client_status(value: object, allowed: frozenset[WorkProcessStatus]) -> WorkProcessStatus:
+    words = " or ".join(f"`{status}`" for status in WorkProcessStatus if status in allowed)
+    try:
+        status = WorkProcessStatus.read(value) if isinstance(value, str) else None
+    except ValueError:
+        status = None
+    if status not in allowed:
+        raise ValueError(f"a client may not write the status {value!r} here; send {words}")
+    return status
+
+
+class WorkProcessCreate(NewMission):
+    """A new mission; `draft` saves it, `dispatched` starts it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    status: Annotated[WorkProcessStatus, WithJsonSchema({"type": "string", "enum": ["draft", "dispatched"]})] = Field(
+        description="`draft` or `dispatched`"
+    )
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _status(cls, value: object) -> object:
+        return _client_status(value, CLIENT_MAY_CREATE)
+
+
+class WorkProcessPatch(MissionChanges):
+    """Changes: fields of a draft, and/or `dispatched`; or `canceling` (also `cancelling`) alone."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "canceling"}, {"priority": "HIGH"}]})
+
+    status: Annotated[
+        WorkProcessStatus | None, WithJsonSchema({"type": "string", "enum": ["dispatched", "canceling", "cancelling"]})
+    ] = Field(None, description="`dispatched` or `canceling`")
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _status(cls, value: object) -> object:
+        return _client_status(value, CLIENT_MAY_WRITE)
+
+
+class CancelBody(Request):
+    """Why a mission is cancelled."""
+
+    reason: Words = Field("", examples=["the order was withdrawn"])
+
+
+class WorkProcessQuery(PageQuery):
+    """Which missions to list."""
+
+    status: list[QueryText] = Field(default_factory=list, description="repeat it for several")
+    type: QueryText | None = Field(None, description="name of the recipe")
+    yard_id: Id | None = None
+    agent_id: Id | None = None
+    created_after: Moment | None = Field(None, description="RFC 3339 with zone")
+
+    @field_validator("status")
+    @classmethod
+    def _known(cls, words: list[str]) -> list[str]:
+        known = list(WorkProcessStatus)
+        for word in words:
+            if word not in known and word != "cancelling":
+                raise ValueError(f"{word!r} is no status; use one of {', '.join(known)}")
+        return [WorkProcessStatus.read(word).value for word in words]
+
+
+class WaitingReason(Resource):
+    """One reason why a mission waits."""
+
+    code: str = Field(examples=["agent_reserved"])
+    text: str = Field(examples=["agent truck-1 is reserved by work process 7"])
+    agent_id: int | None = None
+    since: Moment | None = None
+
+
+class Attention(Resource):
+    """Trouble that needs a person."""
+
+    code: str
+    text: str
+    agent_id: int | None = None
+    since: Moment | None = None
+
+
+class MissionFailure(Resource):
+    """Why a mission failed."""
+
+    code: str = Field(examples=["planning_failed"])
+    text: str
+    step: str | None = None
+    url: str | None = None
+    assignment_id: int | None = None
+    agent_id: int | None = None
+
+
+class Cancel(Resource):
+    """Who cancelled, when and why."""
+
+    requested_at: Moment
+    reason: str | None = None
+    requested_by: dict[str, Any] | None = None
+
+
+class Links(Resource):
+    """Where else to look."""
+
+    temporal_ui: str | None = None
+
+
+class WorkProcess(Resource):
+    """A mission."""
+
+    id: int = Field(examples=[42])
+    status: str = Field(examples=["executing"])
+    work_process_type_name: str = Field(examples=["driving"])
+    work_process_type_id: int | None
+    yard_id: int
+    yard_uid: str
+    agent_ids: list[int]
+    agent_uuids: list[str]
+    data: Any
+    wait_free_agent: bool
+    description: str | None
+    process_type: str | None
+    operation_types_required: list[str]
+    on_assignment_failure: str
+    fallback_mission: str | None
+    priority: str = Field(examples=["NORMAL"])
+    sched_start_at: Moment | None
+    sched_end_at: Moment | None
+    dispatched_at: Moment | None
+    started_at: Moment | None
+    ended_at: Moment | None
+    created_at: Moment
+    modified_at: Moment
+    attempt: int
+    max_retries: int
+    pause: str
+    waiting_reasons: list[WaitingReason]
+    attention: list[Attention]
+    failure: MissionFailure | None
+    cancel: Cancel | None
+    created_by: dict[str, Any]
+    version: int = Field(description="also the ETag")
+    workflow_id: str | None
+    run_id: str | None
+    links: Links
+
+    @classmethod
+    def of(cls, row: dict[str, Any], waiting: list[dict[str, Any]], links: Links) -> "WorkProcess":
+        """The mission of a row, with why it waits."""
+        requested_at = row["cancel_requested_at"]
+        cancel = None
+        if requested_at is not None:
+            cancel = Cancel(
+                requested_at=requested_at, reason=row["cancel_reason"], requested_by=row["cancel_requested_by"]
+            )
+        return cls.model_validate(
+            row
+            | {
+                "priority": _priority_name(row["priority"]),
+                "waiting_reasons": waiting,
+                "cancel": cancel,
+                "links": links,
+            }
+        )
+
+
+def _priority_name(value: int) -> str:
+    return next((priority.name for priority in Priority if priority == value), str(value))
+
+
+class Assignment(Resource):
+    """What one agent has to do for a mission."""
+
+    id: int
+    work_process_id: int
+    service_request_id: int | None
+    yard_id: int | None
+    agent_id: int
+    agent_uuid: str
+    status: str = Field(examples=["executing"])
+    attempt: int
+    step: str
+    group: int = Field(validation_alias="dispatch_group", description="its place in `dispatch_order`")
+    result_index: int = Field(description="its place in the planner's results")
+    data: Any
+    result: Any
+    error: str | None
+    on_assignment_failure: str
+    start_time_stamp: str | None
+    dispatched_at: Moment | None
+    first_report_at: Moment | None
+    cancel_sent_at: Moment | None
+    ended_at: Moment | None
+    created_at: Moment
+    modified_at: Moment
+
+
+class ServiceRequest(Resource):
+    """One step's request to its service, without the bulk."""
+
+    id: int
+    work_process_id: int
+    attempt: int
+    step: str
+    status: str = Field(examples=["ready"])
+    uses: str
+    depends_on_steps: list[str]
+    service_id: int | None
+    service_type: str | None
+    service_url: str | None
+    request_uid: str | None = Field(description="the service's job id")
+    result_timeout: float | None
+    failure: MissionFailure | None
+    dispatched_at: Moment | None
+    result_at: Moment | None
+    created_at: Moment
+    modified_at: Moment
+
+
+class FullServiceRequest(ServiceRequest):
+    """One step's request with what was sent and answered; null where nothing was."""
+
+    input: Any
+    config: Any
+    request: Any = None
+    context: Any = None
+    response: Any = None

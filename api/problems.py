@@ -1,0 +1,226 @@
+"""Every error as problem+json (RFC 9457): what is wrong, with which field and value, and what to do about it."""
+
+import json
+import logging
+import math
+import reprlib
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+
+from missions.errors import PartUnavailable, UserError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+# SQLSTATE classes that say "not now": connection, resources, shut-down and start, deadlock.
+_PASSING = ("08", "53", "57P", "40", "55P03")
+_SECRET_FIELDS = ("apikey", "password", "token")
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 120
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong with a request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str | None = Field(description="path of the field, with dots", examples=["agentIds.0"])
+    value: Any = Field(description="what was sent there, shortened", examples=["one"])
+    detail: str = Field(examples=["Input should be a valid integer"])
+    remedy: str = Field(examples=["send a valid integer"])
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `errors` names each field, its value and the remedy."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Invalid input"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["agentIds.0: Input should be a valid integer"])
+    errors: list[FieldProblem] = Field(default_factory=list)
+    part: str | None = Field(None, description="with 503: the part that does not answer")
+    trace_id: str | None = Field(None, serialization_alias="traceId", description="with 500: find it in the log")
+
+
+class PreconditionFailed(UserError):
+    """The resource is not the version that the client has seen."""
+
+    status = 412
+    title = "Precondition failed"
+
+
+class Refused(UserError):
+    """Several things are wrong with one document; all are told at once."""
+
+    status = 422
+    title = "Invalid input"
+
+    def __init__(self, errors: Sequence[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.detail}" for error in errors[:20]))
+        self.errors = errors
+
+
+_WORDS = {
+    400: "malformed request",
+    401: "no valid bearer token",
+    404: "no such resource",
+    409: "the present state forbids it",
+    412: "changed since you read it",
+    413: "the body is over the limit",
+    422: "invalid input",
+    503: "a part does not answer",
+}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem responses of a route, for OpenAPI; 401 and 503 may always come."""
+    return {
+        status: {
+            "description": _WORDS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted({*statuses, 401, 503})
+    }
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """The problem as a response; ASCII, so that half a surrogate pair can be shown too."""
+    body = json.dumps(problem.model_dump(mode="python", by_alias=True, exclude_none=True) | _errors(problem))
+    return Response(body, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _errors(problem: Problem) -> dict[str, Any]:
+    # A null value is part of what went wrong, so it stays.
+    return {"errors": [error.model_dump() for error in problem.errors]} if problem.errors else {}
+
+
+def shown(value: object, field: str | None = None) -> Any:
+    """A value as an error may repeat it: short, plain JSON, no secrets."""
+    if field is not None and field.rpartition(".")[2].lower() in _SECRET_FIELDS:
+        return "(not shown)"
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) < 2**64:
+        return int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, str) and len(value) <= 200:
+        return str(value)
+    if isinstance(value, list) and len(value) <= 10 and all(isinstance(item, int | str) for item in value):
+        return [shown(item) for item in value]
+    return _short.repr(value)
+
+
+def install(app: FastAPI) -> None:
+    """Let the app answer every error as a problem."""
+    app.add_exception_handler(UserError, _user_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(PartUnavailable, _part_unavailable)
+    app.add_exception_handler(DBAPIError, _database_error)
+    app.add_exception_handler(asyncpg.PostgresError, _database_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _user_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, UserError)
+    if isinstance(error, Refused):
+        errors = list(error.errors)
+    else:
+        value = shown(error.value, error.field)
+        errors = [FieldProblem(field=error.field, value=value, detail=error.detail, remedy=error.remedy)]
+    return problem_response(Problem(title=error.title, status=error.status, detail=error.detail, errors=errors))
+
+
+async def _validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if found and found[0]["type"] == "json_invalid":
+        place = found[0]["loc"][-1]
+        detail = f"the body is no JSON: {found[0]['ctx']['error']} at character {place}"
+        item = FieldProblem(field=None, value=None, detail=detail, remedy="send one JSON document")
+        return problem_response(Problem(title="Bad request", status=400, detail=detail, errors=[item]))
+    errors = list(field_problems(found))
+    detail = "; ".join(f"{item.field or 'body'}: {item.detail}" for item in errors[:5])
+    return problem_response(Problem(title="Invalid input", status=422, detail=detail, errors=errors[:50]))
+
+
+def field_problems(found: Sequence[Any], *, skip: int = 1) -> Iterator[FieldProblem]:
+    """Pydantic's errors as field, value and remedy; `skip`: how many leading parts of a place are ours (`body`)."""
+    for item in found:
+        field = ".".join(str(part) for part in item["loc"][skip:]) or None
+        message = item["msg"].removeprefix("Value error, ")
+        detail, _, remedy = message.partition("; ")
+        yield FieldProblem(
+            field=field,
+            value=None if item["type"] == "missing" else shown(item["input"], field),
+            detail=detail,
+            remedy=remedy or _remedy(item["type"], detail),
+        )
+
+
+def _remedy(kind: str, detail: str) -> str:
+    if kind == "missing":
+        return "add it"
+    if kind == "extra_forbidden":
+        return "remove it: this field is not known here (see /docs for those that are)"
+    if kind == "model_attributes_type":
+        return "send a JSON object with the header `Content-Type: application/json`"
+    if " should " in detail:
+        return "send a value that " + detail.partition(" should ")[2].replace("be ", "is ", 1)
+    return "correct it"
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    detail = error.detail
+    if error.status_code == 404 and detail == "Not Found":
+        detail = f"there is nothing at {_short.repr(request.url.path)}; /docs lists what there is"
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        detail = f"{request.method} is not possible here; use {allowed}"
+    return problem_response(Problem(title=title, status=error.status_code, detail=detail), error.headers)
+
+
+async def _part_unavailable(_: Request, error: Exception) -> Response:
+    assert isinstance(error, PartUnavailable)
+    logger.error("%s does not answer: %s", error.part, error.cause)
+    return unavailable(error.part)
+
+
+def unavailable(part: str) -> Response:
+    """503, naming the part, without its cause: that may hold addresses."""
+    detail = f"{part} does not answer; try again (GET /health/ready tells about every part)"
+    problem = Problem(title="Service unavailable", status=503, detail=detail, part=part)
+    return problem_response(problem, {"Retry-After": "1"})
+
+
+async def _database_error(request: Request, error: Exception) -> Response:
+    cause = (error.orig.__cause__ or error.orig) if isinstance(error, DBAPIError) and error.orig else error
+    state = str(getattr(cause, "sqlstate", None) or "")
+    if state.startswith(_PASSING) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        logger.error("PostgreSQL does not answer: %s", error)
+        return unavailable("PostgreSQL")
+    return await _unexpected(request, error)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    trace_id = secrets.token_hex(8)
+    logger.error("unexpected error, trace %s, %s %s", trace_id, request.method, request.url.path, exc_info=error)
+    detail = f"an error of ours; the log has it under trace id {trace_id}"
+    return problem_response(Problem(title="Internal error", status=500, detail=detail, trace_id=trace_id))

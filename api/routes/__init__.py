@@ -1,0 +1,13 @@
+"""One file per resource."""
+
+from api.routes import agents, recipes, services, work_process_parts, work_processes, yards
+
+ROUTERS = (
+    work_processes.router,
+    work_process_parts.router,
+    agents.router,
+    recipes.router,
+    services.router,
+    yards.router,
+    recipes.activity_types_router,
+)

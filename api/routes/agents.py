@@ -1,0 +1,91 @@
+"""Agents: list, read, register, change, put back into service."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from api.deps import Parts, PartsDep, PrincipalDep, next_cursor, read_cursor
+from api.models.agents import Agent, AgentPatch, AgentQuery, AgentRegister, FullAgent
+from api.models.base import Page, PathId
+from api.problems import responses
+from missions.errors import InvalidInput
+from missions.events import EventSource
+from store import agent_registry
+from store.agent_registry import AgentFilter
+from store.waiting_line import refresh_lines
+
+router = APIRouter(prefix="/agents", tags=["agents"])
+
+
+@router.get("", responses=responses(422))
+async def list_agents(query: Annotated[AgentQuery, Query()], parts: PartsDep, _: PrincipalDep) -> Page[Agent]:
+    """Agents in the order of their ids."""
+    wanted = AgentFilter(yard_id=query.yard_id, uuid=query.uuid, status=query.status, agent_class=query.agent_class)
+    async with parts.database.transaction() as connection:
+        rows = await agent_registry.page(
+            connection, wanted, after=read_cursor(query.cursor) or 0, limit=query.limit + 1
+        )
+    return Page(
+        items=[Agent.model_validate(row) for row in rows[: query.limit]],
+        next_cursor=next_cursor(rows, query.limit, lambda row: int(row["id"])),
+    )
+
+
+@router.get("/{id}", responses=responses(404, 422))
+async def get_agent(id: PathId, parts: PartsDep, _: PrincipalDep) -> FullAgent:
+    """One agent with its factsheet, geometry and sensors."""
+    return await _read(parts, id)
+
+
+@router.post("", status_code=201, responses=responses(400, 409, 413, 422))
+async def register_agent(
+    body: AgentRegister, response: Response, parts: PartsDep, principal: PrincipalDep
+) -> FullAgent:
+    """Register an agent, so that it may check in and missions may name it."""
+    if body.account is not None and parts.account_maker is None:
+        raise InvalidInput(
+            "this server makes no accounts at the broker",
+            field="account",
+            remedy="leave `account` out, and make the account with the broker's own tools",
+        )
+    async with parts.database.transaction() as connection:
+        agent_id = await agent_registry.register(
+            connection, body.columns(), principal=principal, source=EventSource.API
+        )
+        if body.account is not None and parts.account_maker is not None:
+            # Before the commit: without the account nothing is stored. An account without its agent does no harm.
+            await parts.account_maker(body.uuid, body.account.password)
+            await agent_registry.account_made(connection, agent_id, body.uuid)
+    response.headers["Location"] = f"/api/v1/agents/{agent_id}"
+    return await _read(parts, agent_id)
+
+
+@router.patch("/{id}", responses=responses(400, 404, 413, 422))
+async def patch_agent(id: PathId, body: AgentPatch, parts: PartsDep, principal: PrincipalDep) -> FullAgent:
+    """Change what clients may set of an agent."""
+    async with parts.database.transaction() as connection:
+        moved = await agent_registry.patch(connection, id, body.columns(), principal=principal, source=EventSource.API)
+    if moved:
+        await _grant_waiting(parts, id)
+    return await _read(parts, id)
+
+
+@router.post("/{id}/clear-quarantine", responses=responses(404, 422))
+async def clear_quarantine(id: PathId, parts: PartsDep, principal: PrincipalDep) -> FullAgent:
+    """Say that somebody looked after the agent: missions may reserve it again once it reports `free`."""
+    async with parts.database.transaction() as connection:
+        cleared = await agent_registry.clear_quarantine(connection, id, principal=principal, source=EventSource.API)
+    if cleared:
+        await _grant_waiting(parts, id)
+    return await _read(parts, id)
+
+
+async def _grant_waiting(parts: Parts, agent_id: int) -> None:
+    wakeups = await refresh_lines(parts.database, [agent_id])
+    if wakeups:
+        await parts.waker.send(wakeups)
+
+
+async def _read(parts: Parts, agent_id: int) -> FullAgent:
+    async with parts.database.transaction() as connection:
+        return FullAgent.model_validate(await agent_registry.get(connection, agent_id))

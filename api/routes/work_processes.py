@@ -1,0 +1,188 @@
+"""Missions: create, read, change, cancel."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from api.deps import (
+    IdempotencyKey,
+    IfMatch,
+    Parts,
+    PartsDep,
+    PrincipalDep,
+    body_hash,
+    etag,
+    next_cursor,
+    read_cursor,
+    require_match,
+)
+from api.models.base import Page, PathId
+from api.models.work_processes import (
+    CancelBody,
+    Links,
+    WorkProcess,
+    WorkProcessCreate,
+    WorkProcessPatch,
+    WorkProcessQuery,
+)
+from api.problems import responses
+from missions.errors import InvalidInput
+from missions.events import EventSource
+from missions.principals import Principal
+from missions.statuses import WorkProcessStatus
+from store import drafts, idempotency, work_process_queries, work_processes
+from store.database import Connection
+from store.waiting_reasons import waiting_reasons
+from store.wakeups import Wakeup
+from store.work_process_queries import MissionFilter
+
+router = APIRouter(prefix="/work-processes", tags=["work processes"])
+
+
+@router.post("", status_code=201, responses={200: {"description": "made before"}, **responses(400, 413, 422)})
+async def create_work_process(
+    body: WorkProcessCreate,
+    response: Response,
+    parts: PartsDep,
+    principal: PrincipalDep,
+    key: IdempotencyKey = None,
+) -> WorkProcess:
+    """Create a mission as a draft, or dispatch it at once.
+
+    The answer comes after the commit: the mission runs then, also if the engine is down at this moment. With an
+    `Idempotency-Key` that was used before the mission it made is answered, with status 200.
+    """
+    fingerprint = body_hash(body.model_dump_json(exclude_unset=True))
+    wakeup: Wakeup | None = None
+    async with parts.database.transaction() as connection:
+        known = await idempotency.claim(connection, principal, key, fingerprint) if key is not None else None
+        if known is not None:
+            work_process_id = known
+            response.status_code = 200
+        else:
+            work_process_id = await drafts.create(connection, body, principal=principal, source=EventSource.API)
+            if key is not None:
+                await idempotency.remember(connection, principal, key, fingerprint, work_process_id)
+            if body.status is WorkProcessStatus.DISPATCHED:
+                wakeup = await _dispatch(connection, parts, work_process_id, principal)
+        created = await _read(connection, parts, work_process_id)
+    await _wake(parts, wakeup)
+    response.headers["Location"] = f"/api/v1/work-processes/{work_process_id}"
+    response.headers.update(etag(created.version))
+    return created
+
+
+@router.get("", responses=responses(422))
+async def list_work_processes(
+    query: Annotated[WorkProcessQuery, Query()], parts: PartsDep, _: PrincipalDep
+) -> Page[WorkProcess]:
+    """Missions, newest first."""
+    wanted = MissionFilter(
+        statuses=query.status,
+        type_name=query.type,
+        yard_id=query.yard_id,
+        agent_id=query.agent_id,
+        created_after=query.created_after,
+    )
+    async with parts.database.transaction() as connection:
+        rows = await work_process_queries.page(
+            connection, wanted, before=read_cursor(query.cursor), limit=query.limit + 1
+        )
+        shown = rows[: query.limit]
+        waiting = await waiting_reasons(connection, [row["id"] for row in shown])
+    return Page(
+        items=[WorkProcess.of(row, waiting.get(row["id"], []), _links(parts, row)) for row in shown],
+        next_cursor=next_cursor(rows, query.limit, lambda row: int(row["id"])),
+    )
+
+
+@router.get("/{id}", responses=responses(404, 422))
+async def get_work_process(id: PathId, response: Response, parts: PartsDep, _: PrincipalDep) -> WorkProcess:
+    """One mission, with why it waits."""
+    async with parts.database.transaction() as connection:
+        found = await _read(connection, parts, id)
+    response.headers.update(etag(found.version))
+    return found
+
+
+@router.patch("/{id}", responses=responses(400, 404, 409, 412, 413, 422))
+async def patch_work_process(
+    id: PathId,
+    body: WorkProcessPatch,
+    response: Response,
+    parts: PartsDep,
+    principal: PrincipalDep,
+    if_match: IfMatch = None,
+) -> WorkProcess:
+    """Edit a draft, dispatch it (both at once is one step), or cancel a mission with the status `canceling`."""
+    fields = body.model_fields_set - {"status"}
+    if body.status is WorkProcessStatus.CANCELING and fields:
+        raise InvalidInput(
+            "a mission cannot be edited and cancelled at once",
+            field="status",
+            value=body.status.value,
+            remedy="send `canceling` alone",
+        )
+    wakeup: Wakeup | None = None
+    async with parts.database.transaction() as connection:
+        require_match(if_match, await drafts.lock_version(connection, id))
+        if fields:
+            await drafts.edit(connection, id, body, principal=principal, source=EventSource.API)
+        if body.status is WorkProcessStatus.DISPATCHED:
+            wakeup = await _dispatch(connection, parts, id, principal)
+        elif body.status is WorkProcessStatus.CANCELING:
+            wakeup = await work_processes.request_cancel(
+                connection, id, principal=principal, reason="", source=EventSource.API
+            )
+        changed = await _read(connection, parts, id)
+    await _wake(parts, wakeup)
+    response.headers.update(etag(changed.version))
+    return changed
+
+
+@router.post("/{id}/cancel", responses=responses(400, 404, 409, 413, 422))
+async def cancel_work_process(
+    id: PathId,
+    response: Response,
+    parts: PartsDep,
+    principal: PrincipalDep,
+    body: CancelBody | None = None,
+) -> WorkProcess:
+    """Cancel a mission, saying why; fine too if it is canceling or canceled already, 409 if it ended otherwise."""
+    async with parts.database.transaction() as connection:
+        wakeup = await work_processes.request_cancel(
+            connection, id, principal=principal, reason=body.reason if body else "", source=EventSource.API
+        )
+        canceled = await _read(connection, parts, id)
+    await _wake(parts, wakeup)
+    response.headers.update(etag(canceled.version))
+    return canceled
+
+
+async def _dispatch(connection: Connection, parts: Parts, work_process_id: int, principal: Principal) -> Wakeup:
+    return await work_processes.dispatch(
+        connection,
+        work_process_id,
+        principal=principal,
+        source=EventSource.API,
+        settings=parts.settings,
+        resolve_preset=parts.resolve_preset,
+    )
+
+
+async def _wake(parts: Parts, wakeup: Wakeup | None) -> None:
+    if wakeup is not None:
+        await parts.waker.send([wakeup])
+
+
+async def _read(connection: Connection, parts: Parts, work_process_id: int) -> WorkProcess:
+    row = await work_process_queries.get(connection, work_process_id)
+    waiting = await waiting_reasons(connection, [work_process_id])
+    return WorkProcess.of(row, waiting.get(work_process_id, []), _links(parts, row))
+
+
+def _links(parts: Parts, row: dict[str, Any]) -> Links:
+    ui, workflow_id = parts.settings.temporal_ui_url.rstrip("/"), row["workflow_id"]
+    if not ui or workflow_id is None:
+        return Links()
+    return Links(temporal_ui=f"{ui}/namespaces/{parts.temporal_namespace}/workflows/{workflow_id}")

@@ -1,0 +1,92 @@
+"""YAML as plain JSON values, with the line and column of each: so that errors can say where."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from missions.requests import MAX_DEPTH
+
+Path = tuple[str | int, ...]
+
+# Aliases repeat what they name: few lines may stand for billions of values.
+_MAX_NODES = 100_000
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without dates: JSON has none, and `2024-01-01` in a recipe's settings is meant as text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+class YamlProblem(Exception):
+    """The text is no YAML that can be read as JSON."""
+
+    def __init__(self, detail: str, mark: Any = None) -> None:
+        super().__init__(detail)
+        self.place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
+
+
+@dataclass
+class Places:
+    """A document and where each of its values stands."""
+
+    document: Any = None
+    marks: dict[Path, Any] = field(default_factory=dict)
+
+    def of(self, path: Path) -> str:
+        """`line 3, column 5` of the value, or of the nearest one around it."""
+        while path and path not in self.marks:
+            path = path[:-1]
+        mark = self.marks.get(path)
+        return "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
+
+
+def read_yaml(text: str) -> Places:
+    """Read one document; raises YamlProblem."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        places = Places()
+        if node is not None:
+            places.document = _Reader(loader, places.marks).value(node, ())
+        return places
+    except yaml.MarkedYAMLError as error:
+        raise YamlProblem(error.problem or "is no YAML", error.problem_mark) from None
+    except yaml.YAMLError as error:
+        raise YamlProblem(str(error).split("\n")[0]) from None
+    except (RecursionError, ValueError) as error:
+        raise YamlProblem(f"cannot be read: {error}") from None
+    finally:
+        loader.dispose()
+
+
+class _Reader:
+    def __init__(self, loader: _Loader, marks: dict[Path, Any]) -> None:
+        self._loader = loader
+        self._marks = marks
+
+    def value(self, node: yaml.Node, path: Path) -> Any:
+        self._marks[path] = node.start_mark
+        if len(path) > MAX_DEPTH or len(self._marks) > _MAX_NODES:
+            raise YamlProblem("holds too much, or is nested too deep", node.start_mark)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._loader.construct_object(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        written = [key.value for key, _ in node.value]
+        self._loader.flatten_mapping(node)
+        found: dict[str, Any] = {}
+        for key, item in node.value:
+            name = str(key.value)
+            if written.count(name) > 1:
+                raise YamlProblem(f"the key {name!r} is there twice", key.start_mark)
+            found[name] = self.value(item, (*path, name))
+        return found

@@ -1,0 +1,81 @@
+"""The `muster` command."""
+
+import asyncio
+import os
+import shlex
+import signal
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from settings import Settings
+
+from .stack.addresses import Addresses
+from .stack.lock import holder
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Durable missions for fleets of agents.", rich_markup_mode=None
+)
+console = Console(highlight=False)
+
+
+@app.command()
+def up(
+    fleet: Annotated[bool, typer.Option(help="Start the demo fleet too.")] = True,
+    servers_only: Annotated[
+        bool, typer.Option("--servers-only", help="Only PostgreSQL, RabbitMQ and Temporal.")
+    ] = False,
+) -> None:
+    """Start the whole stack and keep it up until Ctrl-C."""
+    from .up import up as run  # imported here: `muster --help` stays quick
+
+    raise typer.Exit(asyncio.run(run(Settings(), console, servers_only=servers_only, fleet=fleet)))
+
+
+@app.command()
+def down() -> None:
+    """Stop the stack of this folder, and what a crashed one left behind."""
+    from .stack.launcher import Stack
+
+    folder = Settings().data_dir.resolve()
+    pid = holder(folder)
+    if pid is None:
+        asyncio.run(Stack(Settings()).stop_leftovers())
+        console.print("Nothing runs here any more.")
+        return
+    console.print(f"Stopping the stack (pid {pid}) …")
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + Settings().graceful_shutdown + 40
+    while holder(folder) is not None:
+        if time.monotonic() > deadline:
+            console.print(f"It does not stop. Its logs are in {folder / 'logs'}; `kill -9 {pid}`, then this again.")
+            raise typer.Exit(1)
+        time.sleep(0.1)
+    console.print("Stopped.")
+
+
+@app.command()
+def status(
+    env: Annotated[bool, typer.Option("--env", help='As variables: eval "$(muster status --env)"')] = False,
+) -> None:
+    """Show whether the stack of this folder runs, and where."""
+    folder = Settings().data_dir.resolve()
+    pid = holder(folder)
+    file = folder / "addresses.json"
+    if pid is None or not file.exists():
+        console.print("Not running. `muster up` starts it." if pid is None else f"Starting or stopping (pid {pid}).")
+        raise typer.Exit(1)
+    addresses = Addresses.model_validate_json(file.read_text())
+    if env:
+        for name, value in addresses.environment().items():
+            print(f"export {name}={shlex.quote(value)}")
+        return
+    console.print(f"Running (pid {pid}), data and logs in {folder}")
+    for name, value in addresses.environment().items():
+        console.print(f"{name}={value}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app()

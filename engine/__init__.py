@@ -1,0 +1,1 @@
+"""How Muster uses Temporal: the client, search attributes, the delivery of wake-ups, the relay."""

@@ -1,0 +1,17 @@
+"""The Temporal client of one process."""
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+
+# The one converter of every client, worker, test and replayer.
+DATA_CONVERTER = pydantic_data_converter
+
+
+async def connect(*, lazy: bool = False) -> Client:
+    """Connect as `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE` and the other variables of Temporal's clients say.
+
+    `lazy`: connect at the first call, so that a process can start while Temporal is down.
+    """
+    config = ClientConfig.load_client_connect_config()
+    return await Client.connect(**config, data_converter=DATA_CONVERTER, lazy=lazy)

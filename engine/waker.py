@@ -1,0 +1,147 @@
+"""Delivers wake-ups to Temporal: starts, signals and cancels workflows.
+
+`send` returns at once and never raises: what cannot be delivered now stays in its table, and the relay sends it again.
+So neither the API nor the intake of agents' messages ever waits for Temporal.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import update
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from engine.client import connect
+from engine.search_attributes import at_start
+from missions.contracts import WORK_PROCESS, WorkProcessStart
+from missions.errors import PartUnavailable
+from missions.statuses import WorkProcessStatus
+from settings import Settings
+from store import wakeups
+from store.database import Database
+from store.tables import work_processes
+from store.wakeups import Wakeup, WakeupKind
+
+logger = logging.getLogger(__name__)
+
+_RPC_TIMEOUT = timedelta(seconds=5)
+# The run is over or was never there, or refuses signals past its limit: another try cannot change that.
+_PERMANENT = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION})
+
+
+class EngineWaker:
+    """The real `store.wakeups.Waker`."""
+
+    def __init__(self, client: Client, database: Database, settings: Settings) -> None:
+        self._client = client
+        self._database = database
+        self._task_queue = settings.task_queue
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def send(self, batch: Sequence[Wakeup]) -> None:
+        """Deliver these in the background."""
+        if batch:
+            task = asyncio.create_task(self._deliver_quietly(list(batch)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait for what is on its way."""
+        if self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    async def _deliver_quietly(self, batch: Sequence[Wakeup]) -> None:
+        try:
+            await self.deliver(batch)
+        except PartUnavailable as error:
+            logger.warning("wake-ups stay for the relay: %s", error)
+
+    async def deliver(self, batch: Sequence[Wakeup]) -> int:
+        """Deliver these and forget what was delivered; returns how many were settled."""
+        outcomes = await asyncio.gather(*(self._deliver_one(wakeup) for wakeup in batch))
+        done = [wakeup.id for wakeup, outcome in zip(batch, outcomes, strict=True) if outcome.delivered]
+        failed = [(wakeup.id, outcome.error) for wakeup, outcome in zip(batch, outcomes, strict=True) if outcome.error]
+        if not done and not failed:
+            return 0
+        async with self._database.transaction() as connection:
+            for wakeup, outcome in zip(batch, outcomes, strict=True):
+                if outcome.run_id is not None:
+                    await connection.execute(
+                        update(work_processes)
+                        .where(work_processes.c.id == wakeup.work_process_id)
+                        .values(run_id=outcome.run_id)
+                    )
+            for wakeup_id, error in failed:
+                await wakeups.undeliverable(connection, wakeup_id, error)
+            await wakeups.delivered(connection, done)
+        return len(done) + len(failed)
+
+    async def _deliver_one(self, wakeup: Wakeup) -> "_Outcome":
+        try:
+            if wakeup.kind is WakeupKind.START:
+                return _Outcome(delivered=True, run_id=await self._start(wakeup))
+            handle = self._client.get_workflow_handle(wakeup.workflow_id)
+            if wakeup.kind is WakeupKind.SIGNAL:
+                assert wakeup.signal is not None
+                await handle.signal(wakeup.signal, wakeup.payload, rpc_timeout=_RPC_TIMEOUT)
+            else:
+                await handle.cancel(reason=wakeup.payload.get("reason", ""), rpc_timeout=_RPC_TIMEOUT)
+        except WorkflowAlreadyStartedError:
+            return _Outcome(delivered=True)
+        except RPCError as error:
+            if error.status in _PERMANENT:
+                return _Outcome(error=f"{error.status.name}: {error.message}")
+            logger.warning("wake-up %s for %s not delivered: %s", wakeup.id, wakeup.workflow_id, error.message)
+            return _Outcome()
+        except (OSError, RuntimeError) as error:  # the lazy client's first connection
+            logger.warning("wake-up %s for %s not delivered: %s", wakeup.id, wakeup.workflow_id, error)
+            return _Outcome()
+        return _Outcome(delivered=True)
+
+    async def _start(self, wakeup: Wakeup) -> str | None:
+        start = WorkProcessStart.model_validate(wakeup.payload)
+        handle = await self._client.start_workflow(
+            WORK_PROCESS,
+            start,
+            id=wakeup.workflow_id,
+            task_queue=self._task_queue,
+            # With the default reuse policy a repeated start would run a closed mission a second time.
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_timeout=timedelta(seconds=3),
+            search_attributes=at_start(start, WorkProcessStatus.DISPATCHED),
+            static_summary=_summary(start),
+            static_details=_details(start),
+            rpc_timeout=_RPC_TIMEOUT,
+        )
+        return handle.first_execution_run_id
+
+
+class _Outcome:
+    __slots__ = ("delivered", "error", "run_id")
+
+    def __init__(self, *, delivered: bool = False, error: str = "", run_id: str | None = None) -> None:
+        self.delivered = delivered
+        self.error = error
+        self.run_id = run_id
+
+
+def _summary(start: WorkProcessStart) -> str:
+    """One line of at most 200 bytes for the Temporal UI."""
+    text = f"mission {start.work_process_id}: {start.mission_type} in yard {start.yard}"
+    return text.encode()[:200].decode(errors="ignore")
+
+
+def _details(start: WorkProcessStart) -> str:
+    steps = "\n".join(f"- `{step.step}` ({step.uses})" for step in start.steps) or "- no steps"
+    agents = ", ".join(start.agents) or "none"
+    return f"[mission {start.work_process_id}]({start.details_url})\n\nAgents: {agents}\n\nSteps:\n{steps}\n"[:20000]
+
+
+async def connect_waker(settings: Settings, database: Database) -> EngineWaker:
+    """A waker whose client connects at its first delivery, so that Temporal may be down at the start."""
+    return EngineWaker(await connect(lazy=True), database, settings)

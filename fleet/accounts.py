@@ -1,0 +1,198 @@
+"""Accounts of agents on RabbitMQ, each with the least it needs (design 6), through the management HTTP API.
+
+An agent declares and reads queues named by the server, publishes under its own uuid and listens to its own keys.
+Every topic exchange that an account may reach needs a rule: without one RabbitMQ allows every key.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+
+from fleet.topology import AGENT_QUEUE_POLICY, AGENT_UUID, Downlink, Uplink, agent_queue_policy
+from missions.errors import Conflict, InvalidInput, PartUnavailable
+from settings import Settings
+
+ANONYMOUS = "anonymous"
+AGENT_TAG = "muster-agent"
+"""Tag of the accounts that we made; accounts without it are never touched."""
+
+NOTHING = "^$"
+_SERVER_NAMED = r"amq\.gen-.*"
+_HTTP_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class Login:
+    """Name and password of an account."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What an account may do: (configure, write, read), and (write, read) by topic exchange; regular expressions."""
+
+    permissions: tuple[str, str, str]
+    topics: dict[str, tuple[str, str]]
+
+
+def anonymous_rights(settings: Settings) -> Rights:
+    """Check in and hear the answer. helyOS's own rules would let it read all check-ins, tokens included."""
+    return Rights(
+        permissions=(r"^amq\.gen-", f"^({_SERVER_NAMED}|{re.escape(settings.anonymous_exchange)})$", r"^amq\.gen-"),
+        topics={settings.anonymous_exchange: (rf"^agent\.[^.]+\.{Uplink.CHECK_IN}$", NOTHING)},
+    )
+
+
+def agent_rights(
+    settings: Settings, uuid: str, *, followers: Collection[str] = (), yard_uid: str | None = None
+) -> Rights:
+    """The rights of one agent.
+
+    `followers`: agents that a leader also speaks for. `yard_uid`: of an assistant or tool, which may also publish the
+    yard's sensors. All names are escaped: an agent called `.*` would be every agent.
+    """
+    own = re.escape(uuid)
+    speaks_for = "|".join([own, *(re.escape(follower) for follower in followers)])
+    writes = rf"agent\.({speaks_for})\.[^.]+"
+    if yard_uid is not None:
+        writes = rf"{writes}|yard\.{re.escape(yard_uid)}\.{Uplink.SENSORS}"
+    listens = "|".join((Downlink.ASSIGNMENT, Downlink.ORDER, Downlink.INSTANT_ACTIONS))
+    uplink, downlink = settings.uplink_exchange, settings.downlink_exchange
+    anonymous, stream = settings.anonymous_exchange, settings.stream_exchange
+    return Rights(
+        permissions=(
+            r"^amq\.gen-",
+            f"^({_SERVER_NAMED}|{re.escape(uplink)}|{re.escape(anonymous)})$",
+            f"^({_SERVER_NAMED}|{re.escape(downlink)}|{re.escape(stream)})$",
+        ),
+        topics={
+            uplink: (f"^({writes})$", NOTHING),
+            anonymous: (rf"^agent\.{own}\.{Uplink.CHECK_IN}$", NOTHING),
+            downlink: (NOTHING, rf"^agent\.{own}\.({listens})$"),
+            stream: (NOTHING, rf"^agent\.{own}\.{Downlink.STREAM}$"),
+        },
+    )
+
+
+def mqtt_rights(settings: Settings, uuid: str) -> Rights:
+    """The rights of an agent that speaks MQTT: the plugin names its queues by the client's random id."""
+    own = re.escape(uuid)
+    queues = r"mqtt-subscription-.*"
+    exchange = re.escape(settings.mqtt_exchange)
+    both = rf"^agent\.{own}\.[^.]+$"
+    return Rights(
+        permissions=(f"^{queues}$", f"^({queues}|{exchange})$", f"^({queues}|{exchange})$"),
+        topics={settings.mqtt_exchange: (both, both)},
+    )
+
+
+class Accounts:
+    """The management API of the broker, on the virtual host of the AMQP address."""
+
+    def __init__(self, settings: Settings) -> None:
+        url = urlsplit(settings.amqp_url)
+        self._settings = settings
+        self._vhost = quote(vhost_of(settings.amqp_url), safe="")
+        self._own = unquote(url.username or "guest")
+        base = settings.amqp_management_url or f"http://{url.hostname or 'localhost'}:15672"
+        parts = urlsplit(base)
+        login = (unquote(parts.username or self._own), unquote(parts.password or url.password or "guest"))
+        host = parts._replace(netloc=parts.netloc.rpartition("@")[2], path="")
+        self._http = httpx.AsyncClient(base_url=host.geturl() + "/api/", auth=login, timeout=_HTTP_TIMEOUT, trust_env=False)
+
+    async def close(self) -> None:
+        """Close the HTTP connections."""
+        await self._http.aclose()
+
+    async def prepare(self) -> None:
+        """What every start makes sure of: the anonymous account and the policy of agents' queues."""
+        await self._put(f"users/{ANONYMOUS}", {"password": ANONYMOUS, "tags": AGENT_TAG})
+        await self._grant(ANONYMOUS, anonymous_rights(self._settings))
+        await self._put(f"policies/{self._vhost}/{AGENT_QUEUE_POLICY}", agent_queue_policy(self._settings))
+
+    async def create(
+        self, uuid: str, *, username: str | None = None, password: str | None = None, rights: Rights | None = None
+    ) -> Login:
+        """Make or renew an agent's account, by default named by its uuid with a new random password.
+
+        Raises InvalidInput for an impossible uuid, Conflict if the name belongs to somebody else, PartUnavailable.
+        """
+        if not AGENT_UUID.fullmatch(uuid):
+            raise InvalidInput(
+                f"{uuid!r} cannot be an agent's uuid",
+                field="uuid",
+                value=uuid,
+                remedy="use 1 to 64 letters, digits, - and _",
+            )
+        login = Login(username or uuid, password or secrets.token_urlsafe(24))
+        await self._refuse_foreign(login.username)
+        await self._put(f"users/{quote(login.username, safe='')}", {"password": login.password, "tags": AGENT_TAG})
+        await self._grant(login.username, rights or agent_rights(self._settings, uuid))
+        return login
+
+    async def set_rights(self, username: str, rights: Rights) -> None:
+        """Change what an account may do."""
+        await self._refuse_foreign(username)
+        await self._grant(username, rights)
+
+    async def delete(self, username: str) -> None:
+        """Remove an agent's account and close its connections; nothing happens if there is none."""
+        await self._refuse_foreign(username)
+        await self._call("DELETE", f"users/{quote(username, safe='')}", missing_is_fine=True)
+
+    async def _refuse_foreign(self, username: str) -> None:
+        """An agent that calls itself `guest` must not get the operator's account."""
+        answer = await self._call("GET", f"users/{quote(username, safe='')}", missing_is_fine=True)
+        tags = answer.json().get("tags", []) if answer.status_code == 200 else [AGENT_TAG]
+        if isinstance(tags, str):  # RabbitMQ before 3.9
+            tags = tags.split(",")
+        if username in (self._own, ANONYMOUS, "guest") or AGENT_TAG not in tags:
+            raise Conflict(
+                f"the broker has an account {username!r} that is not an agent's",
+                field="username",
+                value=username,
+                remedy="choose another uuid or username, or remove that account",
+            )
+
+    async def _grant(self, username: str, rights: Rights) -> None:
+        name = quote(username, safe="")
+        configure, write, read = rights.permissions
+        # Topic rules first: between the two calls an account with permissions and no rules could do everything.
+        await asyncio.gather(
+            *(
+                self._put(
+                    f"topic-permissions/{self._vhost}/{name}",
+                    {"exchange": exchange, "write": topic_write, "read": topic_read},
+                )
+                for exchange, (topic_write, topic_read) in rights.topics.items()
+            )
+        )
+        await self._put(f"permissions/{self._vhost}/{name}", {"configure": configure, "write": write, "read": read})
+
+    async def _put(self, path: str, content: dict[str, Any]) -> None:
+        await self._call("PUT", path, content)
+
+    async def _call(
+        self, method: str, path: str, content: dict[str, Any] | None = None, *, missing_is_fine: bool = False
+    ) -> httpx.Response:
+        try:
+            answer = await self._http.request(method, path, json=content)
+        except httpx.HTTPError as error:
+            raise PartUnavailable("RabbitMQ's management API", str(error) or type(error).__name__) from error
+        if answer.is_success or (missing_is_fine and answer.status_code == 404):
+            return answer
+        raise PartUnavailable("RabbitMQ's management API", f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+
+
+def vhost_of(amqp_url: str) -> str:
+    """The virtual host that an AMQP address names; `/` if it names none."""
+    path = urlsplit(amqp_url).path
+    return unquote(path[1:]) or "/"

@@ -1,0 +1,57 @@
+"""An agent's message as it came from the broker, and whether it may have come from that agent."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from fleet.accounts import ANONYMOUS
+from fleet.signing import verifies
+from fleet.topology import Uplink, read_routing_key
+from fleet.wire import BadMessage, Inner, Reason, read_envelope
+from missions.events import utc_now
+from store.agents import AgentIdentity
+
+
+@dataclass(frozen=True)
+class AgentMessage:
+    """A readable message. `user`: the broker's word for who sent it (None where a client leaves it out)."""
+
+    raw: AbstractIncomingMessage
+    uuid: str
+    word: str
+    inner: Inner
+    user: str | None
+    received_at: datetime
+
+    @property
+    def exchange(self) -> str:
+        """The exchange it was published to."""
+        return self.raw.exchange or ""
+
+
+def read(raw: AbstractIncomingMessage) -> AgentMessage:
+    """Read a message; raises BadMessage. The routing key's uuid decides, since the broker checks that one."""
+    sender = read_routing_key(raw.routing_key or "")
+    if sender is None:
+        raise BadMessage(Reason.BAD_ROUTING_KEY, f"{raw.routing_key!r} is not agent.<uuid>.<word>")
+    inner = read_envelope(raw.body)
+    if inner.uuid != sender.uuid:
+        raise BadMessage(Reason.UUID_MISMATCH, f"the routing key names {sender.uuid!r}, the message {inner.uuid!r}")
+    return AgentMessage(raw, sender.uuid, sender.word, inner, raw.user_id, utc_now())
+
+
+def check_sender(message: AgentMessage, identity: AgentIdentity | None) -> None:
+    """Raise BadMessage if the account or the signature is not the agent's.
+
+    The broker refuses a false user_id; without one, the topic rules of the account vouch for the routing key.
+    """
+    checks_in = message.word == Uplink.CHECK_IN
+    if identity is None:
+        # Unknown: a check-in needs the token, whoever sends it; anything else is refused later as unknown.
+        return
+    allowed = {identity.uuid, identity.rbmq_username} | ({ANONYMOUS} if checks_in else set())
+    if message.user is not None and message.user not in allowed:
+        raise BadMessage(Reason.WRONG_SENDER, f"{message.user!r} may not speak for {message.uuid!r}")
+    if identity.verify_signature and not verifies(message.inner.text, message.inner.signature, identity.public_key):
+        raise BadMessage(Reason.BAD_SIGNATURE, f"the signature does not verify with the key of {message.uuid!r}")

@@ -1,0 +1,109 @@
+"""Consume a queue in batches: a plain callback collects, one task handles, one multiple-ack ends each batch.
+
+What arrives while a batch is handled becomes the next one, so batches grow under load and stay small without it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from itertools import islice
+
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+
+from fleet.bus import Bus, UnknownOutcome
+from missions.errors import PartUnavailable
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Sequence[AbstractIncomingMessage]], Awaitable[None]]
+
+_RETRY_FIRST = 0.1
+_RETRY_MAX = 2.0
+
+
+class BatchConsumer:
+    """Hands the messages of one queue to `handle`, in order, and acknowledges them once it returned.
+
+    While `handle` raises PartUnavailable or UnknownOutcome the same batch is tried again: nothing is lost and nothing
+    is dead-lettered because a part is away. `gather`: seconds to let a batch grow before it is handled.
+    """
+
+    def __init__(self, bus: Bus, queue: str, handle: Handler, *, batch_size: int, gather: float = 0.0) -> None:
+        self._bus = bus
+        self._queue = queue
+        self._handle = handle
+        self._batch_size = batch_size
+        self._gather = gather
+        self._waiting: deque[AbstractIncomingMessage] = deque()
+        self._arrived = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._channel: AbstractRobustChannel | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to consume."""
+        self._channel = await self._bus.consuming_channel(self._batch_size * 2)
+        self._task = asyncio.create_task(self._run(), name=f"intake {self._queue}")
+        queue = await self._channel.get_queue(self._queue, ensure=False)
+        await queue.consume(self._collect)
+
+    async def stop(self) -> None:
+        """Finish the batch in hand; what is collected beyond it goes back to the queue."""
+        self._stopping.set()
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+        if self._channel is not None:
+            with suppress(AMQPError, OSError, RuntimeError):
+                await self._channel.close()
+
+    async def _collect(self, message: AbstractIncomingMessage) -> None:
+        self._waiting.append(message)
+        self._arrived.set()
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            await self._arrived.wait()
+            if self._gather:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), self._gather)
+            batch = self._take()
+            if not batch:
+                self._arrived.clear()
+                continue
+            if await self._handled(batch):
+                # A connection that was lost meanwhile will deliver the batch again: reports are idempotent.
+                with suppress(AMQPError, ChannelInvalidStateError, OSError):
+                    await batch[-1].ack(multiple=True)
+
+    def _take(self) -> list[AbstractIncomingMessage]:
+        """The next messages of one channel; those of a channel that is gone come again and are dropped here."""
+        while self._waiting and self._waiting[0].channel.is_closed:
+            self._waiting.popleft()
+        if not self._waiting:
+            return []
+        channel = self._waiting[0].channel
+        batch = [m for m in islice(self._waiting, self._batch_size) if m.channel is channel]
+        for _ in batch:
+            self._waiting.popleft()
+        return batch
+
+    async def _handled(self, batch: Sequence[AbstractIncomingMessage]) -> bool:
+        pause = _RETRY_FIRST
+        while True:
+            try:
+                await self._handle(batch)
+                return True
+            except (PartUnavailable, UnknownOutcome) as error:
+                log.warning("intake of %s waits: %s", self._queue, error)
+            except Exception:
+                # Handlers sort out bad messages themselves; this is our own mistake, and must not lose messages.
+                log.exception("intake of %s failed; trying again", self._queue)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            if self._stopping.is_set() or batch[0].channel.is_closed:
+                return False
+            pause = min(pause * 2, _RETRY_MAX)

@@ -1,0 +1,169 @@
+"""One connection to RabbitMQ that comes back by itself, with publisher confirms.
+
+UnknownOutcome   sent, and the connection was lost before the broker's confirm
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+import aio_pika
+import aiormq
+from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+
+from fleet import topology
+from missions.errors import MusterError, PartUnavailable
+from settings import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+RABBITMQ = "RabbitMQ"
+CONNECT_TIMEOUT = 10.0
+READY_TIMEOUT = 3.0
+"""How long a publish waits for a connection that is being re-made, in seconds."""
+CONFIRM_TIMEOUT = 10.0
+_RECONNECT_INTERVAL = 1.0
+_HEARTBEAT = 10
+_PERSISTENT = 2
+
+
+class UnknownOutcome(MusterError):
+    """A message was sent and the connection lost before the confirm: it may have arrived, or not."""
+
+
+class AgentsRefused(MusterError):
+    """The broker refuses the queues that every helyOS agent declares."""
+
+
+class Bus:
+    """The broker as this process sees it."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._connection: AbstractRobustConnection | None = None
+        self._publishing: AbstractRobustChannel | None = None
+        self.login = unquote(urlsplit(settings.amqp_url).username or "guest")
+
+    async def connect(self) -> None:
+        """Connect and declare the topology; raises PartUnavailable, or AgentsRefused (RabbitMQ 4.3 and later)."""
+        self._connection = await _reach(
+            aio_pika.connect_robust(
+                self._settings.amqp_url,
+                timeout=CONNECT_TIMEOUT,
+                client_properties={"connection_name": f"muster {self._name}"},
+                reconnect_interval=_RECONNECT_INTERVAL,
+                heartbeat=_HEARTBEAT,
+            )
+        )
+        await self._probe_transient_queues()
+        channel = self._connection.channel()
+        await _reach(channel.initialize())
+        await _reach(topology.declare(channel, self._settings))
+        await channel.close()
+        self._publishing = self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        await _reach(self._publishing.initialize())
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def consuming_channel(self, prefetch: int) -> AbstractRobustChannel:
+        """A channel of one's own to consume on; it comes back with the connection."""
+        assert self._connection is not None, "connect first"
+        channel = self._connection.channel(publisher_confirms=False)
+        assert isinstance(channel, AbstractRobustChannel)
+        await _reach(channel.initialize())
+        await channel.set_qos(prefetch_count=prefetch)
+        return channel
+
+    async def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        *,
+        mandatory: bool = True,
+        correlation_id: str | None = None,
+        headers: dict[str, str | int] | None = None,
+    ) -> bool:
+        """Publish and await the confirm. False: the broker returned it, nobody listens.
+
+        Raises PartUnavailable if it was surely not sent, UnknownOutcome if nobody can say.
+        """
+        channel = await self._ready_channel()
+        properties = aiormq.spec.Basic.Properties(
+            content_type="application/json",
+            delivery_mode=_PERSISTENT,
+            user_id=self.login,
+            correlation_id=correlation_id,
+            headers=dict(headers or {}),
+        )
+        try:
+            await channel.basic_publish(
+                body,
+                exchange=exchange,
+                routing_key=routing_key,
+                properties=properties,
+                mandatory=mandatory,
+                timeout=CONFIRM_TIMEOUT,
+            )
+        except PublishError:
+            return False
+        except DeliveryError as error:
+            # A nack comes after an error inside the broker; another of the key's queues may have the message.
+            raise UnknownOutcome(f"the broker refused to confirm {routing_key}: {error}") from error
+        except (AMQPError, OSError, ChannelInvalidStateError, TimeoutError) as error:
+            raise UnknownOutcome(f"no confirm for {routing_key}: {error!r}") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # A connection that dies cancels its pending confirms.
+            raise UnknownOutcome(f"no confirm for {routing_key}: connection lost") from error
+        return True
+
+    async def _ready_channel(self) -> AbstractChannel:
+        if self._publishing is None:
+            raise PartUnavailable(RABBITMQ, "not connected yet")
+        try:
+            channel = await asyncio.wait_for(self._publishing.get_underlay_channel(), READY_TIMEOUT)
+        except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
+            raise PartUnavailable(RABBITMQ, f"not connected: {error!r}") from error
+        if channel.is_closed:
+            raise PartUnavailable(RABBITMQ, "the channel is being re-opened")
+        return channel
+
+    async def _probe_transient_queues(self) -> None:
+        """Declare a queue as agents do, on a connection of its own, since a refusal closes it."""
+        await probe_transient_queues(lambda: aio_pika.connect(self._settings.amqp_url, timeout=CONNECT_TIMEOUT))
+
+
+async def probe_transient_queues(connect: Callable[[], Awaitable[aio_pika.abc.AbstractConnection]]) -> None:
+    """Raise AgentsRefused if the broker refuses transient queues that are not exclusive."""
+    connection = await _reach(connect())
+    try:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(None, durable=False, exclusive=False, auto_delete=True)
+        await queue.delete()
+    except AMQPError as error:
+        raise AgentsRefused(
+            "RabbitMQ refuses the queues that every helyOS agent declares (transient, not exclusive), as version 4.3 "
+            "and later do by default. Put [{rabbit,[{permit_deprecated_features,#{transient_nonexcl_queues => "
+            f"true}}]}}]. into its advanced.config, or run a version below 4.3. The broker said: {error}"
+        ) from error
+    finally:
+        await connection.close()
+
+
+async def _reach(attempt: Awaitable[T]) -> T:
+    try:
+        return await attempt
+    except (AMQPError, OSError, TimeoutError) as error:
+        raise PartUnavailable(RABBITMQ, str(error) or type(error).__name__) from error

@@ -1,0 +1,81 @@
+"""What missions tell agents: reserve, assignment, cancel, release; each signed, confirmed and `mandatory`.
+
+A confirm alone is weak evidence (a queue of an agent that is gone confirms too), a return is strong: nobody got it.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from fleet import wire
+from fleet.bus import Bus, UnknownOutcome
+from fleet.signing import Signer
+from fleet.topology import Downlink as Word
+from fleet.topology import downlink_exchange, routing_key
+from fleet.wire import AssignmentMessage
+from missions.errors import PartUnavailable
+from settings import Settings
+from store.agents import AgentAddress
+
+__all__ = ["AgentAddress", "AssignmentMessage", "Delivery", "Downlink", "UnknownOutcome"]
+
+
+class Delivery(StrEnum):
+    """What the broker did with a message. NOT_LISTENING: it came back, so it was surely not delivered."""
+
+    DELIVERED = "delivered"
+    NOT_LISTENING = "not_listening"
+
+
+class Downlink:
+    """Messages to agents.
+
+    Each call raises PartUnavailable if the message was surely not sent, and UnknownOutcome if the connection was lost
+    before the broker's confirm.
+    """
+
+    def __init__(self, settings: Settings, bus: Bus, signer: Signer) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._signer = signer
+
+    async def reserve(
+        self, agent: AgentAddress, *, work_process_id: int, operation_types_required: Sequence[str] = ()
+    ) -> Delivery:
+        """Ask the agent to reserve itself; it answers with `ready` and the mission's id."""
+        message = wire.reserve(agent.uuid, work_process_id, operation_types_required)
+        return await self._send(agent, Word.INSTANT_ACTIONS, message)
+
+    async def release(self, agent: AgentAddress, *, work_process_id: int) -> Delivery:
+        """Tell the agent that its mission is over; it answers with `free`."""
+        return await self._send(agent, Word.INSTANT_ACTIONS, wire.release(agent.uuid, work_process_id))
+
+    async def assign(self, agent: AgentAddress, message: AssignmentMessage) -> Delivery:
+        """Send an assignment, then its bare data as an `order`, which only VDA 5050-like agents listen to."""
+        delivery = await self._send(agent, Word.ASSIGNMENT, wire.assignment(agent.uuid, message))
+        if delivery is Delivery.DELIVERED:
+            await self._copy_as_order(agent, message.data)
+        return delivery
+
+    async def cancel(self, agent: AgentAddress, message: AssignmentMessage) -> Delivery:
+        """Tell the agent to stop an assignment; its confirmation comes as a report."""
+        return await self._send(agent, Word.INSTANT_ACTIONS, wire.cancel(agent.uuid, message))
+
+    async def _send(self, agent: AgentAddress, word: Word, message: dict[str, Any]) -> Delivery:
+        taken = await self._bus.publish(
+            downlink_exchange(self._settings, agent),
+            routing_key(agent.uuid, word),
+            wire.envelope(message, self._signer),
+        )
+        return Delivery.DELIVERED if taken else Delivery.NOT_LISTENING
+
+    async def _copy_as_order(self, agent: AgentAddress, data: Any) -> None:
+        # The assignment is out and confirmed: trouble with its copy must not look like trouble with the assignment.
+        with contextlib.suppress(UnknownOutcome, PartUnavailable):
+            await self._bus.publish(
+                downlink_exchange(self._settings, agent),
+                routing_key(agent.uuid, Word.ORDER),
+                wire.envelope(data, self._signer),
+                mandatory=False,
+            )

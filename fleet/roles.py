@@ -1,0 +1,58 @@
+"""The intake as one role of a worker: connections, topology, accounts and both queues, started and stopped together."""
+
+import asyncio
+
+from fleet.accounts import Accounts
+from fleet.batches import BatchConsumer
+from fleet.bus import Bus
+from fleet.checkin import CheckIns
+from fleet.dead_letters import DeadLetters
+from fleet.intake import OrderedIntake, RefreshLines
+from fleet.sensors import BATCH_SIZE, FLUSH_INTERVAL, SensorIntake
+from fleet.signing import Signer
+from fleet.topology import LOSSY_QUEUE, ORDERED_QUEUE
+from settings import Settings
+from store.database import Database
+from store.waiting_line import refresh_lines as refresh_waiting_lines
+from store.wakeups import Waker
+
+
+class Intake:
+    """Takes in what agents say. Several may run: one works, the others wait for its end (single active consumer)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        waker: Waker,
+        *,
+        refresh_lines: RefreshLines = refresh_waiting_lines,
+    ) -> None:
+        # Sensors have a connection of their own, so that their flood never stands before a state.
+        self._bus = Bus(settings, "intake")
+        self._sensor_bus = Bus(settings, "sensors")
+        self.accounts = Accounts(settings)
+        self._check_ins = CheckIns(settings, database, self._bus, self.accounts, Signer.load(settings))
+        self._ordered = OrderedIntake(database, waker, self._check_ins, DeadLetters(self._bus, database), refresh_lines)
+        sensors = SensorIntake(database, DeadLetters(self._sensor_bus, database))
+        self._consumers = [
+            BatchConsumer(self._bus, ORDERED_QUEUE, self._ordered.handle, batch_size=settings.intake_batch_size),
+            BatchConsumer(self._sensor_bus, LOSSY_QUEUE, sensors.handle, batch_size=BATCH_SIZE, gather=FLUSH_INTERVAL),
+        ]
+
+    async def start(self) -> None:
+        """Connect, prepare the broker and begin to consume; raises PartUnavailable or bus.AgentsRefused."""
+        await self._bus.connect()
+        await self._sensor_bus.connect()
+        await self.accounts.prepare()
+        for consumer in self._consumers:
+            await consumer.start()
+
+    async def stop(self) -> None:
+        """Finish the batches in hand, acknowledge them, send what is on its way, and close."""
+        await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+        await self._check_ins.finish()
+        await self._ordered.finish()
+        await self._bus.close()
+        await self._sensor_bus.close()
+        await self.accounts.close()

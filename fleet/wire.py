@@ -1,0 +1,325 @@
+"""The messages of helyOS's protocol (reference A.4, A.8, K.2): what agents send, read; what we send, built.
+
+Every payload is a JSON object whose `message` is JSON text again, with the signature of exactly that text beside it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from fleet.signing import Signer
+from missions.errors import MusterError
+
+VERSION = "2.0.0"
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+DatabaseId = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Body = TypeVar("Body", bound=BaseModel)
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class BadMessage(MusterError):
+    """A message that cannot be used: dead-lettered with its reason."""
+
+    def __init__(self, reason: "Reason", text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.text = text
+
+
+class Reason(StrEnum):
+    """Why a message was dead-lettered; the words of `message_counts`."""
+
+    NOT_JSON = "not_json"
+    TOO_LARGE = "too_large"
+    NO_UUID = "no_uuid"
+    BAD_ROUTING_KEY = "bad_routing_key"
+    UUID_MISMATCH = "uuid_mismatch"
+    WRONG_SENDER = "wrong_sender"
+    BAD_SIGNATURE = "bad_signature"
+    UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_AGENT = "unknown_agent"
+    UNKNOWN_STATUS = "unknown_status"
+    UNKNOWN_ASSIGNMENT = "unknown_assignment"
+    NOT_ITS_ASSIGNMENT = "not_its_assignment"
+    ASSIGNMENT_NOT_SENT = "assignment_not_sent"
+    INVALID = "invalid"
+    NOT_SUPPORTED = "not_supported"
+    REFUSED_BY_DATABASE = "refused_by_database"
+
+
+@dataclass(frozen=True)
+class Inner:
+    """An agent's message out of its envelope. `text`: what the signature covers."""
+
+    type: str
+    uuid: str
+    body: dict[str, Any]
+    text: str
+    signature: str | None
+    headers: dict[str, Any]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class AssignmentBody(_Body):
+    """An agent's report on one assignment."""
+
+    id: DatabaseId | None = None
+    status: str | None = None
+    result: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_form(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("assignment_status"), dict):
+            return value["assignment_status"]
+        return value
+
+
+class StateBody(_Body):
+    """Body of `agent_state`."""
+
+    status: str
+    resources: dict[str, Any] | None = None
+    assignment: AssignmentBody | None = None
+    wp_clearance: dict[str, Any] | None = None
+
+    @field_validator("status")
+    @classmethod
+    def _lower(cls, status: str) -> str:
+        return status.lower()
+
+    @property
+    def work_process_id(self) -> int | None:
+        """The mission that the agent says it is reserved for; ids come as numbers or as text."""
+        for source, names in (
+            (self.resources, ("work_process_id",)),
+            (self.wp_clearance, ("work_process_id", "wp_id")),
+        ):
+            for name in names:
+                value = (source or {}).get(name)
+                if isinstance(value, str | int) and not isinstance(value, bool) and str(value).isdecimal():
+                    return int(value) if int(value) < 2**63 else None
+        return None
+
+
+class Pose(_Body):
+    """Metres in the yard's frame; orientations in radians, of the agent and its trailers."""
+
+    x: Finite | None = None
+    y: Finite | None = None
+    z: Finite | None = None
+    orientations: list[Finite] | None = None
+
+
+class Profile(_Body):
+    """What an agent may say of itself at check-in, in sensors and in updates."""
+
+    name: str | None = None
+    code: str | None = None
+    agent_type: str | None = None
+    is_actuator: bool | None = None
+    pose: Pose | None = None
+    x: Finite | None = None
+    y: Finite | None = None
+    z: Finite | None = None
+    orientations: list[Finite] | None = None
+    factsheet: Any = None
+    geometry: Any = None
+    sensors: Any = None
+    sensors_data_format: str | None = None
+    geometry_data_format: str | None = None
+    data_format: str | None = None
+    unit: str | None = None
+    coordinate_frame: str | None = None
+    reference_point: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """The fields that it names, as store.agents.write_profiles takes them."""
+        said = self.model_dump(exclude={"pose"}, exclude_none=True)
+        return said | (self.pose.model_dump(exclude_none=True) if self.pose else {})
+
+
+class CheckInBody(Profile):
+    """Body of `checkin`."""
+
+    yard_uid: str | None = None
+    yard_id: str | int | None = None
+    status: str = "free"
+    public_key: str | None = None
+    public_key_format: str | None = None
+    registration_token: str | None = None
+
+    @property
+    def yard(self) -> str | None:
+        """The yard's uid; old agents call it yard_id."""
+        if self.yard_uid is not None:
+            return self.yard_uid
+        return None if self.yard_id is None else str(self.yard_id)
+
+    def fields(self) -> dict[str, Any]:
+        """The profile alone."""
+        names = set(Profile.model_fields)
+        return {name: value for name, value in super().fields().items() if name in names}
+
+
+@dataclass(frozen=True)
+class AssignmentMessage:
+    """What an agent is told of its assignment; `start_time_stamp`: `YYYY-MM-DD HH:MM:SS`, UTC."""
+
+    id: int
+    work_process_id: int
+    yard_id: int | None
+    start_time_stamp: str
+    context: Mapping[str, Any]
+    data: Any
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def read_envelope(payload: bytes) -> Inner:
+    """Take an agent's message out of its envelope; raises BadMessage. Un-enveloped JSON is accepted, as in helyOS."""
+    if len(payload) > MAX_MESSAGE_BYTES:
+        raise BadMessage(Reason.TOO_LARGE, f"{len(payload)} bytes; the limit is {MAX_MESSAGE_BYTES}")
+    outer = _object(payload)
+    text = outer.get("message")
+    if isinstance(text, str):
+        inner = _object(text)
+        signature, headers = outer.get("signature"), outer.get("headers")
+    else:
+        inner, text, signature, headers = outer, payload.decode(), None, None
+    uuid, body = inner.get("uuid"), inner.get("body", {})
+    if not isinstance(uuid, str) or not uuid:
+        raise BadMessage(Reason.NO_UUID, "the message names no uuid")
+    if not isinstance(body, dict):
+        raise BadMessage(Reason.INVALID, "body: must be an object")
+    return Inner(
+        type=str(inner.get("type")),
+        uuid=uuid,
+        body=body,
+        text=text,
+        signature=_hexadecimal(signature),
+        headers=headers if isinstance(headers, dict) else {},
+    )
+
+
+def _object(payload: bytes | str) -> dict[str, Any]:
+    try:
+        value = json.loads(payload, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage(Reason.NOT_JSON, str(error)[:300]) from error
+    if not isinstance(value, dict):
+        raise BadMessage(Reason.NOT_JSON, "not a JSON object")
+    return value
+
+
+def _hexadecimal(signature: Any) -> str | None:
+    if isinstance(signature, list):  # the SDK's MQTT check-in
+        try:
+            return bytes(signature).hex()
+        except (ValueError, TypeError):
+            return None
+    return signature if isinstance(signature, str) else None
+
+
+def read_body(model: type[Body], body: dict[str, Any]) -> Body:
+    """Validate a body; raises BadMessage naming the field."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadMessage(Reason.INVALID, f"body.{where}: {first['msg']}") from error
+
+
+# --- What we send ------------------------------------------------------------------------------------------------
+
+
+def envelope(message: Any, signer: Signer) -> bytes:
+    """A signed message, ready to be published."""
+    text = json.dumps(message, separators=(",", ":"))
+    return json.dumps({"message": text, "signature": signer.sign(text)}).encode()
+
+
+def reserve(uuid: str, work_process_id: int, operation_types_required: Sequence[str]) -> dict[str, Any]:
+    """Ask an agent to reserve itself for a mission."""
+    return _resources("reserve_for_mission", uuid, work_process_id, operation_types_required, reserved=True)
+
+
+def release(uuid: str, work_process_id: int) -> dict[str, Any]:
+    """Tell an agent that the mission is over."""
+    return _resources("release_from_mission", uuid, work_process_id, (), reserved=False)
+
+
+def _resources(
+    kind: str, uuid: str, work_process_id: int, operation_types: Sequence[str], *, reserved: bool
+) -> dict[str, Any]:
+    # One more key in the body, and the SDK drops the message.
+    return {
+        "type": kind,
+        "uuid": uuid,
+        "body": {
+            "work_process_id": work_process_id,
+            "operation_types_required": list(operation_types),
+            "reserved": reserved,
+        },
+        "_version": VERSION,
+    }
+
+
+def assignment(uuid: str, message: AssignmentMessage) -> dict[str, Any]:
+    """Give an agent its assignment."""
+    return {
+        "type": "assignment_execution",
+        "uuid": uuid,
+        "metadata": _metadata(message, "to_dispatch"),
+        "body": message.data,
+        "_version": VERSION,
+    }
+
+
+def cancel(uuid: str, message: AssignmentMessage) -> dict[str, Any]:
+    """Tell an agent to stop an assignment."""
+    data = message.data if isinstance(message.data, dict) else {}
+    return {
+        "type": "assignment_cancel",
+        "uuid": uuid,
+        "metadata": _metadata(message, "canceling"),
+        "body": {
+            "assignment_id": message.id,
+            "data": {
+                "metadata": {
+                    "type": "assignment_cancel",
+                    "custom_meta": data.get("metadata"),
+                    "assignment_id": message.id,
+                }
+            },
+        },
+        "_version": VERSION,
+    }
+
+
+def _metadata(message: AssignmentMessage, status: str) -> dict[str, Any]:
+    # Exactly these six keys: the SDK's dataclass refuses any other.
+    return {
+        "id": message.id,
+        "work_process_id": message.work_process_id,
+        "yard_id": message.yard_id,
+        "status": status,
+        "start_time_stamp": message.start_time_stamp,
+        "context": dict(message.context),
+    }
+
+
+def checkin_answer(uuid: str, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to a check-in or check-out; further keys at the top level make the SDK refuse it."""
+    return {"type": kind, "uuid": uuid, "body": dict(body), "_version": VERSION}

@@ -1,0 +1,272 @@
+"""The typed contracts between workflows and activities: names, inputs, results. Small: ids instead of data.
+
+Every field that is added later needs a default: runs of the version before it are still on their way.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from missions.errors import Failure
+from missions.recipes import MissionOptions
+
+WORK_PROCESS = "WorkProcess"
+"""The workflow type of a mission."""
+
+
+class Activity(StrEnum):
+    """The activities of every mission; a recipe's own activity types are called by their `uses` name."""
+
+    RESERVE_AGENTS = "reserve_agents"
+    REQUEUE_RESERVATION = "requeue_reservation"
+    DISPATCH_ASSIGNMENTS = "dispatch_assignments"
+    CHECK_ASSIGNMENTS = "check_assignments"
+    RESEND_ASSIGNMENT = "resend_assignment"
+    RAISE_ATTENTION = "raise_attention"
+    STOP_MISSION = "stop_mission"
+    RESEND_CANCELS = "resend_cancels"
+    FINISH_MISSION = "finish_mission"
+    REQUEST_NATIVE_CANCEL = "request_native_cancel"
+
+
+class Signal(StrEnum):
+    """The signals that a mission's workflow takes; all but `cancel` come from the `wakeups` table."""
+
+    AGENTS_GRANTED = "agents_granted"
+    AGENTS_READY = "agents_ready"
+    ASSIGNMENT_ENDED = "assignment_ended"
+    ASSIGNMENT_STARTED = "assignment_started"
+    CANCEL = "cancel"
+
+
+class Outcome(StrEnum):
+    """What an activity did to the mission's row. SUPERSEDED: it found `canceling`, so the cancel path is next."""
+
+    DONE = "done"
+    WAITING = "waiting"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+
+
+class Contract(BaseModel):
+    """Base of all contracts: frozen, and tolerant of fields that a later version adds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ActivityPreset(Contract):
+    """How a recipe's activity is run; resolved at dispatch and stored with the mission. Seconds."""
+
+    start_to_close: float = 60.0
+    heartbeat: float | None = None
+    maximum_attempts: int = Field(0, description="0: no limit but the time-out")
+    initial_interval: float = 0.5
+    maximum_interval: float = 10.0
+    schedule_to_close: float | None = None
+
+
+class StepPlan(Contract):
+    """One step of the mission's graph."""
+
+    service_request_id: int
+    step: str
+    uses: str
+    depends_on: list[str]
+    wait_assignments: bool
+    apply_result: bool
+    preset: ActivityPreset
+
+
+class WorkProcessStart(Contract):
+    """Input of the workflow: the plan, fixed at dispatch."""
+
+    work_process_id: int
+    attempt: int = 1
+    mission_type: str = ""
+    yard: str = ""
+    priority: int = 20
+    agents: list[str] = Field(default_factory=list, description="uuids, the first 40 (a limit of the engine)")
+    details_url: str = Field("", description="the mission in the API, for the Temporal UI")
+    reserves: bool = Field(True, description="whether agents are reserved first")
+    steps: list[StepPlan]
+    options: MissionOptions = Field(default_factory=MissionOptions)
+    ready_timeout: float = 20.0
+    cancel_resend_interval: float = 10.0
+    cancel_attempts: int = 3
+    step_task_queue: str = "muster-steps"
+
+
+# --- Signals -----------------------------------------------------------------------------------------------------
+
+
+class AgentsGranted(Contract):
+    """The waiting request got its agents."""
+
+    attempt: int
+
+
+class AgentsReady(Contract):
+    """Every agent of the reservation answered `ready`. `round`: which reserve messages they answered."""
+
+    attempt: int
+    round: int
+
+
+class AssignmentEnded(Contract):
+    """An agent's last word on an assignment; its result stays in the store."""
+
+    assignment_id: int
+    status: str
+
+
+class AssignmentStarted(Contract):
+    """The first report on an assignment whose publishing had an unknown outcome."""
+
+    assignment_id: int
+
+
+class CancelRequest(Contract):
+    """The workflow's `cancel` signal: who asks, and why."""
+
+    reason: str = ""
+    requested_by: str = "temporal"
+
+
+# --- Activities --------------------------------------------------------------------------------------------------
+
+
+class ActivityInput(Contract):
+    """What every mission activity knows. `transition`: the number of its first status change, for idempotency."""
+
+    work_process_id: int
+    attempt: int
+    transition: int
+
+
+class ReserveAgents(ActivityInput):
+    """Ask for the mission's agents, and send `reserve_for_mission` once they are granted."""
+
+
+class RequeueReservation(ActivityInput):
+    """The agents did not answer in time: put the request back at its old place, or fail."""
+
+    round: int
+
+
+class Reserved(Contract):
+    """WAITING: in line, a grant will wake. DONE: granted and reserve sent; `ready`: nobody's answer is needed."""
+
+    outcome: Outcome
+    ready: bool = False
+    round: int = 0
+    waiting: str = Field("", description="why it waits, one line for the UI")
+    failure: Failure | None = None
+
+
+class RunStep(ActivityInput):
+    """Run one step's activity type; what it needs and what it answers are in the service request's row."""
+
+    service_request_id: int
+    step: str
+
+
+class StepRan(Contract):
+    """FAILED carries the reason. `has_results`: there is something to turn into assignments."""
+
+    outcome: Outcome
+    has_results: bool = False
+    failure: Failure | None = None
+
+
+class DispatchAssignments(ActivityInput):
+    """Send one group of a step's assignments; group 0 first turns the answer into rows."""
+
+    service_request_id: int
+    step: str
+    group: int
+
+
+class AssignmentsDispatched(Contract):
+    """`sent`: ids in this group; of these `unconfirmed`: with unknown outcome, `ended`: over already."""
+
+    outcome: Outcome
+    groups: int = 0
+    sent: list[int] = Field(default_factory=list)
+    unconfirmed: list[int] = Field(default_factory=list)
+    ended: dict[str, str] = Field(default_factory=dict)
+    agents: str = Field("", description="who got them, one line for the UI")
+    failure: Failure | None = None
+
+
+class CheckAssignments(Contract):
+    """Read the reports of these assignments from the store."""
+
+    assignment_ids: list[int]
+
+
+class AssignmentsChecked(Contract):
+    """Status by assignment id (as text: JSON keys are)."""
+
+    statuses: dict[str, str]
+
+
+class ResendAssignment(ActivityInput):
+    """Publish an assignment of unknown outcome once more, under the same id."""
+
+    assignment_id: int
+
+
+class RaiseAttention(ActivityInput):
+    """Say that a person should look."""
+
+    code: str
+    text: str
+    assignment_id: int | None = None
+
+
+class StopMission(ActivityInput):
+    """Stop what runs: service requests, assignments. With a failure: the mission failed; without: it is cancelled."""
+
+    failure: Failure | None = None
+    cancel: CancelRequest | None = None
+
+
+class MissionStopped(Contract):
+    """`awaited`: assignments whose agents still have to confirm."""
+
+    outcome: Outcome
+    awaited: list[int] = Field(default_factory=list)
+
+
+class ResendCancels(Contract):
+    """Send `assignment_cancel` again to the agents that have not confirmed."""
+
+    work_process_id: int
+    assignment_ids: list[int]
+
+
+class FinishMission(ActivityInput):
+    """Release the agents and write the last status."""
+
+    status: str
+    failure: Failure | None = None
+    unconfirmed: list[int] = Field(default_factory=list, description="assignments never confirmed as stopped")
+
+
+class MissionFinished(Contract):
+    """SUPERSEDED: a cancel won; nothing was written."""
+
+    outcome: Outcome
+    status: str = ""
+
+
+class RequestNativeCancel(Contract):
+    """Ask the engine to cancel this very run, so that it ends CANCELED whoever asked."""
+
+    reason: str
+
+
+def json_object(model: BaseModel) -> dict[str, Any]:
+    """A contract as plain JSON, for the `wakeups` table."""
+    return model.model_dump(mode="json")

@@ -1,0 +1,43 @@
+"""In which groups a planner's results go out (spec 2, `dispatch_order`)."""
+
+from missions.errors import Failure, FailureCode, PlanningFailed
+
+
+def dispatch_groups(count: int, dispatch_order: object, *, step: str) -> list[list[int]]:
+    """Split `count` results into groups of indexes, sent one group after the other.
+
+    Without an order everything goes out at once. Raises PlanningFailed, naming the step and the index, if the order
+    is not a list of lists of indexes, or if an index is out of range, twice, or missing.
+    """
+    if not dispatch_order:
+        return [list(range(count))] if count else []
+
+    def refuse(problem: str) -> PlanningFailed:
+        return PlanningFailed(
+            Failure(
+                code=FailureCode.PLANNING_FAILED,
+                step=step,
+                text=f"step {step!r}: dispatch_order {problem} (the answer has {count} results)",
+            )
+        )
+
+    if not isinstance(dispatch_order, list):
+        raise refuse(f"is {dispatch_order!r}, not a list of lists of indexes")
+    groups: list[list[int]] = []
+    seen: set[int] = set()
+    for entry in dispatch_order:
+        group = entry if isinstance(entry, list) else [entry]
+        for index in group:
+            if not isinstance(index, int) or isinstance(index, bool):
+                raise refuse(f"holds {index!r}, which is no index")
+            if not 0 <= index < count:
+                raise refuse(f"names index {index}, which is out of range")
+            if index in seen:
+                raise refuse(f"names index {index} twice")
+            seen.add(index)
+        if group:
+            groups.append(list(group))
+    missing = sorted(set(range(count)) - seen)
+    if missing:
+        raise refuse(f"leaves out index {missing[0]}")
+    return groups

@@ -1,0 +1,74 @@
+"""Recipes: what a type of mission consists of, and the policies that its missions start with."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.alias_generators import to_camel
+
+from missions.graph import GraphStep, resolve_dependencies
+from missions.statuses import FailurePolicy, UnconfirmedStart
+
+
+class MissionOptions(BaseModel):
+    """Limits and policies of a mission, resolved at dispatch and stored with it. Times in seconds; None: no limit."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    max_wait: float | None = Field(None, gt=0, description="longest wait for agents, then the mission fails")
+    mission_timeout: float | None = Field(None, gt=0, description="from dispatch to the end")
+    assignment_timeout: float | None = Field(None, gt=0, description="from dispatch of one to its last report")
+    assignment_start_timeout: float = Field(
+        30.0,
+        gt=0,
+        description="after a publish with unknown outcome: how long to wait for the agent's report",
+    )
+    unconfirmed_start: UnconfirmedStart = Field(
+        UnconfirmedStart.HOLD, description="what then: hold (attention), fail, or re-send under the same id"
+    )
+
+
+class RecipeStep(BaseModel):
+    """One step: which activity type, after which steps, with which input."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    step: str = Field(min_length=1, max_length=200, examples=["plan_drive"])
+    uses: str = Field("microservice", description="activity type", examples=["microservice"])
+    service_type: str | None = Field(None, description="for microservice: the service's type", examples=["drive"])
+    service_config: dict[str, Any] | None = Field(None, description="replaces the service's own config")
+    input: dict[str, Any] = Field(default_factory=dict, description="input of the activity type")
+    request_order: int | None = Field(None, ge=0)
+    dependencies: list[str] | None = Field(None, description="steps to wait for; absent: by request_order")
+    apply_result: bool = Field(True, description="turn the results into assignments")
+    wait_assignments: bool = Field(True, description="also wait for the assignments of the steps waited for")
+    timeout: float | None = Field(None, gt=0, description="seconds; default: the service's result_timeout")
+
+    def activity_input(self) -> dict[str, Any]:
+        """The input of the activity type; `service_type` and `service_config` are short for two fields."""
+        short = {"service_type": self.service_type, "service_config": self.service_config}
+        return self.input | {name: value for name, value in short.items() if value is not None}
+
+
+class Recipe(BaseModel):
+    """A type of mission (helyOS: work process type)."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200, examples=["driving"])
+    description: str | None = None
+    num_max_agents: int | None = Field(None, ge=0)
+    settings: dict[str, Any] | None = Field(None, description="sent to services as request._settings")
+    on_assignment_failure: FailurePolicy = FailurePolicy.FAIL_MISSION
+    fallback_mission: str | None = None
+    options: MissionOptions = Field(default_factory=MissionOptions)
+    steps: list[RecipeStep] = Field(default_factory=list)
+
+    @field_validator("on_assignment_failure")
+    @classmethod
+    def _widest_scope(cls, policy: FailurePolicy) -> FailurePolicy:
+        # The recipe is the widest scope, so its default is a real policy.
+        return FailurePolicy.FAIL_MISSION if policy is FailurePolicy.DEFAULT else policy
+
+    def dependencies(self) -> dict[str, tuple[str, ...]]:
+        """Who waits for whom; raises InvalidInput (missions/graph.py)."""
+        return resolve_dependencies([GraphStep(s.step, s.request_order, s.dependencies) for s in self.steps])

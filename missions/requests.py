@@ -1,0 +1,155 @@
+"""What a client asks of a mission, as pure data: checked for form here, for what it names in store/drafts.py."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic.alias_generators import to_camel
+
+from missions.errors import InvalidInput
+from missions.priorities import Priority
+
+MAX_ID = 2**63 - 1
+"""The largest id: ids are bigint in the database."""
+
+MAX_DEPTH = 200
+"""How deep JSON may be nested: far below where encoders give up."""
+
+MAX_NODES = 1_000_000
+"""How many values a document may hold; stops YAML aliases that multiply each other."""
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+Words = Annotated[str, Field(max_length=10_000)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@dataclass(frozen=True)
+class Unstorable:
+    """A place in a document and why PostgreSQL (or JSON) cannot hold what is there."""
+
+    path: str
+    value: object
+    detail: str
+    remedy: str
+
+
+def find_unstorable(document: object) -> Unstorable | None:
+    """The first value that is no JSON, or that PostgreSQL refuses: NUL, lone surrogates, NaN, too deep."""
+    waiting: list[tuple[tuple[str, ...], object]] = [((), document)]
+    seen = 0
+    while waiting:
+        path, value = waiting.pop()
+        seen += 1
+        if seen > MAX_NODES:
+            return Unstorable("", None, f"holds more than {MAX_NODES} values", "send less at once")
+        problem = _problem(value, len(path))
+        if problem is not None:
+            return Unstorable(".".join(path), value, *problem)
+        if isinstance(value, dict):
+            for key, item in value.items():
+                problem = _problem(key, 0) if isinstance(key, str) else ("a key is no text", "write keys as text")
+                if problem is not None:
+                    return Unstorable(".".join(path), key, *problem)
+                waiting.append(((*path, key), item))
+        elif isinstance(value, list):
+            waiting.extend(((*path, str(index)), item) for index, item in enumerate(value))
+    return None
+
+
+def _problem(value: object, depth: int) -> tuple[str, str] | None:
+    """Detail and remedy, or None if the value can be stored."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            return "contains the character NUL, which PostgreSQL cannot store", "remove \\u0000"
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return "contains half of a surrogate pair, which is no text", "send valid Unicode"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            return "is no finite number", "send a finite number, or null"
+    elif isinstance(value, dict | list):
+        if depth > MAX_DEPTH:
+            return f"is nested deeper than {MAX_DEPTH} levels", "flatten it"
+    elif value is not None and not isinstance(value, int):
+        return f"is a {type(value).__name__}, which JSON does not know", "use text, numbers, lists and objects"
+    return None
+
+
+def refuse_unstorable(document: object) -> None:
+    """Raise InvalidInput for the first value that cannot be stored."""
+    found = find_unstorable(document)
+    if found is not None:
+        place = found.path or "the body"
+        raise InvalidInput(f"{place} {found.detail}", field=found.path or None, value=found.value, remedy=found.remedy)
+
+
+def _read_priority(value: object) -> object:
+    return Priority.read(value) if isinstance(value, str) or type(value) is int else value
+
+
+AnyPriority = Annotated[
+    Priority,
+    BeforeValidator(_read_priority),
+    WithJsonSchema({"anyOf": [{"enum": [p.name for p in Priority]}, {"enum": [p.value for p in Priority]}]}),
+]
+
+
+class Request(BaseModel):
+    """Base of everything that clients send: camelCase, exact types, no unknown fields, storable."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        allow_inf_nan=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, document: object) -> object:
+        if isinstance(document, dict):
+            refuse_unstorable(document)
+        return document
+
+
+class MissionChanges(Request):
+    """The fields of a mission that a client may set; only those that were given count (`model_fields_set`)."""
+
+    work_process_type_name: Name = Field("", description="name of the recipe", examples=["driving"])
+    yard_id: Id | None = Field(None, description="the yard, by id or by `yardUid`", examples=[1])
+    yard_uid: Name | None = Field(None, description="the yard, by uid")
+    agent_ids: list[Id] = Field(
+        default_factory=list, max_length=10_000, description="the agents, by id or by `agentUuids`", examples=[[1]]
+    )
+    agent_uuids: list[Name] = Field(default_factory=list, max_length=10_000, description="the agents, by uuid")
+    data: dict[str, Any] = Field(
+        default_factory=dict, description="forwarded to the services as `request`", examples=[{"goal": [3, 4]}]
+    )
+    wait_free_agent: bool = Field(True, description="reserve the agents first; false: pile up assignments")
+    description: Words | None = None
+    process_type: Words | None = None
+    operation_types_required: list[Name] = Field(default_factory=list, max_length=100)
+    priority: AnyPriority = Field(
+        Priority.NORMAL, description="LOW (10), NORMAL (20), HIGH (30) or CRITICAL (40)", examples=["NORMAL"]
+    )
+
+    def given(self, *names: str) -> bool:
+        """Whether any of these fields was sent."""
+        return not self.model_fields_set.isdisjoint(names)
+
+
+class NewMission(MissionChanges):
+    """A mission to be created; the recipe must be named."""
+
+    work_process_type_name: Name = Field(description="name of the recipe", examples=["driving"])
+
+
+def in_order(values: Sequence[Any]) -> list[Any]:
+    """The values once each, in the order in which they were first named."""
+    return list(dict.fromkeys(values))

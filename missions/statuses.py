@@ -1,0 +1,100 @@
+"""The statuses and policies of missions, steps, assignments and agents, in the words of helyOS."""
+
+from enum import StrEnum
+
+
+class WorkProcessStatus(StrEnum):
+    """Where a mission stands (spec 1 and 2, with helyOS's transitional statuses)."""
+
+    DRAFT = "draft"
+    DISPATCHED = "dispatched"
+    PREPARING_RESOURCES = "preparing resources"
+    CALCULATING = "calculating"
+    EXECUTING = "executing"
+    ASSIGNMENTS_COMPLETED = "assignments_completed"
+    SUCCEEDED = "succeeded"
+    ASSIGNMENT_FAILED = "assignment_failed"
+    PLANNING_FAILED = "planning_failed"
+    FAILED = "failed"
+    CANCELING = "canceling"
+    CANCELED = "canceled"
+
+    @classmethod
+    def read(cls, text: str) -> "WorkProcessStatus":
+        """Read a client's word; spec 2 spells `cancelling` as well."""
+        return cls.CANCELING if text == "cancelling" else cls(text)
+
+
+class AssignmentStatus(StrEnum):
+    """Where one assignment of one agent stands."""
+
+    NOT_READY_TO_DISPATCH = "not_ready_to_dispatch"
+    WAIT_DEPENDENCIES = "wait_dependencies"
+    TO_DISPATCH = "to_dispatch"
+    EXECUTING = "executing"
+    ACTIVE = "active"
+    SUCCEEDED = "succeeded"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    CANCELING = "canceling"
+    CANCELED = "canceled"
+
+
+class ServiceRequestStatus(StrEnum):
+    """Where one step's request to its service stands."""
+
+    NOT_READY_FOR_SERVICE = "not_ready_for_service"
+    WAIT_DEPENDENCIES = "wait_dependencies"
+    READY_FOR_SERVICE = "ready_for_service"
+    DISPATCHING_SERVICE = "dispatching_service"
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+    TIME_OUT = "time-out"
+    CANCELED = "canceled"
+    SKIPPED = "skipped"
+
+
+class AgentStatus(StrEnum):
+    """What an agent says of itself; only the agent ever sets it."""
+
+    NOT_AUTOMATABLE = "not_automatable"
+    FREE = "free"
+    READY = "ready"
+    BUSY = "busy"
+
+
+class FailurePolicy(StrEnum):
+    """What a failed assignment does to its mission; DEFAULT takes the next wider scope's policy."""
+
+    DEFAULT = "DEFAULT"
+    FAIL_MISSION = "FAIL_MISSION"
+    CONTINUE_MISSION = "CONTINUE_MISSION"
+    RELEASE_FAILED = "RELEASE_FAILED"
+
+
+class UnconfirmedStart(StrEnum):
+    """What to do with an assignment whose publishing has an unknown outcome and whose agent stays silent."""
+
+    HOLD = "hold"
+    FAIL = "fail"
+    RESEND = "resend"
+
+
+class PauseState(StrEnum):
+    """Whether a mission is paused; the status itself stays as it is."""
+
+    NONE = "none"
+    REQUESTED = "requested"
+    PAUSED = "paused"
+
+
+class Severity(StrEnum):
+    """How much an event matters to a person."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"

@@ -1,0 +1,88 @@
+"""Every setting of Muster, read once from `MUSTER_*` variables and handed to whoever needs it.
+
+Temporal's own client variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, …) are read by `temporalio.envconfig`,
+so that operators use the same ones as with the `temporal` command; see `engine/client.py`.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+def _by_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Paths = Annotated[list[Path], NoDecode, BeforeValidator(_by_commas)]
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults. Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="MUSTER_", frozen=True, extra="ignore")
+
+    # Parts
+    database_url: str = Field("", description="PostgreSQL: postgresql://user:password@host:port/name")
+    amqp_url: str = Field("", description="RabbitMQ: amqp://user:password@host:port/vhost")
+    amqp_management_url: str = Field(
+        "", description="RabbitMQ management API; empty: the AMQP host on port 15672 with the same login"
+    )
+    temporal_ui_url: str = Field("", description="Temporal UI, for links")
+    data_dir: Path = Field(Path(".muster"), description="data of the embedded stack, API token, signing keys")
+
+    # API
+    api_host: str = Field("127.0.0.1", description="address that the API listens on")
+    api_port: int = Field(8000, ge=0, le=65535)
+    api_token: SecretStr = Field(SecretStr(""), description="bearer token; empty: made at the first start")
+    api_url: str = Field("", description="where users reach the API, for links; empty: http://host:port")
+    max_body_bytes: int = Field(1024 * 1024, gt=0, description="largest request body that the API takes")
+    recipe_files: Paths = Field([], description="YAML files of recipes and services, loaded at start; with commas")
+
+    # Database pool, per process
+    database_pool_size: int = Field(16, ge=1)
+    database_pool_timeout: Seconds = 10.0
+
+    # Agents
+    agent_registration_token: SecretStr = Field(
+        SecretStr("0000-0000-0000-0000-0000"), description="token of agents that check in without an account"
+    )
+    anonymous_exchange: str = "xchange_helyos.agents.anonymous"
+    uplink_exchange: str = "xchange_helyos.agents.ul"
+    downlink_exchange: str = "xchange_helyos.agents.dl"
+    mqtt_exchange: str = "xchange_helyos.agents.mqtt"
+    stream_exchange: str = "xchange_helyos.agents.stream.dl"
+    signing_key_file: Path | None = Field(
+        None, description="RSA key that signs messages to agents, shared by all machines; empty: made in data_dir"
+    )
+    orphan_queue_expires: Seconds = Field(60.0, description="a queue of an agent that nobody reads is removed")
+    intake_batch_size: int = Field(300, ge=1, description="agent messages taken in one transaction")
+
+    # Missions
+    reserve_ready_timeout: Seconds = Field(20.0, description="from reserve to the agent's `ready`")
+    reserve_return_window: Seconds = Field(2.0, description="a reserve that nobody listens to is re-sent this long")
+    reserve_failure: str = Field(
+        "requeue", pattern="^(requeue|fail)$", description="what a silent agent does to its mission"
+    )
+    cancel_resend_interval: Seconds = 10.0
+    cancel_attempts: int = Field(3, ge=1, description="how often an assignment's cancel is sent in all")
+    planner_poll_initial: Seconds = 0.5
+    planner_poll_max: Seconds = 10.0
+    planner_request_timeout: Seconds = Field(30.0, description="one HTTP call to a service")
+    max_response_bytes: int = Field(64 * 1024 * 1024, gt=0, description="largest answer of a service")
+
+    # Workers
+    task_queue: str = "muster"
+    step_task_queue: str = Field("muster-steps", description="long activities: services called and polled")
+    max_concurrent_activities: int = Field(40, ge=1, description="at most 3 × the database pool")
+    max_concurrent_steps: int = Field(200, ge=1)
+    max_cached_workflows: int = Field(2000, ge=1)
+    graceful_shutdown: Seconds = 20.0
+
+    @property
+    def public_api_url(self) -> str:
+        """Where users reach the API."""
+        return self.api_url or f"http://{self.api_host}:{self.api_port}"

@@ -1,0 +1,1 @@
+"""Postgres: tables, queries, migrations, outbox. No mission logic."""

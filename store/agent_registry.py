@@ -1,0 +1,170 @@
+"""Agents as clients see and register them; what agents say of themselves is written elsewhere."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import case, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from missions.errors import Conflict, InvalidInput, NotFound
+from missions.events import EventType, NewEvent
+from missions.principals import Principal
+from store import events
+from store.constraints import violated
+from store.database import Connection
+from store.rows import Row, all_rows, one_row
+from store.tables import agent_details, agents, reservations, yards
+
+ONLINE_FOR = timedelta(seconds=10)
+"""An agent is online this long after its last message, as in helyOS."""
+
+_COLUMNS = (
+    *agents.c,
+    case((agents.c.last_message_time > func.now() - ONLINE_FOR, "online"), else_="offline").label("connection_status"),
+    reservations.c.work_process_id.label("reserved_for"),
+)
+_DETAILS = [column for column in agent_details.c if column.name not in ("agent_id", "modified_at")]
+_JOINED = agents.outerjoin(reservations, reservations.c.agent_id == agents.c.id)
+
+
+@dataclass(frozen=True)
+class AgentFilter:
+    """Which agents to list; None: any."""
+
+    yard_id: int | None = None
+    uuid: str | None = None
+    status: str | None = None
+    agent_class: str | None = None
+
+
+async def page(connection: Connection, wanted: AgentFilter, *, after: int, limit: int) -> list[Row]:
+    """Agents in the order of their ids, without their big details."""
+    query = select(*_COLUMNS).select_from(_JOINED).where(agents.c.id > after).order_by(agents.c.id).limit(limit)
+    for column, value in (
+        (agents.c.yard_id, wanted.yard_id),
+        (agents.c.uuid, wanted.uuid),
+        (agents.c.status, wanted.status),
+        (agents.c.agent_class, wanted.agent_class),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    return await all_rows(connection, query)
+
+
+async def get(connection: Connection, agent_id: int) -> Row:
+    """One agent with its details; raises NotFound."""
+    joined = _JOINED.outerjoin(agent_details, agent_details.c.agent_id == agents.c.id)
+    query = select(*_COLUMNS, *_DETAILS).select_from(joined).where(agents.c.id == agent_id)
+    row = await one_row(connection, query)
+    if row is None:
+        raise _unknown(agent_id)
+    return row
+
+
+async def register(connection: Connection, values: Row, *, principal: Principal, source: str) -> int:
+    """Store an agent (columns of the table) and its event; raises Conflict, InvalidInput for an unknown yard."""
+    await _refuse_unknown_yard(connection, values)
+    try:
+        agent_id: int | None = await connection.scalar(insert(agents).values(**values).returning(agents.c.id))
+    except IntegrityError as error:
+        if violated(error) != "uq_agents_uuid":
+            raise
+        raise Conflict(
+            f"there is an agent {values['uuid']!r} already",
+            field="uuid",
+            value=values["uuid"],
+            remedy="use another uuid, or change that agent (PATCH)",
+        ) from error
+    assert agent_id is not None
+    await _tell(connection, EventType.AGENT_REGISTERED, agent_id, values["uuid"], principal, source, {})
+    return agent_id
+
+
+async def patch(connection: Connection, agent_id: int, values: Row, *, principal: Principal, source: str) -> bool:
+    """Change columns of an agent, with an event; returns whether its yard changed. Raises NotFound, InvalidInput."""
+    row = await _locked(connection, agent_id)
+    await _refuse_unknown_yard(connection, values)
+    changed = {name: value for name, value in values.items() if row[name] != value}
+    if not changed:
+        return False
+    await connection.execute(update(agents).where(agents.c.id == agent_id).values(modified_at=func.now(), **changed))
+    await _tell(
+        connection, EventType.AGENT_UPDATED, agent_id, row["uuid"], principal, source, {"changed": sorted(changed)}
+    )
+    return "yard_id" in changed
+
+
+async def account_made(connection: Connection, agent_id: int, username: str) -> None:
+    """Note that the agent has an account at the broker."""
+    await connection.execute(
+        update(agents).where(agents.c.id == agent_id).values(has_rbmq_account=True, rbmq_username=username)
+    )
+
+
+async def clear_quarantine(connection: Connection, agent_id: int, *, principal: Principal, source: str) -> bool:
+    """Let an agent be reserved again; returns whether it was quarantined. Raises NotFound.
+
+    The caller refreshes the lines of waiting missions after the commit (store/reservations.py).
+    """
+    row = await _locked(connection, agent_id)
+    if row["quarantined_since"] is None:
+        return False
+    await connection.execute(
+        update(agents)
+        .where(agents.c.id == agent_id)
+        .values(quarantined_since=None, quarantine_reason=None, modified_at=func.now())
+    )
+    await _tell(
+        connection,
+        EventType.AGENT_QUARANTINE_CLEARED,
+        agent_id,
+        row["uuid"],
+        principal,
+        source,
+        {"reason": row["quarantine_reason"]},
+    )
+    return True
+
+
+async def _locked(connection: Connection, agent_id: int) -> Row:
+    query = select(agents).where(agents.c.id == agent_id).with_for_update()
+    row = await one_row(connection, query)
+    if row is None:
+        raise _unknown(agent_id)
+    return row
+
+
+async def _refuse_unknown_yard(connection: Connection, values: Row) -> None:
+    yard_id = values.get("yard_id")
+    if yard_id is None:
+        return
+    query = select(yards.c.id).where(yards.c.id == yard_id, yards.c.deleted_at.is_(None))
+    if await connection.scalar(query) is None:
+        raise InvalidInput(
+            f"there is no yard with yardId {yard_id!r}",
+            field="yardId",
+            value=yard_id,
+            remedy="list the yards (GET /api/v1/yards) and use one of them",
+        )
+
+
+async def _tell(
+    connection: Connection,
+    event_type: EventType,
+    agent_id: int,
+    uuid: str,
+    principal: Principal,
+    source: str,
+    payload: dict[str, Any],
+) -> None:
+    event = NewEvent(
+        type=event_type, source=source, payload={"agent_id": agent_id, "uuid": uuid} | payload, actor=principal
+    )
+    await events.append(connection, [event])
+
+
+def _unknown(agent_id: int) -> NotFound:
+    return NotFound(
+        f"agent {agent_id} does not exist", field="id", value=agent_id, remedy="list the agents to find its id"
+    )

@@ -1,0 +1,308 @@
+"""What agents report of themselves: a batch of state messages becomes one transaction, in order per agent.
+
+Nothing here is done per message in SQL, so that thousands of plain repeats a second cost a few statements.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import text
+
+from missions.contracts import AgentsReady, Signal
+from missions.events import EventSource, EventType, NewEvent
+from missions.statuses import AgentStatus
+from store import assignment_reports, events
+from store.agents import agent_principal, status_changed
+from store.database import Connection, Database
+from store.wakeups import Wakeup, add_signal
+
+
+@dataclass(frozen=True)
+class AssignmentReport:
+    """What an agent says of one assignment."""
+
+    id: int
+    status: str
+    result: Any = None
+
+
+@dataclass(frozen=True)
+class StateReport:
+    """One state message. `work_process_id`: the mission that the agent says it is reserved for."""
+
+    uuid: str
+    status: str
+    received_at: datetime
+    resources: dict[str, Any] | None = None
+    work_process_id: int | None = None
+    assignment: AssignmentReport | None = None
+    redelivered: bool = False
+
+
+class Rejection(StrEnum):
+    """Why a report, or its part on an assignment, could not be taken."""
+
+    UNKNOWN_AGENT = "unknown_agent"
+    UNKNOWN_STATUS = "unknown_status"
+    UNKNOWN_ASSIGNMENT = "unknown_assignment"
+    NOT_ITS_ASSIGNMENT = "not_its_assignment"
+    ASSIGNMENT_NOT_SENT = "assignment_not_sent"
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A refused report, by its place in the batch."""
+
+    index: int
+    reason: Rejection
+    text: str
+
+
+@dataclass
+class Applied:
+    """What a batch did. `changed_agent_ids`: agents that may have become grantable, or ceased to be."""
+
+    wakeups: list[Wakeup] = field(default_factory=list)
+    changed_agent_ids: set[int] = field(default_factory=set)
+    rejected: list[Rejected] = field(default_factory=list)
+    late: int = 0
+
+
+@dataclass
+class _Agent:
+    id: int
+    uuid: str
+    status: str | None
+    not_listening: bool
+    quarantined: bool
+    status_since: datetime | None = None
+    state_at: datetime | None = None
+    resources: dict[str, Any] | None = None
+    assignment_id: int | None = None
+    clears_quarantine: bool = False
+
+
+async def apply(database: Database, reports: Sequence[StateReport]) -> Applied:
+    """Write a batch of state reports in one transaction; raises PartUnavailable if the database does not answer.
+
+    Repeats change nothing but the time of the last message. A report with an unusable part on an assignment still
+    counts for the agent's own status: an agent that names an assignment of old must not stay out of the fleet.
+    """
+    applied = Applied()
+    if not reports:
+        return applied
+    async with database.transaction() as connection:
+        ids = await _known(connection, {report.uuid for report in reports})
+        taken = _readable(reports, ids, applied)
+        if not taken:
+            return applied
+        # Lock order: work processes, then agents, each by id; what the locks protect is read after them.
+        plan = await assignment_reports.prepare(connection, taken, ids)
+        ready = await _first_ready(connection, taken, ids)
+        await _lock_work_processes(connection, plan.work_process_ids | {claim[1] for claim in ready})
+        agents = await _lock_agents(connection, sorted({ids[report.uuid] for _, report in taken}))
+
+        new_events = [event for _, report in taken for event in _take(agents[report.uuid], report, applied)]
+        await _write(connection, list(agents.values()))
+        await events.append(connection, new_events)
+        outcome = await assignment_reports.write(connection, plan)
+        applied.wakeups += outcome.wakeups
+        applied.late = outcome.late
+        applied.rejected += [
+            Rejected(i, Rejection(reason), why) for i, reason, why in (*plan.rejected, *outcome.rejected)
+        ]
+        applied.wakeups += await _write_ready(connection, ready)
+    return applied
+
+
+def _readable(reports: Sequence[StateReport], ids: dict[str, int], applied: Applied) -> list[tuple[int, StateReport]]:
+    taken = []
+    for index, report in enumerate(reports):
+        if report.uuid not in ids:
+            applied.rejected.append(Rejected(index, Rejection.UNKNOWN_AGENT, f"agent {report.uuid!r} is not known"))
+        elif report.status not in _STATUSES:
+            applied.rejected.append(
+                Rejected(index, Rejection.UNKNOWN_STATUS, f"{report.status!r} is no status of an agent")
+            )
+        else:
+            taken.append((index, report))
+    return taken
+
+
+_STATUSES = frozenset(str(status) for status in AgentStatus)
+
+
+def _take(agent: _Agent, report: StateReport, applied: Applied) -> list[NewEvent]:
+    """Apply one report to the agent's row in memory; returns its events."""
+    new = []
+    grantability = agent.not_listening or report.redelivered  # a redelivery may follow a death before the grant
+    agent.not_listening = False
+    if report.status != agent.status:
+        new.append(status_changed(agent.id, agent.uuid, agent.status, report.status))
+        grantability |= agent.status is None
+        grantability |= report.status == AgentStatus.FREE or AgentStatus.NOT_AUTOMATABLE in (
+            agent.status,
+            report.status,
+        )
+        agent.status, agent.status_since = report.status, report.received_at
+    if agent.quarantined and report.status == AgentStatus.FREE:
+        agent.quarantined, agent.clears_quarantine, grantability = False, True, True
+        new.append(
+            NewEvent(
+                type=EventType.AGENT_QUARANTINE_CLEARED,
+                source=EventSource.agent(agent.uuid),
+                payload={"agent_id": agent.id, "uuid": agent.uuid, "reason": "the agent reported free"},
+                actor=agent_principal(agent.uuid),
+                source_module="store.agent_reports",
+            )
+        )
+    agent.state_at = report.received_at
+    if report.resources is not None:
+        agent.resources = report.resources
+    agent.assignment_id = report.assignment.id if report.assignment else None
+    if grantability:
+        applied.changed_agent_ids.add(agent.id)
+    return new
+
+
+async def _known(connection: Connection, uuids: Collection[str]) -> dict[str, int]:
+    rows = await connection.execute(
+        text("SELECT uuid, id FROM agents WHERE uuid = ANY(CAST(:uuids AS text[]))"), {"uuids": list(uuids)}
+    )
+    return {row.uuid: row.id for row in rows}
+
+
+async def _lock_work_processes(connection: Connection, ids: Collection[int]) -> None:
+    if ids:
+        await connection.execute(
+            text("SELECT id FROM work_processes WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE"),
+            {"ids": sorted(ids)},
+        )
+
+
+async def _lock_agents(connection: Connection, ids: list[int]) -> dict[str, _Agent]:
+    rows = await connection.execute(
+        text(
+            "SELECT id, uuid, status, not_listening_since IS NOT NULL, quarantined_since IS NOT NULL FROM agents "
+            "WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE"
+        ),
+        {"ids": ids},
+    )
+    return {row.uuid: _Agent(*row) for row in rows}
+
+
+async def _write(connection: Connection, agents: Sequence[_Agent]) -> None:
+    await connection.execute(
+        _WRITE,
+        {
+            "ids": [a.id for a in agents],
+            "statuses": [a.status for a in agents],
+            "since": [a.status_since for a in agents],
+            "at": [a.state_at for a in agents],
+            "resources": [None if a.resources is None else json.dumps(a.resources) for a in agents],
+            "assignments": [a.assignment_id for a in agents],
+            "clears": [a.clears_quarantine for a in agents],
+        },
+    )
+
+
+_WRITE = text(
+    """
+    UPDATE agents AS a SET
+        status = u.status,
+        status_since = coalesce(u.since, a.status_since),
+        state_at = u.at,
+        last_message_time = greatest(a.last_message_time, u.at),
+        resources = coalesce(CAST(u.resources AS jsonb), a.resources),
+        reported_assignment_id = u.assignment_id,
+        not_listening_since = NULL,
+        quarantined_since = CASE WHEN u.clears THEN NULL ELSE a.quarantined_since END,
+        quarantine_reason = CASE WHEN u.clears THEN NULL ELSE a.quarantine_reason END
+    FROM unnest(
+        CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:since AS timestamptz[]), CAST(:at AS timestamptz[]),
+        CAST(:resources AS text[]), CAST(:assignments AS bigint[]), CAST(:clears AS boolean[])
+    ) AS u(id, status, since, at, resources, assignment_id, clears)
+    WHERE a.id = u.id
+    """
+)
+
+_Claim = tuple[int, int, datetime]
+
+
+async def _first_ready(
+    connection: Connection, taken: Sequence[tuple[int, StateReport]], ids: dict[str, int]
+) -> list[_Claim]:
+    """(agent, work process, when) of agents that say `ready` to a reservation that still waits for it."""
+    said: dict[int, _Claim] = {}
+    for _, report in taken:
+        if report.status == AgentStatus.READY and report.work_process_id is not None:
+            said[ids[report.uuid]] = (ids[report.uuid], report.work_process_id, report.received_at)
+    if not said:
+        return []
+    # A plain look before the locks: it only decides which work processes are worth locking.
+    rows = await connection.execute(
+        text(
+            "SELECT agent_id, work_process_id FROM reservations "
+            "WHERE agent_id = ANY(CAST(:ids AS bigint[])) AND ready_at IS NULL"
+        ),
+        {"ids": list(said)},
+    )
+    return [said[row.agent_id] for row in rows if said[row.agent_id][1] == row.work_process_id]
+
+
+async def _write_ready(connection: Connection, ready: Sequence[_Claim]) -> list[Wakeup]:
+    """Note who is ready; wake the missions whose last awaited agent that was."""
+    if not ready:
+        return []
+    rows = await connection.execute(
+        _WRITE_READY,
+        {"agents": [c[0] for c in ready], "missions": [c[1] for c in ready], "at": [c[2] for c in ready]},
+    )
+    answered = sorted({(row.work_process_id, row.attempt) for row in rows if row.acknowledge_reservation})
+    if not answered:
+        return []
+    complete = await connection.execute(
+        _COMPLETE, {"missions": [mission for mission, _ in answered], "attempts": [attempt for _, attempt in answered]}
+    )
+    return [
+        await add_signal(
+            connection,
+            row.workflow_id,
+            row.work_process_id,
+            Signal.AGENTS_READY,
+            AgentsReady(attempt=row.attempt, round=row.round),
+        )
+        for row in complete
+    ]
+
+
+_WRITE_READY = text(
+    """
+    UPDATE reservations AS r SET ready_at = u.at
+    FROM unnest(CAST(:agents AS bigint[]), CAST(:missions AS bigint[]), CAST(:at AS timestamptz[]))
+        AS u(agent_id, work_process_id, at), agents AS a
+    WHERE r.agent_id = u.agent_id AND r.work_process_id = u.work_process_id AND r.ready_at IS NULL
+        AND a.id = r.agent_id
+    RETURNING r.work_process_id, r.attempt, a.acknowledge_reservation
+    """
+)
+
+_COMPLETE = text(
+    """
+    SELECT r.work_process_id, r.attempt, q.round, w.workflow_id
+    FROM reservations AS r
+    JOIN unnest(CAST(:missions AS bigint[]), CAST(:attempts AS integer[])) AS u(work_process_id, attempt)
+        ON u.work_process_id = r.work_process_id AND u.attempt = r.attempt
+    JOIN agents AS a ON a.id = r.agent_id
+    JOIN reservation_requests AS q ON q.work_process_id = r.work_process_id AND q.attempt = r.attempt
+    JOIN work_processes AS w ON w.id = r.work_process_id
+    WHERE w.workflow_id IS NOT NULL
+    GROUP BY r.work_process_id, r.attempt, q.round, w.workflow_id
+    HAVING bool_and(r.ready_at IS NOT NULL OR NOT a.acknowledge_reservation)
+    ORDER BY r.work_process_id
+    """
+)

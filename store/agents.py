@@ -1,0 +1,300 @@
+"""Agents: who they are, how they are addressed, and their check-in and check-out."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from missions.errors import Conflict, InvalidInput, NotFound
+from missions.events import EventSource, EventType, NewEvent
+from missions.principals import Principal, PrincipalKind
+from missions.statuses import AgentStatus
+from store.database import Connection
+from store.events import append
+from store.tables import agents, map_objects, yards
+
+# What an agent may say of itself, by the table that keeps it; x, y, z in metres, orientations in radians.
+AGENT_FIELDS = ("name", "code", "agent_type", "is_actuator")
+DETAIL_FIELDS = (
+    "factsheet",
+    "geometry",
+    "sensors",
+    "sensors_data_format",
+    "geometry_data_format",
+    "data_format",
+    "unit",
+    "coordinate_frame",
+    "reference_point",
+)
+POSE_FIELDS = ("x", "y", "z", "orientations")
+
+
+@dataclass(frozen=True)
+class AgentAddress:
+    """How an agent is reached; protocol: AMQP or MQTT."""
+
+    id: int
+    uuid: str
+    protocol: str
+
+
+@dataclass(frozen=True)
+class AgentIdentity:
+    """What a message that claims to come from an agent is checked against."""
+
+    id: int
+    uuid: str
+    protocol: str
+    rbmq_username: str | None
+    has_rbmq_account: bool
+    allow_anonymous_checkin: bool
+    verify_signature: bool
+    public_key: str | None
+
+
+@dataclass(frozen=True)
+class CheckIn:
+    """An accepted check-in; `profile` holds the fields of AGENT_FIELDS, DETAIL_FIELDS and POSE_FIELDS that it names."""
+
+    uuid: str
+    yard_uid: str
+    status: AgentStatus
+    protocol: str
+    at: datetime
+    rbmq_username: str | None = None
+    public_key: str | None = None
+    public_key_format: str | None = None
+    profile: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CheckedIn:
+    """What the answer to a check-in needs."""
+
+    agent_id: int
+    registered: bool
+    yard_id: int
+    yard_uid: str
+    origin: Mapping[str, float | None]
+    map_objects: Sequence[Mapping[str, Any]]
+
+
+async def addresses(connection: Connection, agent_ids: Collection[int]) -> dict[int, AgentAddress]:
+    """The addresses of these agents, by id; agents that do not exist are left out."""
+    rows = await connection.execute(
+        select(agents.c.id, agents.c.uuid, agents.c.protocol).where(agents.c.id.in_(agent_ids))
+    )
+    return {row.id: AgentAddress(row.id, row.uuid, row.protocol) for row in rows}
+
+
+async def identities(connection: Connection, uuids: Collection[str]) -> dict[str, AgentIdentity]:
+    """The known ones of these agents, by uuid."""
+    columns = [agents.c[name] for name in AgentIdentity.__dataclass_fields__]
+    rows = await connection.execute(
+        select(*columns).where(text("uuid = ANY(CAST(:uuids AS text[]))")).params(uuids=list(uuids))
+    )
+    return {row.uuid: AgentIdentity(*row) for row in rows}
+
+
+async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
+    """Write a check-in, registering the agent if it is new. Raises InvalidInput if the yard does not exist."""
+    yard = (
+        await connection.execute(select(yards).where(yards.c.uid == arrival.yard_uid, yards.c.deleted_at.is_(None)))
+    ).one_or_none()
+    if yard is None:
+        raise InvalidInput(
+            f"yard {arrival.yard_uid!r} does not exist",
+            field="yard_uid",
+            value=arrival.yard_uid,
+            remedy="create the yard first, or check in to one that exists",
+        )
+    new_id = await connection.scalar(
+        insert(agents).values(uuid=arrival.uuid, name=arrival.uuid).on_conflict_do_nothing().returning(agents.c.id)
+    )
+    before = (
+        await connection.execute(
+            select(agents.c.id, agents.c.status).where(agents.c.uuid == arrival.uuid).with_for_update(key_share=True)
+        )
+    ).one()
+    changed = before.status != arrival.status
+    values: dict[str, Any] = {
+        "yard_id": yard.id,
+        "protocol": arrival.protocol,
+        "message_channel": arrival.uuid,
+        "status": arrival.status,
+        "state_at": arrival.at,
+        "last_message_time": arrival.at,
+        # Whoever checks in is about to listen; if it does not, the next message to it comes back.
+        "not_listening_since": None,
+        "modified_at": func.now(),
+    }
+    if changed:
+        values["status_since"] = arrival.at
+    if arrival.public_key:
+        values |= {"public_key": arrival.public_key, "public_key_format": arrival.public_key_format}
+    if arrival.rbmq_username:
+        values["rbmq_username"] = arrival.rbmq_username
+    await connection.execute(update(agents).where(agents.c.id == before.id).values(values))
+    await write_profiles(connection, {before.id: arrival.profile}, at=arrival.at)
+
+    facts = {"agent_id": before.id, "uuid": arrival.uuid, "yard_uid": yard.uid}
+    new = [] if new_id is None else [_event(EventType.AGENT_REGISTERED, arrival.uuid, facts)]
+    new.append(_event(EventType.AGENT_CHECKED_IN, arrival.uuid, facts | {"protocol": arrival.protocol}))
+    if changed:
+        new.append(status_changed(before.id, arrival.uuid, before.status, arrival.status))
+    await append(connection, new)
+    objects = await connection.execute(
+        select(map_objects.c.type, map_objects.c.metadata, map_objects.c.data)
+        .where(map_objects.c.yard_id == yard.id, map_objects.c.deleted_at.is_(None))
+        .order_by(map_objects.c.id)
+    )
+    return CheckedIn(
+        agent_id=before.id,
+        registered=new_id is not None,
+        yard_id=yard.id,
+        yard_uid=yard.uid,
+        origin={"lat": yard.lat, "lon": yard.lon, "alt": yard.alt},
+        map_objects=[dict(row) for row in objects.mappings()],
+    )
+
+
+async def check_out(connection: Connection, uuid: str, at: datetime) -> int:
+    """Take an agent out of its yard; returns its id. Raises NotFound, or Conflict while it is ready or busy."""
+    row = (
+        await connection.execute(
+            select(agents.c.id, agents.c.status, agents.c.yard_id)
+            .where(agents.c.uuid == uuid)
+            .with_for_update(key_share=True)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"agent {uuid!r} is not known", field="uuid", value=uuid)
+    if row.status in (AgentStatus.READY, AgentStatus.BUSY):
+        raise Conflict(
+            f"agent {uuid!r} is {row.status}",
+            field="status",
+            value=row.status,
+            remedy="finish or cancel its mission, report `free`, then check out",
+        )
+    await connection.execute(
+        update(agents).where(agents.c.id == row.id).values(yard_id=None, last_message_time=at, modified_at=func.now())
+    )
+    if row.yard_id is not None:
+        await append(connection, [_event(EventType.AGENT_CHECKED_OUT, uuid, {"agent_id": row.id, "uuid": uuid})])
+    return row.id  # type: ignore[no-any-return]
+
+
+async def account_made(connection: Connection, agent_id: int, username: str) -> None:
+    """Note that the agent has an account of its own on the broker."""
+    await connection.execute(
+        update(agents).where(agents.c.id == agent_id).values(has_rbmq_account=True, rbmq_username=username)
+    )
+
+
+async def write_profiles(connection: Connection, profiles: Mapping[int, Mapping[str, Any]], *, at: datetime) -> None:
+    """Write what agents say of themselves, by agent id: two statements, whatever their number.
+
+    Fields that are absent or None stay as they are. Locks the agents' rows in id order.
+    """
+    if not profiles:
+        return
+    rows = json.dumps([{"agent_id": agent_id, **profiles[agent_id]} for agent_id in sorted(profiles)])
+    await connection.execute(_LOCK, {"ids": sorted(profiles)})
+    await connection.execute(_WRITE_AGENTS, {"rows": rows, "at": at})
+    if any(name in profile for profile in profiles.values() for name in DETAIL_FIELDS):
+        await connection.execute(_WRITE_DETAILS, {"rows": rows})
+
+
+async def changed_fields(connection: Connection, profiles: Mapping[int, Mapping[str, Any]]) -> dict[int, list[str]]:
+    """Which of the lasting fields (neither pose nor sensors) would change, by agent id; to be asked before writing."""
+    lasting = [name for name in (*AGENT_FIELDS, *DETAIL_FIELDS) if name != "sensors"]
+    asked = [agent_id for agent_id, profile in profiles.items() if any(name in profile for name in lasting)]
+    if not asked:
+        return {}
+    rows = (
+        await connection.execute(
+            text(
+                "SELECT a.id, a.name, a.code, a.agent_type, a.is_actuator, d.factsheet, d.geometry, "
+                "d.sensors_data_format, d.geometry_data_format, d.data_format, d.unit, d.coordinate_frame, "
+                "d.reference_point FROM agents a LEFT JOIN agent_details d ON d.agent_id = a.id "
+                "WHERE a.id = ANY(CAST(:ids AS bigint[]))"
+            ).columns(factsheet=_JSON, geometry=_JSON),
+            {"ids": asked},
+        )
+    ).mappings()
+    changed: dict[int, list[str]] = {}
+    for row in rows:
+        said = profiles[row["id"]]
+        names = [name for name in lasting if said.get(name) is not None and said[name] != row[name]]
+        if names:
+            changed[row["id"]] = names
+    return changed
+
+
+def updated(agent_id: int, uuid: str, fields: Sequence[str]) -> NewEvent:
+    """The event that an agent described itself anew."""
+    return _event(EventType.AGENT_UPDATED, uuid, {"agent_id": agent_id, "uuid": uuid, "fields": list(fields)})
+
+
+def status_changed(agent_id: int, uuid: str, before: str | None, after: str) -> NewEvent:
+    """The event of an agent's new status."""
+    return _event(
+        EventType.AGENT_STATUS_CHANGED, uuid, {"agent_id": agent_id, "uuid": uuid, "from": before, "to": str(after)}
+    )
+
+
+def agent_principal(uuid: str) -> Principal:
+    """An agent as the one who acts."""
+    return Principal(kind=PrincipalKind.AGENT, id=uuid, role="agent")
+
+
+def _event(kind: EventType, uuid: str, payload: dict[str, Any]) -> NewEvent:
+    return NewEvent(
+        type=kind,
+        source=EventSource.agent(uuid),
+        payload=payload,
+        actor=agent_principal(uuid),
+        source_module="store.agents",
+    )
+
+
+_JSON = agents.c.resources.type
+
+_LOCK = text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE")
+
+_WRITE_AGENTS = text(
+    """
+    UPDATE agents AS a SET
+        name = coalesce(u.name, a.name),
+        code = coalesce(u.code, a.code),
+        agent_type = coalesce(u.agent_type, a.agent_type),
+        is_actuator = coalesce(u.is_actuator, a.is_actuator),
+        x = coalesce(u.x, a.x), y = coalesce(u.y, a.y), z = coalesce(u.z, a.z),
+        orientations = coalesce(u.orientations, a.orientations),
+        last_message_time = greatest(a.last_message_time, CAST(:at AS timestamptz))
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS u(
+        agent_id bigint, name text, code text, agent_type text, is_actuator boolean,
+        x float8, y float8, z float8, orientations float8[]
+    )
+    WHERE a.id = u.agent_id
+    """
+)
+
+_DETAIL_TYPES = {"factsheet": "jsonb", "geometry": "jsonb", "sensors": "jsonb"}
+_WRITE_DETAILS = text(
+    f"""
+    INSERT INTO agent_details (agent_id, {", ".join(DETAIL_FIELDS)})
+    SELECT u.agent_id, {", ".join(f"u.{name}" for name in DETAIL_FIELDS)}
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS u(
+        agent_id bigint, {", ".join(f"{name} {_DETAIL_TYPES.get(name, 'text')}" for name in DETAIL_FIELDS)}
+    )
+    ORDER BY u.agent_id
+    ON CONFLICT (agent_id) DO UPDATE SET
+        {", ".join(f"{name} = coalesce(excluded.{name}, agent_details.{name})" for name in DETAIL_FIELDS)},
+        modified_at = now()
+    """
+)

@@ -1,0 +1,303 @@
+"""Assignment rows as their mission sees them: planned, sent, cancelled.
+
+What agents say of them: store/assignment_reports.py.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, insert, or_, select, update
+
+from missions.errors import Failure, FailureCode, PlanningFailed
+from missions.events import EventSource, EventType, NewEvent
+from missions.planner_answers import PlannedAssignment
+from missions.principals import MUSTER
+from missions.statuses import AgentStatus, AssignmentStatus, Severity
+from missions.transitions import ASSIGNMENT_UNSENT
+from store import events
+from store.database import Connection
+from store.tables import agents, assignments
+from store.work_process_status import LockedWorkProcess
+
+Row = Any
+_BIGINT = 2**63
+
+
+async def of_step(connection: Connection, service_request_id: int, group: int | None = None) -> Sequence[Row]:
+    """The assignments of a step (of one group) with their agents' addresses, in order."""
+    condition = assignments.c.service_request_id == service_request_id
+    if group is not None:
+        condition &= assignments.c.dispatch_group == group
+    rows = await connection.execute(
+        select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol, agents.c.name.label("agent_name"))
+        .join(agents, agents.c.id == assignments.c.agent_id)
+        .where(condition)
+        .order_by(assignments.c.dispatch_group, assignments.c.result_index)
+    )
+    return rows.mappings().all()
+
+
+async def one(connection: Connection, assignment_id: int) -> Row:
+    """One assignment with its agent's address."""
+    rows = await connection.execute(
+        select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol)
+        .join(agents, agents.c.id == assignments.c.agent_id)
+        .where(assignments.c.id == assignment_id)
+    )
+    return rows.mappings().one()
+
+
+async def plan(
+    connection: Connection,
+    work_process: LockedWorkProcess,
+    service_request: Any,
+    planned: Sequence[PlannedAssignment],
+    groups: Sequence[Sequence[int]],
+) -> None:
+    """Turn a planner's results into rows; raises PlanningFailed naming an unknown agent, and stores nothing then."""
+    agent_ids = await _resolve_agents(connection, planned, service_request["step"], service_request["service_url"])
+    by_index = {entry.index: entry for entry in planned}
+    if not planned:
+        return
+    inserted = await connection.execute(
+        insert(assignments).returning(assignments.c.id, sort_by_parameter_order=True),
+        [
+            {
+                "work_process_id": work_process.id,
+                "attempt": work_process.attempt,
+                "step": service_request["step"],
+                "result_index": index,
+                "dispatch_group": number,
+                "yard_id": work_process.yard_id,
+                "service_request_id": service_request["id"],
+                "agent_id": agent_ids[index],
+                "workflow_id": work_process.workflow_id,
+                "data": by_index[index].data,
+                "status": AssignmentStatus.NOT_READY_TO_DISPATCH,
+            }
+            for number, group in enumerate(groups)
+            for index in group
+        ],
+    )
+    ids = list(inserted.scalars())
+    indexes = [index for group in groups for index in group]
+    await events.append_for_mission(
+        connection,
+        work_process.id,
+        [
+            NewEvent(
+                type=EventType.ASSIGNMENT_CREATED,
+                source=EventSource.MISSION_WORKER,
+                actor=MUSTER,
+                payload={
+                    "assignment_id": assignment_id,
+                    "agent_id": agent_ids[index],
+                    "step": service_request["step"],
+                    "index": index,
+                },
+            )
+            for assignment_id, index in zip(ids, indexes, strict=True)
+        ],
+        attempt=work_process.attempt,
+    )
+
+
+async def _resolve_agents(
+    connection: Connection, planned: Sequence[PlannedAssignment], step: str, url: str | None
+) -> dict[int, int]:
+    ids = {p.agent_id for p in planned if p.agent_id is not None and 0 <= p.agent_id < _BIGINT}
+    uuids = {p.agent_uuid for p in planned if p.agent_uuid is not None}
+    rows = (
+        await connection.execute(
+            select(agents.c.id, agents.c.uuid).where(or_(agents.c.id.in_(ids), agents.c.uuid.in_(uuids)))
+        )
+    ).all()
+    known_ids, by_uuid = {row.id for row in rows}, {row.uuid: row.id for row in rows}
+    resolved = {}
+    for entry in planned:
+        agent_id = entry.agent_id if entry.agent_id in known_ids else by_uuid.get(entry.agent_uuid or "")
+        if agent_id is None:
+            name = entry.agent_uuid if entry.agent_id is None else entry.agent_id
+            raise PlanningFailed(
+                Failure(
+                    code=FailureCode.AGENT_UNKNOWN,
+                    step=step,
+                    url=url,
+                    text=f"step {step!r}: the service at {url} planned results[{entry.index}] for agent {name!r},"
+                    " which does not exist",
+                )
+            )
+        resolved[entry.index] = agent_id
+    return resolved
+
+
+async def intend(connection: Connection, ids: Collection[int], start_time: str) -> None:
+    """Commit to send these, before they are sent."""
+    await connection.execute(
+        update(assignments)
+        .where(assignments.c.id.in_(ids))
+        .values(status=AssignmentStatus.TO_DISPATCH, intent_at=func.now(), start_time_stamp=start_time)
+    )
+
+
+async def withdraw_intent(connection: Connection, ids: Collection[int]) -> None:
+    """These were surely not sent."""
+    await connection.execute(
+        update(assignments)
+        .where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.TO_DISPATCH)
+        .values(intent_at=None)
+    )
+
+
+async def sent(connection: Connection, work_process_id: int, ids: Collection[int]) -> None:
+    """The broker has these: `executing`, unless the agent was faster with its report. The mission is locked."""
+    await connection.execute(
+        update(assignments)
+        .where(assignments.c.id.in_(ids), assignments.c.dispatched_at.is_(None))
+        .values(dispatched_at=func.now())
+    )
+    moved = await connection.execute(
+        update(assignments)
+        .where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.TO_DISPATCH)
+        .values(status=AssignmentStatus.EXECUTING)
+        .returning(assignments.c.id, assignments.c.agent_id)
+    )
+    await events.append_for_mission(
+        connection,
+        work_process_id,
+        [_changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING) for row in moved],
+    )
+
+
+async def fail_unsent(connection: Connection, work_process_id: int, ids: Collection[int], error: str) -> None:
+    """These could not be sent, because their agents do not listen. The mission is locked."""
+    moved = await connection.execute(
+        update(assignments)
+        .where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.TO_DISPATCH)
+        .values(status=AssignmentStatus.FAILED, error=error, ended_at=func.now())
+        .returning(assignments.c.id, assignments.c.agent_id)
+    )
+    await events.append_for_mission(
+        connection,
+        work_process_id,
+        [_changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR) for row in moved],
+    )
+
+
+async def statuses(connection: Connection, ids: Collection[int]) -> dict[int, str]:
+    """Status by id."""
+    rows = await connection.execute(select(assignments.c.id, assignments.c.status).where(assignments.c.id.in_(ids)))
+    return {row.id: row.status for row in rows}
+
+
+async def stop_open(connection: Connection, work_process_id: int) -> None:
+    """Cancel what was never sent; what may be at its agent becomes `canceling`. The mission is locked."""
+    before = (
+        await connection.execute(
+            select(assignments.c.id, assignments.c.agent_id, assignments.c.status, assignments.c.intent_at)
+            .where(
+                assignments.c.work_process_id == work_process_id,
+                assignments.c.status.in_([*ASSIGNMENT_UNSENT, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]),
+            )
+            .order_by(assignments.c.id)
+            .with_for_update()
+        )
+    ).all()
+    unsent = [row for row in before if row.intent_at is None]
+    at_agents = [row for row in before if row.intent_at is not None]
+    if unsent:
+        await connection.execute(
+            update(assignments)
+            .where(assignments.c.id.in_([row.id for row in unsent]))
+            .values(status=AssignmentStatus.CANCELED, ended_at=func.now())
+        )
+    if at_agents:
+        await connection.execute(
+            update(assignments)
+            .where(assignments.c.id.in_([row.id for row in at_agents]))
+            .values(status=AssignmentStatus.CANCELING)
+        )
+    await events.append_for_mission(
+        connection,
+        work_process_id,
+        [_changed(row, row.status, AssignmentStatus.CANCELED) for row in unsent]
+        + [_changed(row, row.status, AssignmentStatus.CANCELING) for row in at_agents],
+    )
+
+
+async def canceling(connection: Connection, work_process_id: int, ids: Collection[int] | None = None) -> Sequence[Row]:
+    """The assignments whose agents have not confirmed the cancel, with their agents' addresses."""
+    condition = and_(
+        assignments.c.work_process_id == work_process_id, assignments.c.status == AssignmentStatus.CANCELING
+    )
+    if ids is not None:
+        condition &= assignments.c.id.in_(ids)
+    rows = await connection.execute(
+        select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol)
+        .join(agents, agents.c.id == assignments.c.agent_id)
+        .where(condition)
+        .order_by(assignments.c.id)
+    )
+    return rows.mappings().all()
+
+
+def _changed(row: Row, from_: str, to: AssignmentStatus, severity: Severity = Severity.INFO) -> NewEvent:
+    return NewEvent(
+        type=EventType.ASSIGNMENT_STATUS_CHANGED,
+        source=EventSource.MISSION_WORKER,
+        actor=MUSTER,
+        severity=severity,
+        payload={
+            "assignment_id": row.id,
+            "agent_id": row.agent_id,
+            "from": str(from_),
+            "to": to.value,
+        },
+    )
+
+
+async def cancels_sent(
+    connection: Connection, work_process_id: int, ids: Collection[int], published_at: datetime
+) -> list[int]:
+    """Note that `assignment_cancel` went out; returns those still unconfirmed. The mission is locked.
+
+    An agent that said `free` or `ready`, without an assignment, between the publish and this note has confirmed.
+    """
+    await connection.execute(
+        update(assignments)
+        .where(assignments.c.id.in_(ids))
+        .values(cancel_sent_at=published_at, cancels_sent=assignments.c.cancels_sent + 1)
+    )
+    confirmed = await connection.execute(
+        update(assignments)
+        .where(
+            assignments.c.id.in_(ids),
+            assignments.c.status == AssignmentStatus.CANCELING,
+            agents.c.id == assignments.c.agent_id,
+            agents.c.state_at > published_at,
+            agents.c.status.in_([AgentStatus.FREE, AgentStatus.READY]),
+            agents.c.reported_assignment_id.is_(None),
+        )
+        .values(status=AssignmentStatus.CANCELED, ended_at=func.now())
+        .returning(assignments.c.id, assignments.c.agent_id)
+    )
+    await events.append_for_mission(
+        connection,
+        work_process_id,
+        [_changed(row, AssignmentStatus.CANCELING, AssignmentStatus.CANCELED) for row in confirmed],
+    )
+    open_ = await connection.execute(
+        select(assignments.c.id).where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.CANCELING)
+    )
+    return sorted(open_.scalars())
+
+
+async def dependency_results(connection: Connection, ids: Iterable[int]) -> list[dict[str, Any]]:
+    """What later assignments are told of those before them (`metadata.context.dependencies`)."""
+    rows = await connection.execute(
+        select(assignments.c.id, assignments.c.status, assignments.c.result)
+        .where(assignments.c.id.in_(list(ids)))
+        .order_by(assignments.c.id)
+    )
+    return [{"assign": row.id, "status": row.status, "result": row.result} for row in rows]

@@ -1,0 +1,208 @@
+"""Drafts: missions that are written down and not dispatched yet. What they name must exist."""
+
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+
+from missions.errors import Conflict, InvalidInput, NotFound
+from missions.events import EventType, NewEvent
+from missions.principals import Principal
+from missions.requests import MissionChanges, NewMission, in_order
+from missions.statuses import WorkProcessStatus
+from store import events
+from store.database import Connection
+from store.tables import agents, work_process_types, work_processes, yards
+
+# Columns that are stored as they were sent.
+_PLAIN = ("data", "wait_free_agent", "description", "process_type", "operation_types_required", "priority")
+
+
+async def create(connection: Connection, mission: NewMission, *, principal: Principal, source: str) -> int:
+    """Store a draft and its event; returns its id. Raises InvalidInput for an unknown recipe, yard or agent."""
+    values = {name: getattr(mission, name) for name in _PLAIN} | await _references(connection, mission)
+    work_process_id: int | None = await connection.scalar(
+        insert(work_processes)
+        .values(status=WorkProcessStatus.DRAFT, created_by=principal.model_dump(mode="json"), **values)
+        .returning(work_processes.c.id)
+    )
+    assert work_process_id is not None
+    created = NewEvent(
+        type=EventType.WORK_PROCESS_CREATED,
+        source=source,
+        payload={
+            "work_process_type_name": values["work_process_type_name"],
+            "yard_id": values["yard_id"],
+            "agent_ids": values["agent_ids"],
+            "priority": mission.priority.name,
+        },
+        actor=principal,
+    )
+    await events.append_for_mission(connection, work_process_id, [created])
+    return work_process_id
+
+
+async def lock_version(connection: Connection, work_process_id: int) -> int:
+    """Lock a mission's row and return its version; raises NotFound."""
+    version: int = (await _locked(connection, work_process_id))["version"]
+    return version
+
+
+async def edit(
+    connection: Connection, work_process_id: int, changes: MissionChanges, *, principal: Principal, source: str
+) -> None:
+    """Change the given fields of a draft.
+
+    Raises NotFound, Conflict (no draft any more), InvalidInput for an unknown recipe, yard or agent.
+    """
+    row = await _locked(connection, work_process_id)
+    given = sorted(changes.model_fields_set & set(MissionChanges.model_fields))
+    if not given:
+        return
+    if row["status"] != WorkProcessStatus.DRAFT:
+        field = MissionChanges.model_fields[given[0]].alias
+        raise Conflict(
+            f"work process {work_process_id} is {row['status']!r}: its fields cannot change any more",
+            field=field,
+            value=changes.model_dump(mode="json")[given[0]],
+            remedy="only a draft can be edited; cancel this mission and create a new one",
+        )
+    wanted = {name: getattr(changes, name) for name in _PLAIN if name in given}
+    wanted |= await _references(connection, changes, row)
+    changed = {name: value for name, value in wanted.items() if row[name] != value}
+    if not changed:
+        return
+    await connection.execute(
+        update(work_processes)
+        .where(work_processes.c.id == work_process_id)
+        .values(version=work_processes.c.version + 1, modified_at=func.now(), **changed)
+    )
+    updated = NewEvent(
+        type=EventType.WORK_PROCESS_UPDATED, source=source, payload={"changed": sorted(changed)}, actor=principal
+    )
+    await events.append_for_mission(connection, work_process_id, [updated])
+
+
+async def _locked(connection: Connection, work_process_id: int) -> Any:
+    row = (
+        (
+            await connection.execute(
+                select(work_processes).where(work_processes.c.id == work_process_id).with_for_update()
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        raise NotFound(
+            f"work process {work_process_id} does not exist",
+            field="id",
+            value=work_process_id,
+            remedy="list the work processes to find its id",
+        )
+    return row
+
+
+async def _references(connection: Connection, mission: MissionChanges, row: Any = None) -> dict[str, Any]:
+    """The columns that name a recipe, a yard and agents; those that were not given stay as in `row`."""
+    values: dict[str, Any] = {}
+    if row is None or mission.given("yard_id", "yard_uid"):
+        values |= await _yard(connection, mission)
+    if row is None or mission.given("agent_ids", "agent_uuids"):
+        values |= await _agents(connection, mission)
+    if row is None or values.keys() & {"agent_ids"} or mission.given("work_process_type_name"):
+        name = mission.work_process_type_name if mission.given("work_process_type_name") else None
+        recipe = await _recipe(connection, name or row["work_process_type_name"])
+        values |= {"work_process_type_id": recipe.id, "work_process_type_name": recipe.name}
+        count = len(values["agent_ids"] if "agent_ids" in values else row["agent_ids"])
+        if recipe.num_max_agents is not None and count > recipe.num_max_agents:
+            raise InvalidInput(
+                f"{count} agents are named, and the recipe {recipe.name!r} takes at most {recipe.num_max_agents}",
+                field="agentIds",
+                value=count,
+                remedy=f"name at most {recipe.num_max_agents} agents",
+            )
+    return values
+
+
+async def _recipe(connection: Connection, name: str) -> Any:
+    columns = (work_process_types.c.id, work_process_types.c.name, work_process_types.c.num_max_agents)
+    recipe = (await connection.execute(select(*columns).where(work_process_types.c.name == name))).one_or_none()
+    if recipe is None:
+        known = (
+            await connection.execute(select(work_process_types.c.name).order_by(work_process_types.c.name).limit(20))
+        ).scalars()
+        names = ", ".join(known)
+        raise InvalidInput(
+            f"there is no recipe {name!r}",
+            field="workProcessTypeName",
+            value=name,
+            remedy=f"use one of: {names}" if names else "create a recipe first (POST /api/v1/recipes)",
+        )
+    return recipe
+
+
+async def _yard(connection: Connection, mission: MissionChanges) -> dict[str, Any]:
+    wanted = [
+        (field, column, value)
+        for field, column, value in (
+            ("yardId", yards.c.id, mission.yard_id),
+            ("yardUid", yards.c.uid, mission.yard_uid),
+        )
+        if value is not None
+    ]
+    if not wanted:
+        raise InvalidInput("the mission names no yard", field="yardId", value=None, remedy="send `yardId` or `yardUid`")
+    found = []
+    for field, column, value in wanted:
+        row = (
+            await connection.execute(
+                select(yards.c.id, yards.c.uid).where(column == value, yards.c.deleted_at.is_(None))
+            )
+        ).one_or_none()
+        if row is None:
+            raise InvalidInput(
+                f"there is no yard with {field} {value!r}",
+                field=field,
+                value=value,
+                remedy="list the yards (GET /api/v1/yards) and use one of them",
+            )
+        found.append(row)
+    if found[0] != found[-1]:
+        raise InvalidInput(
+            f"`yardId` and `yardUid` name different yards ({found[0].uid!r} and {found[1].uid!r})",
+            field="yardUid",
+            value=mission.yard_uid,
+            remedy="send one of the two",
+        )
+    return {"yard_id": found[0].id, "yard_uid": found[0].uid}
+
+
+async def _agents(connection: Connection, mission: MissionChanges) -> dict[str, Any]:
+    ids, uuids = in_order(mission.agent_ids), in_order(mission.agent_uuids)
+    if not ids and not uuids:
+        return {"agent_ids": [], "agent_uuids": []}
+    rows = (
+        await connection.execute(
+            select(agents.c.id, agents.c.uuid).where(agents.c.id.in_(ids) | agents.c.uuid.in_(uuids))
+        )
+    ).all()
+    by_id = {row.id: row.uuid for row in rows}
+    by_uuid = {row.uuid: row.id for row in rows}
+    for field, names, known in (("agentIds", ids, by_id.keys()), ("agentUuids", uuids, by_uuid.keys())):
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise InvalidInput(
+                f"there is no agent {missing[0]!r}",
+                field=field,
+                value=missing,
+                remedy="list the agents (GET /api/v1/agents), or register this one",
+            )
+    if ids and uuids and {by_uuid[uuid] for uuid in uuids} != set(ids):
+        raise InvalidInput(
+            "`agentIds` and `agentUuids` name different agents",
+            field="agentUuids",
+            value=uuids,
+            remedy="send one of the two",
+        )
+    chosen = ids or [by_uuid[uuid] for uuid in uuids]
+    return {"agent_ids": chosen, "agent_uuids": [by_id[agent_id] for agent_id in chosen]}

@@ -1,0 +1,102 @@
+"""Services: the microservices that recipes call. At most one of a type is enabled."""
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from missions.errors import Conflict, NotFound
+from store.constraints import violated
+from store.database import Connection
+from store.rows import Row, all_rows, one_row
+from store.tables import services
+
+
+async def create(connection: Connection, values: Row) -> int:
+    """Register a service (columns of the table); raises Conflict."""
+    try:
+        service_id: int | None = await connection.scalar(insert(services).values(**values).returning(services.c.id))
+    except IntegrityError as error:
+        raise _conflict(error, values) from error
+    assert service_id is not None
+    return service_id
+
+
+async def patch(connection: Connection, service_id: int, values: Row) -> None:
+    """Change columns of a service; requests on their way keep what they were given. Raises NotFound, Conflict."""
+    try:
+        found = await connection.scalar(
+            update(services)
+            .where(services.c.id == service_id)
+            .values(version=services.c.version + 1, modified_at=func.now(), **values)
+            .returning(services.c.id)
+        )
+    except IntegrityError as error:
+        raise _conflict(error, values) from error
+    if found is None:
+        raise _unknown(service_id)
+
+
+async def remove(connection: Connection, service_id: int) -> None:
+    """Delete a service; raises NotFound."""
+    found = await connection.scalar(delete(services).where(services.c.id == service_id).returning(services.c.id))
+    if found is None:
+        raise _unknown(service_id)
+
+
+async def lock_version(connection: Connection, service_id: int) -> int:
+    """Lock a service's row and return its version; raises NotFound."""
+    version: int | None = await connection.scalar(
+        select(services.c.version).where(services.c.id == service_id).with_for_update()
+    )
+    if version is None:
+        raise _unknown(service_id)
+    return version
+
+
+async def get(connection: Connection, service_id: int) -> Row:
+    """One service; raises NotFound."""
+    row = await one_row(connection, select(services).where(services.c.id == service_id))
+    if row is None:
+        raise _unknown(service_id)
+    return row
+
+
+async def id_of(connection: Connection, name: str) -> int | None:
+    """The id of the service of this name."""
+    found: int | None = await connection.scalar(select(services.c.id).where(services.c.name == name))
+    return found
+
+
+async def page(connection: Connection, *, after: int, limit: int, service_type: str | None = None) -> list[Row]:
+    """Services in the order of their ids."""
+    query = select(services).where(services.c.id > after).order_by(services.c.id).limit(limit)
+    if service_type is not None:
+        query = query.where(services.c.service_type == service_type)
+    return await all_rows(connection, query)
+
+
+def _conflict(error: IntegrityError, values: Row) -> Exception:
+    constraint = violated(error)
+    if constraint == "uq_services_enabled_type":
+        return Conflict(
+            "another service of this type is enabled, and only one may be",
+            field="enabled",
+            value=True,
+            remedy="disable the other one first, or use another `type`",
+        )
+    if constraint == "uq_services_name":
+        return Conflict(
+            f"there is a service {values['name']!r} already",
+            field="name",
+            value=values["name"],
+            remedy="use another name, or change that service (PATCH)",
+        )
+    return error
+
+
+def _unknown(service_id: int) -> NotFound:
+    return NotFound(
+        f"service {service_id} does not exist",
+        field="id",
+        value=service_id,
+        remedy="list the services to find its id",
+    )

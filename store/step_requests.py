@@ -1,0 +1,167 @@
+"""The request of one step to its service: begun, pending, ended (helyOS: service requests)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from missions.errors import Failure
+from missions.events import EventSource, EventType, NewEvent
+from missions.principals import MUSTER
+from missions.statuses import ServiceRequestStatus, Severity
+from missions.transitions import SERVICE_REQUEST_ENDED
+from store import events
+from store.database import Connection
+from store.tables import service_requests, services, work_processes
+
+Row = Any
+
+
+async def read(connection: Connection, service_request_id: int) -> Row:
+    """The row of one step, with its service's key and whether it is a dummy, and the mission's data and settings."""
+    return (
+        (
+            await connection.execute(
+                select(
+                    service_requests,
+                    services.c.licence_key,
+                    services.c.is_dummy,
+                    work_processes.c.data,
+                    work_processes.c.settings,
+                    func.extract("epoch", func.now() - service_requests.c.dispatched_at).label("elapsed"),
+                )
+                .join(work_processes, work_processes.c.id == service_requests.c.work_process_id)
+                .outerjoin(services, services.c.id == service_requests.c.service_id)
+                .where(service_requests.c.id == service_request_id)
+            )
+        )
+        .mappings()
+        .one()
+    )
+
+
+async def begin(connection: Connection, row: Row, request: Any) -> None:
+    """The first try of a step starts; its time-out runs from here."""
+    await connection.execute(
+        update(service_requests)
+        .where(service_requests.c.id == row["id"])
+        .values(status=ServiceRequestStatus.DISPATCHING_SERVICE, dispatched_at=func.now(), request=request)
+    )
+    await _changed(connection, row, ServiceRequestStatus.DISPATCHING_SERVICE)
+
+
+async def pending(connection: Connection, row: Row, request_uid: str) -> bool:
+    """The service took the job; False: the request was cancelled meanwhile. The mission is locked."""
+    result = await connection.execute(
+        update(service_requests)
+        .where(
+            service_requests.c.id == row["id"],
+            service_requests.c.status == ServiceRequestStatus.DISPATCHING_SERVICE,
+        )
+        .values(status=ServiceRequestStatus.PENDING, request_uid=request_uid)
+    )
+    if result.rowcount == 0:
+        return False
+    await _changed(connection, row, ServiceRequestStatus.PENDING, request_uid=request_uid)
+    return True
+
+
+async def end(
+    connection: Connection,
+    row: Row,
+    status: ServiceRequestStatus,
+    *,
+    response: Any = None,
+    failure: Failure | None = None,
+) -> bool:
+    """Store a step's end; False: it ended before, by a cancel or an earlier try. The mission is locked."""
+    values: dict[str, Any] = {"status": status, "result_at": func.now()}
+    if response is not None:
+        values["response"] = response
+        if isinstance(response, dict) and response.get("request_id") is not None:
+            values["request_uid"] = str(response["request_id"])
+    if failure is not None:
+        values["failure"] = failure.model_dump(mode="json")
+    result = await connection.execute(
+        update(service_requests)
+        .where(service_requests.c.id == row["id"], service_requests.c.status.not_in(SERVICE_REQUEST_ENDED))
+        .values(**values)
+    )
+    if result.rowcount == 0:
+        return False
+    extra = {} if failure is None else {"reason": failure.text}
+    await _changed(
+        connection,
+        row,
+        status,
+        severity=Severity.INFO if failure is None else Severity.ERROR,
+        **extra,
+    )
+    return True
+
+
+async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[Row]:
+    """Cancel all open requests of a locked mission; returns those whose service has a job to stop."""
+    open_rows = (
+        (
+            await connection.execute(
+                select(
+                    service_requests.c.id,
+                    service_requests.c.work_process_id,
+                    service_requests.c.step,
+                    service_requests.c.status,
+                    service_requests.c.service_url,
+                    service_requests.c.request_uid,
+                    services.c.licence_key,
+                )
+                .outerjoin(services, services.c.id == service_requests.c.service_id)
+                .where(
+                    service_requests.c.work_process_id == work_process_id,
+                    service_requests.c.status.not_in(SERVICE_REQUEST_ENDED),
+                )
+                .order_by(service_requests.c.id)
+            )
+        )
+        .mappings()
+        .all()
+    )
+    if not open_rows:
+        return []
+    await connection.execute(
+        update(service_requests)
+        .where(service_requests.c.id.in_([row["id"] for row in open_rows]))
+        .values(status=ServiceRequestStatus.CANCELED, result_at=func.now())
+    )
+    await events.append_for_mission(
+        connection, work_process_id, [_event(row, ServiceRequestStatus.CANCELED) for row in open_rows]
+    )
+    return [row for row in open_rows if row["status"] == ServiceRequestStatus.PENDING and row["request_uid"]]
+
+
+async def _changed(
+    connection: Connection,
+    row: Row,
+    status: ServiceRequestStatus,
+    *,
+    severity: Severity = Severity.INFO,
+    **extra: Any,
+) -> None:
+    await events.append_for_mission(
+        connection, row["work_process_id"], [_event(row, status, severity=severity, **extra)]
+    )
+
+
+def _event(row: Row, status: ServiceRequestStatus, *, severity: Severity = Severity.INFO, **extra: Any) -> NewEvent:
+    return NewEvent(
+        type=EventType.SERVICE_REQUEST_STATUS_CHANGED,
+        source=EventSource.MISSION_WORKER,
+        actor=MUSTER,
+        severity=severity,
+        payload={
+            "service_request_id": row["id"],
+            "step": row["step"],
+            "from": row["status"],
+            "to": status.value,
+            **extra,
+        },
+    )

@@ -1,0 +1,483 @@
+"""The tables. They carry helyOS's columns (so that its users find theirs) and Muster's own.
+
+Lock order everywhere: work process, agents by id, reservations; batches sort the same way.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from missions.statuses import AssignmentStatus, FailurePolicy, ServiceRequestStatus, WorkProcessStatus
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Moment = DateTime(timezone=True)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, Identity(), primary_key=True)
+
+
+def _created() -> Column[object]:
+    return Column("created_at", Moment, nullable=False, server_default=func.now())
+
+
+def _modified() -> Column[object]:
+    return Column("modified_at", Moment, nullable=False, server_default=func.now(), onupdate=func.now())
+
+
+def _one_of(column: str, words: type) -> CheckConstraint:
+    allowed = ", ".join(f"'{word}'" for word in words)  # type: ignore[attr-defined]  # a StrEnum class
+    return CheckConstraint(f"{column} IN ({allowed})", name=column)
+
+
+installation = Table(
+    "installation",
+    metadata,
+    # Part of every workflow id, so that a restored or second database never meets old runs.
+    Column("id", Text, primary_key=True),
+    _created(),
+)
+
+yards = Table(
+    "yards",
+    metadata,
+    _id(),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("name", Text),
+    Column("description", Text),
+    Column("source", Text),
+    Column("yard_type", Text),
+    Column("map_data", JSONB),
+    Column("lat", Double),
+    Column("lon", Double),
+    Column("alt", Double),
+    Column("data_format", Text),
+    Column("unit", Text),
+    Column("coordinate_frame", Text),
+    _created(),
+    _modified(),
+    Column("deleted_at", Moment),
+)
+
+map_objects = Table(
+    "map_objects",
+    metadata,
+    _id(),
+    Column("yard_id", ForeignKey("yards.id"), nullable=False, index=True),
+    Column("type", Text),
+    Column("name", Text),
+    Column("data", JSONB),
+    Column("data_format", Text),
+    Column("metadata", JSONB),
+    _created(),
+    _modified(),
+    Column("deleted_at", Moment),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("yard_id", ForeignKey("yards.id")),
+    Column("name", Text),
+    Column("code", Text),
+    Column("description", Text),
+    Column("agent_class", Text, nullable=False, server_default="vehicle"),
+    Column("agent_type", Text),
+    Column("protocol", Text, nullable=False, server_default="AMQP"),
+    Column("message_channel", Text),
+    Column("is_actuator", Boolean, nullable=False, server_default=text("true")),
+    Column("is_simulator", Boolean, nullable=False, server_default=text("false")),
+    Column("stream_url", Text),
+    Column("operation_types", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("acknowledge_reservation", Boolean, nullable=False, server_default=text("true")),
+    Column("idempotent", Boolean, nullable=False, server_default=text("false")),
+    # Account and signatures
+    Column("has_rbmq_account", Boolean, nullable=False, server_default=text("false")),
+    Column("rbmq_username", Text),
+    Column("allow_anonymous_checkin", Boolean, nullable=False, server_default=text("true")),
+    Column("public_key", Text),
+    Column("public_key_format", Text),
+    Column("verify_signature", Boolean, nullable=False, server_default=text("false")),
+    Column("read_permissions", Text),
+    Column("write_permissions", Text),
+    Column("configure_permissions", Text),
+    # Volatile: what the agent last said. Not indexed, so that the many updates stay in their page (HOT).
+    Column("status", Text),
+    Column("status_since", Moment),
+    Column("state_at", Moment),
+    Column("resources", JSONB),
+    Column("reported_assignment_id", BigInteger),
+    Column("last_message_time", Moment),
+    Column("x", Double),
+    Column("y", Double),
+    Column("z", Double),
+    Column("orientations", ARRAY(Double)),
+    # Volatile: what Muster found out about it. `available`: whether requests that name it may claim their agents,
+    # as store/reservations.py last saw it.
+    Column("available", Boolean, nullable=False, server_default=text("false")),
+    Column("not_listening_since", Moment),
+    Column("quarantined_since", Moment),
+    Column("quarantine_reason", Text),
+    _created(),
+    _modified(),
+    postgresql_with={"fillfactor": 50},
+)
+
+# Big JSON of an agent, apart from the row that every state message rewrites.
+agent_details = Table(
+    "agent_details",
+    metadata,
+    Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
+    Column("factsheet", JSONB),
+    Column("geometry", JSONB),
+    Column("sensors", JSONB),
+    Column("sensors_data_format", Text),
+    Column("geometry_data_format", Text),
+    Column("data_format", Text),
+    Column("unit", Text),
+    Column("coordinate_frame", Text),
+    Column("reference_point", Text),
+    Column("assignment", JSONB),
+    Column("picture", Text),
+    _modified(),
+)
+
+work_process_types = Table(
+    "work_process_type",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("description", Text),
+    Column("num_max_agents", Integer),
+    Column("dispatch_order", JSONB),
+    Column("settings", JSONB),
+    Column("extra_params", JSONB),
+    Column("on_assignment_failure", Text, nullable=False, server_default=FailurePolicy.FAIL_MISSION),
+    Column("fallback_mission", Text),
+    Column("options", JSONB, nullable=False, server_default="{}"),
+    _created(),
+    _modified(),
+    Column("version", Integer, nullable=False, server_default="1"),
+)
+
+recipe_steps = Table(
+    "work_process_service_plan",
+    metadata,
+    _id(),
+    Column("work_process_type_id", ForeignKey("work_process_type.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("uses", Text, nullable=False, server_default="microservice"),
+    Column("request_order", Integer),
+    Column("agent", Text),
+    Column("service_type", Text),
+    Column("service_config", JSONB),
+    Column("input", JSONB, nullable=False, server_default="{}"),
+    Column("depends_on_steps", ARRAY(Text)),
+    Column("is_result_assignment", Boolean, nullable=False, server_default=text("true")),
+    Column("wait_dependencies_assignments", Boolean, nullable=False, server_default=text("true")),
+    Column("timeout", Double),
+    UniqueConstraint("work_process_type_id", "step"),
+)
+
+services = Table(
+    "services",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("service_type", Text, nullable=False),
+    Column("service_url", Text, nullable=False),
+    Column("class", Text, nullable=False, server_default="Assignment planner"),
+    Column("health_endpoint", Text),
+    Column("licence_key", Text),
+    Column("ca_certification", Text),
+    Column("config", JSONB),
+    Column("description", Text),
+    Column("is_dummy", Boolean, nullable=False, server_default=text("false")),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("unhealthy", Boolean, nullable=False, server_default=text("false")),
+    Column("availability_timeout", Integer, nullable=False, server_default="180"),
+    Column("result_timeout", Integer, nullable=False, server_default="180"),
+    Column("require_agents_data", Boolean, nullable=False, server_default=text("true")),
+    Column("require_mission_agents_data", Boolean, nullable=False, server_default=text("true")),
+    Column("require_map_data", Boolean, nullable=False, server_default=text("true")),
+    Column("require_map_objects", ARRAY(Text), nullable=False, server_default="{__all__}"),
+    _created(),
+    _modified(),
+    Column("version", Integer, nullable=False, server_default="1"),
+    # helyOS: one enabled service for each type
+    Index("uq_services_enabled_type", "service_type", unique=True, postgresql_where=text("enabled")),
+)
+
+work_processes = Table(
+    "work_processes",
+    metadata,
+    _id(),
+    Column("work_process_type_id", ForeignKey("work_process_type.id", ondelete="SET NULL")),
+    Column("work_process_type_name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("description", Text),
+    Column("process_type", Text),
+    Column("yard_id", ForeignKey("yards.id"), nullable=False),
+    Column("yard_uid", Text, nullable=False),
+    Column("data", JSONB),
+    Column("agent_ids", ARRAY(BigInteger), nullable=False, server_default="{}"),
+    Column("agent_uuids", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("tools_uuids", ARRAY(Text)),
+    Column("operation_types_required", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("wait_free_agent", Boolean, nullable=False, server_default=text("true")),
+    Column("on_assignment_failure", Text, nullable=False, server_default=FailurePolicy.DEFAULT),
+    Column("fallback_mission", Text, nullable=False, server_default="DEFAULT"),
+    Column("mission_queue_id", BigInteger),
+    Column("run_order", Integer),
+    Column("sched_start_at", Moment),
+    Column("sched_end_at", Moment),
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    _created(),
+    _modified(),
+    # Muster's own
+    Column("version", Integer, nullable=False, server_default="1"),  # the ETag
+    Column("priority", Integer, nullable=False, server_default="20"),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("max_retries", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", Moment),
+    Column("options", JSONB, nullable=False, server_default="{}"),
+    Column("settings", JSONB),  # the recipe's, as they were at dispatch
+    Column("pause", Text, nullable=False, server_default="none"),
+    Column("waiting_reasons", JSONB, nullable=False, server_default="[]"),
+    Column("attention", JSONB, nullable=False, server_default="[]"),
+    Column("failure", JSONB),
+    Column("cancel_requested_at", Moment),
+    Column("cancel_reason", Text),
+    Column("cancel_requested_by", JSONB),
+    Column("created_by", JSONB, nullable=False),
+    Column("dispatched_at", Moment),
+    Column("workflow_id", Text, unique=True),
+    Column("run_id", Text),
+    Column("event_count", Integer, nullable=False, server_default="0"),
+    _one_of("status", WorkProcessStatus),
+    Index("ix_work_processes_listing", "status", text("id DESC")),
+    Index(
+        "ix_work_processes_open",
+        "id",
+        postgresql_where=text("status NOT IN ('draft', 'succeeded', 'failed', 'canceled')"),
+    ),
+)
+
+service_requests = Table(
+    "service_requests",
+    metadata,
+    _id(),
+    Column("work_process_id", ForeignKey("work_processes.id", ondelete="CASCADE"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("uses", Text, nullable=False),
+    Column("preset", JSONB, nullable=False),
+    Column("depends_on_steps", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("service_id", BigInteger),
+    Column("service_type", Text),
+    Column("service_url", Text),
+    Column("service_class", Text),
+    Column("input", JSONB, nullable=False, server_default="{}"),
+    Column("request", JSONB),
+    Column("config", JSONB),
+    Column("context", JSONB),
+    Column("response", JSONB),
+    Column("request_uid", Text),
+    Column("status", Text, nullable=False),
+    Column("failure", JSONB),
+    Column("result_timeout", Double),
+    Column("require_agents_data", Boolean),
+    Column("require_mission_agents_data", Boolean),
+    Column("require_map_data", Boolean),
+    Column("require_map_objects", ARRAY(Text)),
+    Column("is_result_assignment", Boolean, nullable=False, server_default=text("true")),
+    Column("wait_dependencies_assignments", Boolean, nullable=False, server_default=text("true")),
+    Column("assignment_dispatched", Boolean, nullable=False, server_default=text("false")),
+    Column("dispatched_at", Moment),
+    Column("result_at", Moment),
+    _created(),
+    _modified(),
+    UniqueConstraint("work_process_id", "attempt", "step"),
+    _one_of("status", ServiceRequestStatus),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    _id(),
+    Column("work_process_id", ForeignKey("work_processes.id", ondelete="CASCADE"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("result_index", Integer, nullable=False),
+    Column("dispatch_group", Integer, nullable=False),
+    Column("yard_id", BigInteger),
+    Column("service_request_id", ForeignKey("service_requests.id", ondelete="CASCADE")),
+    Column("agent_id", ForeignKey("agents.id"), nullable=False),
+    Column("workflow_id", Text, nullable=False),  # who waits for its reports
+    Column("data", JSONB),
+    Column("context", JSONB),
+    Column("result", JSONB),
+    Column("status", Text, nullable=False),
+    Column("error", Text),
+    Column("start_time_stamp", Text),
+    Column("depend_on_assignments", ARRAY(BigInteger), nullable=False, server_default="{}"),
+    Column("next_assignments", ARRAY(BigInteger), nullable=False, server_default="{}"),
+    Column("on_assignment_failure", Text, nullable=False, server_default=FailurePolicy.DEFAULT),
+    Column("fallback_mission", Text, nullable=False, server_default="DEFAULT"),
+    # The intent is committed before the publish; `dispatched_at` after the broker's confirm. An intent without
+    # a dispatch is an unknown outcome: the agent's report decides.
+    Column("intent_at", Moment),
+    Column("dispatched_at", Moment),
+    Column("first_report_at", Moment),
+    Column("cancel_sent_at", Moment),
+    Column("cancels_sent", Integer, nullable=False, server_default="0"),
+    Column("ended_at", Moment),
+    Column("late_reports", Integer, nullable=False, server_default="0"),
+    _created(),
+    _modified(),
+    UniqueConstraint("work_process_id", "attempt", "step", "result_index"),
+    Index("ix_assignments_service_request", "service_request_id"),
+    Index(
+        "ix_assignments_canceling",
+        "agent_id",
+        postgresql_where=text("status = 'canceling'"),
+    ),
+    _one_of("status", AssignmentStatus),
+)
+
+# A request for agents, waiting or granted: one per attempt, so that a retried activity finds its own.
+reservation_requests = Table(
+    "reservation_requests",
+    metadata,
+    _id(),
+    Column("work_process_id", ForeignKey("work_processes.id", ondelete="CASCADE"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("status", Text, nullable=False),  # waiting, granted, ended
+    Column("priority", Integer, nullable=False),
+    Column("enqueued_at", Moment, nullable=False),
+    Column("score_key", Moment, nullable=False),
+    Column("round", Integer, nullable=False, server_default="0"),  # how often it was granted
+    Column("granted_at", Moment),
+    Column("score", Double),  # at the grant
+    UniqueConstraint("work_process_id", "attempt"),
+    CheckConstraint("status IN ('waiting', 'granted', 'ended')", name="status"),
+)
+
+reservation_request_agents = Table(
+    "reservation_request_agents",
+    metadata,
+    Column("request_id", ForeignKey("reservation_requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("agent_id", ForeignKey("agents.id"), primary_key=True),
+    Column("score_key", Moment, nullable=False),
+    # In the agent's line: the request waits and none of its agents is unavailable.
+    Column("claims", Boolean, nullable=False),
+    Index("ix_reservation_line", "agent_id", "score_key", "request_id", postgresql_where=text("claims")),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("agent_id", ForeignKey("agents.id"), primary_key=True),
+    Column("work_process_id", ForeignKey("work_processes.id"), nullable=False, index=True),
+    Column("attempt", Integer, nullable=False),
+    Column("granted_at", Moment, nullable=False, server_default=func.now()),
+    Column("reserve_sent_at", Moment),
+    Column("ready_at", Moment),
+)
+
+# Whatever must wake, start or cancel a workflow: written with its cause, deleted once it was delivered.
+wakeups = Table(
+    "wakeups",
+    metadata,
+    _id(),
+    Column("kind", Text, nullable=False),  # start, cancel, signal
+    Column("workflow_id", Text, nullable=False),
+    Column("work_process_id", BigInteger, nullable=False),
+    Column("signal", Text),
+    Column("payload", JSONB, nullable=False, server_default="{}"),
+    _created(),
+    Column("error", Text),  # recorded and never retried
+)
+
+events = Table(
+    "events",
+    metadata,
+    _id(),
+    Column("uuid", UUID(as_uuid=False), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("target", Text),
+    Column("timestamp", Moment, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("work_process_id", BigInteger),
+    Column("correlation_id", Text),
+    Column("causation_id", Text),
+    Column("severity", Text, nullable=False),
+    Column("actor", JSONB, nullable=False),
+    Column("source_module", Text, nullable=False),
+    Column("sequence", BigInteger, unique=True),
+    Column("mission_sequence", Integer),
+    Column("attempt", Integer),
+    Column("transition", Integer),
+    UniqueConstraint("work_process_id", "mission_sequence"),
+    # A status change is written once, however often its activity is tried.
+    Index(
+        "uq_events_transition",
+        "work_process_id",
+        "attempt",
+        "transition",
+        unique=True,
+        postgresql_where=text("transition IS NOT NULL"),
+    ),
+    Index("ix_events_unsequenced", "id", postgresql_where=text("sequence IS NULL")),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_hash", Text, nullable=False),
+    Column("work_process_id", ForeignKey("work_processes.id", ondelete="CASCADE"), nullable=False),
+    _created(),
+)
+
+# What intake refused or noted as late, counted by reason.
+message_counts = Table(
+    "message_counts",
+    metadata,
+    Column("outcome", Text, primary_key=True),  # dead_lettered, late
+    Column("reason", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False, server_default="0"),
+    Column("last_at", Moment, nullable=False, server_default=func.now()),
+)

@@ -1,0 +1,119 @@
+"""The waiting line moves: grants after an agent was freed, came back, or lost somebody before it in its line."""
+
+from collections.abc import Collection
+
+from sqlalchemy import text
+
+from missions.contracts import AgentsGranted, Signal
+from store import wakeups
+from store.database import Connection, Database
+from store.reservations import AVAILABLE, find_request, lock_agents, recompute_claims, try_grant
+from store.wakeups import Wakeup
+from store.work_process_status import lock
+
+
+async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[Wakeup]:
+    """Grant what can be granted after something changed for these agents; the caller sends the wake-ups.
+
+    Cheap when nothing waits: one read for all agents. Each grant is a transaction of its own.
+    """
+    if not agent_ids:
+        return []
+    touched = set(agent_ids) | await _refresh_availability(database, agent_ids)
+    granted = []
+    async with database.transaction() as connection:
+        heads = await _heads(connection, touched)
+    for work_process_id, attempt in heads:
+        wakeup = await _grant_waiting(database, work_process_id, attempt)
+        if wakeup is not None:
+            granted.append(wakeup)
+    return granted
+
+
+async def _refresh_availability(database: Database, agent_ids: Collection[int]) -> set[int]:
+    """Let the requests of agents that came or went claim or drop their other agents; returns all agents concerned."""
+    changed_sql = text(f"SELECT id FROM agents WHERE id = ANY(:ids) AND available IS DISTINCT FROM ({AVAILABLE})")
+    concerned_sql = text(
+        """
+        SELECT DISTINCT companion.agent_id, companion.request_id
+        FROM reservation_request_agents AS mine
+        JOIN reservation_requests AS request ON request.id = mine.request_id AND request.status = 'waiting'
+        JOIN reservation_request_agents AS companion ON companion.request_id = mine.request_id
+        WHERE mine.agent_id = ANY(:ids)
+        """
+    )
+    async with database.transaction() as connection:
+        changed = list((await connection.execute(changed_sql, {"ids": list(agent_ids)})).scalars())
+        if not changed:
+            return set()
+        # Read before the locks, to know whom to lock; requests made since then saw the agents' new state themselves.
+        rows = (await connection.execute(concerned_sql, {"ids": changed})).all()
+        companions = {row.agent_id for row in rows}
+        await lock_agents(connection, companions | set(changed))
+        await connection.execute(
+            text(f"UPDATE agents SET available = ({AVAILABLE}) WHERE id = ANY(:ids)"), {"ids": changed}
+        )
+        await recompute_claims(connection, sorted({row.request_id for row in rows}))
+        return companions
+
+
+async def _heads(connection: Connection, agent_ids: Collection[int]) -> list[tuple[int, int]]:
+    """The first request in the line of each of these agents that is free and unreserved: (work process, attempt)."""
+    rows = await connection.execute(
+        text(
+            """
+            SELECT DISTINCT request.work_process_id, request.attempt
+            FROM agents
+            CROSS JOIN LATERAL (
+                SELECT line.request_id FROM reservation_request_agents AS line
+                WHERE line.agent_id = agents.id AND line.claims
+                ORDER BY line.score_key, line.request_id LIMIT 1
+            ) AS head
+            JOIN reservation_requests AS request ON request.id = head.request_id
+            WHERE agents.id = ANY(:ids) AND agents.status = 'free'
+              AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
+            ORDER BY request.work_process_id
+            """
+        ),
+        {"ids": list(agent_ids)},
+    )
+    return [(row.work_process_id, row.attempt) for row in rows]
+
+
+async def _grant_waiting(database: Database, work_process_id: int, attempt: int) -> Wakeup | None:
+    async with database.transaction() as connection:
+        work_process = await lock(connection, work_process_id)
+        if work_process.superseded or work_process.ended or work_process.attempt != attempt:
+            return None
+        await lock_agents(connection, work_process.agent_ids)
+        request = await find_request(connection, work_process_id, attempt)
+        if request is None or request.status != "waiting":
+            return None
+        if await try_grant(connection, work_process, request) is None:
+            return None
+        assert work_process.workflow_id is not None
+        return await wakeups.add_signal(
+            connection,
+            work_process.workflow_id,
+            work_process_id,
+            Signal.AGENTS_GRANTED,
+            AgentsGranted(attempt=attempt),
+        )
+
+
+async def agents_with_missed_grants(connection: Connection, limit: int = 100) -> list[int]:
+    """Free agents in whose line somebody waits: what a process left behind that died before its grants."""
+    rows = await connection.execute(
+        text(
+            f"""
+            SELECT agents.id FROM agents
+            WHERE (agents.status = 'free' AND EXISTS (
+                SELECT FROM reservation_request_agents AS line WHERE line.agent_id = agents.id AND line.claims
+            ) AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id))
+            OR agents.available IS DISTINCT FROM ({AVAILABLE})
+            LIMIT :limit
+            """
+        ),
+        {"limit": limit},
+    )
+    return list(rows.scalars())

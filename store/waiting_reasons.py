@@ -1,0 +1,76 @@
+"""Why a mission waits, worked out when somebody asks: so it is always true now."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import text
+
+from store.database import Connection
+
+_SQL = """
+SELECT request.work_process_id, request.status AS request_status, request.enqueued_at,
+       agents.id AS agent_id, agents.uuid, coalesce(agents.name, agents.uuid) AS name, agents.status,
+       agents.yard_id, agents.status_since, agents.not_listening_since,
+       agents.quarantined_since, agents.quarantine_reason, agents.acknowledge_reservation,
+       held.work_process_id AS held_by, held.granted_at AS held_since, held.reserve_sent_at, held.ready_at,
+       ahead.work_process_id AS behind
+FROM reservation_requests AS request
+JOIN reservation_request_agents AS member ON member.request_id = request.id
+JOIN agents ON agents.id = member.agent_id
+JOIN work_processes AS mission ON mission.id = request.work_process_id
+LEFT JOIN reservations AS held ON held.agent_id = agents.id
+LEFT JOIN LATERAL (
+    SELECT other.work_process_id FROM reservation_request_agents AS line
+    JOIN reservation_requests AS other ON other.id = line.request_id
+    WHERE line.agent_id = agents.id AND line.claims
+    ORDER BY line.score_key, line.request_id LIMIT 1
+) AS ahead ON true
+WHERE request.work_process_id = ANY(:ids) AND request.attempt = mission.attempt AND request.status <> 'ended'
+  AND mission.status IN ('dispatched', 'preparing resources')
+ORDER BY request.work_process_id, agents.id
+"""
+
+
+async def waiting_reasons(connection: Connection, work_process_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+    """`[{code, text, agentId, since}]` of each of these missions that waits for agents; one query for all."""
+    reasons: dict[int, list[dict[str, Any]]] = {}
+    if not work_process_ids:
+        return reasons
+    for row in await connection.execute(text(_SQL), {"ids": list(work_process_ids)}):
+        found = _reason(row)
+        if found is not None:
+            code, words, since = found
+            reasons.setdefault(row.work_process_id, []).append(
+                {
+                    "code": code,
+                    "text": words,
+                    "agentId": row.agent_id,
+                    "since": (since or row.enqueued_at).isoformat(),
+                }
+            )
+    return reasons
+
+
+def _reason(row: Any) -> tuple[str, str, Any] | None:
+    """Code, words and since when, for one agent of one request; None: this agent is not what it waits for."""
+    mine, name = row.work_process_id, f"agent {row.name}"
+    if row.quarantined_since is not None:
+        return "agent_quarantined", f"{name} is out of service: {row.quarantine_reason}", row.quarantined_since
+    if row.not_listening_since is not None:
+        since = row.not_listening_since
+        return "agent_not_listening", f"{name} is not listening since {since:%Y-%m-%d %H:%M:%S %Z}", since
+    if row.held_by == mine:
+        if row.ready_at is None and row.acknowledge_reservation:
+            return "agent_not_ready", f"{name} was reserved and has not answered `ready` yet", row.held_since
+        return None
+    if row.held_by is not None:
+        return "agent_reserved", f"{name} is reserved by work process {row.held_by}", row.held_since
+    if row.status is None:
+        return "agent_unseen", f"{name} has not reported yet", None
+    if row.yard_id is None:
+        return "agent_checked_out", f"{name} is checked out of its yard", row.status_since
+    if row.status != "free":
+        return f"agent_{row.status}", f"{name} reports {row.status!r}, not 'free'", row.status_since
+    if row.behind is not None and row.behind != mine:
+        return "agent_claimed", f"{name} is free, but work process {row.behind} is before this one in its line", None
+    return None

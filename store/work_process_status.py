@@ -1,0 +1,151 @@
+"""One status change of a mission: one row lock, one step along the transition table, one event, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from missions.errors import MusterError, NotFound
+from missions.events import EventType, NewEvent
+from missions.principals import Principal
+from missions.statuses import Severity, WorkProcessStatus
+from missions.transitions import WORK_PROCESS_ENDED, may_follow
+from store import events
+from store.database import Connection
+from store.tables import events as events_table
+from store.tables import work_processes
+
+
+class Change(StrEnum):
+    """What became of a wanted status change."""
+
+    WRITTEN = "written"
+    REPEATED = "repeated"
+    """This very change was written before: its activity is tried again."""
+    SUPERSEDED = "superseded"
+    """A cancel came first."""
+
+
+class IllegalTransition(MusterError):
+    """A status change that the transition table forbids: a bug of ours, not of a user."""
+
+
+@dataclass
+class LockedWorkProcess:
+    """A mission's row under its lock."""
+
+    id: int
+    status: WorkProcessStatus
+    type_name: str
+    yard_id: int
+    yard_uid: str
+    agent_ids: list[int]
+    agent_uuids: list[str]
+    operation_types_required: list[str]
+    wait_free_agent: bool
+    priority: int
+    attempt: int
+    max_retries: int
+    workflow_id: str | None
+    dispatched_at: datetime | None
+    started_at: datetime | None
+    options: dict[str, Any]
+    on_assignment_failure: str
+    attention: list[dict[str, Any]]
+    failure: dict[str, Any] | None
+    cancel_reason: str | None
+    cancel_requested_by: dict[str, Any] | None
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a cancel has won, so that no activity may go on."""
+        return self.status in (WorkProcessStatus.CANCELING, WorkProcessStatus.CANCELED)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has its last status."""
+        return self.status in WORK_PROCESS_ENDED
+
+
+_COLUMNS = [
+    work_processes.c.id,
+    work_processes.c.status,
+    work_processes.c.work_process_type_name.label("type_name"),
+    *(
+        work_processes.c[name]
+        for name in LockedWorkProcess.__dataclass_fields__
+        if name not in ("id", "status", "type_name")
+    ),
+]
+
+
+async def lock(connection: Connection, work_process_id: int) -> LockedWorkProcess:
+    """Lock a mission's row and read it; raises NotFound. First in the lock order."""
+    row = (
+        await connection.execute(select(*_COLUMNS).where(work_processes.c.id == work_process_id).with_for_update())
+    ).one_or_none()
+    if row is None:
+        raise NotFound(
+            f"work process {work_process_id} does not exist",
+            field="id",
+            value=work_process_id,
+            remedy="list the work processes to find its id",
+        )
+    values = dict(row._mapping)
+    return LockedWorkProcess(**{**values, "status": WorkProcessStatus(values["status"])})
+
+
+async def change(
+    connection: Connection,
+    work_process: LockedWorkProcess,
+    to: WorkProcessStatus,
+    *,
+    principal: Principal,
+    source: str,
+    transition: int | None = None,
+    values: dict[str, Any] | None = None,
+    also: Sequence[NewEvent] = (),
+    severity: Severity = Severity.INFO,
+) -> Change:
+    """Move a locked mission to `to`, with its event, the `also` events and further column `values`.
+
+    `transition` is the number that the workflow gave this change: written once, however often it is tried.
+    Raises IllegalTransition.
+    """
+    if work_process.superseded and to not in (WorkProcessStatus.CANCELING, WorkProcessStatus.CANCELED):
+        return Change.SUPERSEDED
+    if not may_follow(work_process.status, to):
+        if transition is not None and await _written(connection, work_process, transition):
+            return Change.REPEATED
+        raise IllegalTransition(f"work process {work_process.id} is {work_process.status!r}: {to!r} may not follow")
+    await connection.execute(
+        update(work_processes)
+        .where(work_processes.c.id == work_process.id)
+        .values(status=to, version=work_processes.c.version + 1, modified_at=func.now(), **(values or {}))
+    )
+    changed = NewEvent(
+        type=EventType.WORK_PROCESS_STATUS_CHANGED,
+        source=source,
+        payload={"from": work_process.status.value, "to": to.value},
+        actor=principal,
+        severity=severity,
+    )
+    await events.append_for_mission(
+        connection, work_process.id, [changed, *also], attempt=work_process.attempt, transition=transition
+    )
+    work_process.status = to
+    return Change.WRITTEN
+
+
+async def _written(connection: Connection, work_process: LockedWorkProcess, transition: int) -> bool:
+    found = await connection.scalar(
+        select(events_table.c.id).where(
+            events_table.c.work_process_id == work_process.id,
+            events_table.c.attempt == work_process.attempt,
+            events_table.c.transition == transition,
+        )
+    )
+    return found is not None

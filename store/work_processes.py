@@ -1,0 +1,264 @@
+"""What clients wish of a mission: dispatch it, cancel it. Its other statuses are written by its own activities."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from missions import task_events
+from missions.contracts import ActivityPreset, StepPlan, WorkProcessStart
+from missions.errors import Conflict, InvalidInput
+from missions.events import utc_now
+from missions.graph import GraphStep, resolve_dependencies
+from missions.principals import Principal
+from missions.recipes import MissionOptions, RecipeStep
+from missions.statuses import FailurePolicy, ServiceRequestStatus, WorkProcessStatus
+from settings import Settings
+from store import wakeups
+from store.database import Connection
+from store.tables import (
+    installation,
+    recipe_steps,
+    service_requests,
+    services,
+    work_process_types,
+)
+from store.wakeups import Wakeup
+from store.work_process_status import LockedWorkProcess, change, lock
+
+ResolvePreset = Callable[[RecipeStep, float], ActivityPreset]
+"""How a step's activity is run: (step, time-out in seconds) → preset. The registry of activity types knows."""
+
+DEFAULT_STEP_TIMEOUT = 180.0
+MICROSERVICE = "microservice"
+
+
+async def dispatch(
+    connection: Connection,
+    work_process_id: int,
+    *,
+    principal: Principal,
+    source: str,
+    settings: Settings,
+    resolve_preset: ResolvePreset,
+) -> Wakeup:
+    """Dispatch a draft: fix its plan from the recipe as it is now, and start its workflow.
+
+    Raises NotFound, Conflict (dispatched before), InvalidInput (recipe gone, no service for a step).
+    """
+    work_process = await lock(connection, work_process_id)
+    if work_process.status is not WorkProcessStatus.DRAFT:
+        raise Conflict(
+            f"work process {work_process_id} is {work_process.status.value!r}, not a draft",
+            field="status",
+            value=WorkProcessStatus.DISPATCHED.value,
+            remedy="only a draft can be dispatched; create a new work process",
+        )
+    recipe = await _recipe(connection, work_process.type_name)
+    options = MissionOptions.model_validate(recipe["options"])
+    plan = await _plan(connection, work_process, recipe["id"], resolve_preset)
+    workflow_id = f"work-process-{await connection.scalar(select(installation.c.id))}-{work_process_id}"
+    now = utc_now()
+    policy = work_process.on_assignment_failure
+    await change(
+        connection,
+        work_process,
+        WorkProcessStatus.DISPATCHED,
+        principal=principal,
+        source=source,
+        values={
+            "dispatched_at": now,
+            "workflow_id": workflow_id,
+            "options": options.model_dump(mode="json", by_alias=True),
+            "settings": recipe["settings"],
+            "on_assignment_failure": recipe["on_assignment_failure"] if policy == FailurePolicy.DEFAULT else policy,
+        },
+        also=[
+            task_events.created(
+                work_process_id, work_process.type_name, work_process.priority, now, source=source, actor=principal
+            )
+        ],
+    )
+    start = WorkProcessStart(
+        work_process_id=work_process_id,
+        attempt=work_process.attempt,
+        mission_type=work_process.type_name,
+        yard=work_process.yard_uid,
+        priority=work_process.priority,
+        agents=work_process.agent_uuids[:40],
+        details_url=f"{settings.public_api_url}/api/v1/work-processes/{work_process_id}",
+        reserves=work_process.wait_free_agent and bool(work_process.agent_ids),
+        steps=plan,
+        options=options,
+        ready_timeout=settings.reserve_ready_timeout,
+        cancel_resend_interval=settings.cancel_resend_interval,
+        cancel_attempts=settings.cancel_attempts,
+        step_task_queue=settings.step_task_queue,
+    )
+    return await wakeups.add_start(connection, workflow_id, start)
+
+
+async def _recipe(connection: Connection, name: str) -> Any:
+    row = (
+        (await connection.execute(select(work_process_types).where(work_process_types.c.name == name)))
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        raise InvalidInput(
+            f"there is no recipe {name!r}",
+            field="workProcessTypeName",
+            value=name,
+            remedy="create the recipe first, or use the name of one that exists",
+        )
+    return row
+
+
+async def _plan(
+    connection: Connection, work_process: LockedWorkProcess, recipe_id: int, resolve_preset: ResolvePreset
+) -> list[StepPlan]:
+    """Copy the recipe's steps into service requests, so that a later edit of the recipe does not reach this mission."""
+    rows = (
+        (
+            await connection.execute(
+                select(recipe_steps)
+                .where(recipe_steps.c.work_process_type_id == recipe_id)
+                .order_by(recipe_steps.c.position)
+            )
+        )
+        .mappings()
+        .all()
+    )
+    if not rows:
+        return []
+    types = {row["service_type"] for row in rows if row["service_type"] is not None}
+    by_type = {
+        service["service_type"]: service
+        for service in (
+            await connection.execute(select(services).where(services.c.service_type.in_(types), services.c.enabled))
+        ).mappings()
+    }
+    graph = resolve_dependencies([GraphStep(r["step"], r["request_order"], r["depends_on_steps"]) for r in rows])
+    requests, presets = [], []
+    for row in rows:
+        service = by_type.get(row["service_type"])
+        if row["uses"] == MICROSERVICE and service is None:
+            raise InvalidInput(
+                f"step {row['step']!r} needs a service of type {row['service_type']!r}, and none is enabled",
+                field="workProcessTypeName",
+                value=work_process.type_name,
+                remedy=f"register and enable a service of type {row['service_type']!r}",
+            )
+        timeout = row["timeout"] or (service["result_timeout"] if service else DEFAULT_STEP_TIMEOUT)
+        step = RecipeStep(
+            step=row["step"],
+            uses=row["uses"],
+            service_type=row["service_type"],
+            service_config=row["service_config"],
+            input=row["input"],
+        )
+        preset = resolve_preset(step, timeout)
+        presets.append(preset)
+        depends_on = graph[row["step"]]
+        requests.append(
+            {
+                "work_process_id": work_process.id,
+                "attempt": work_process.attempt,
+                "step": row["step"],
+                "uses": row["uses"],
+                "preset": preset.model_dump(mode="json"),
+                "depends_on_steps": list(depends_on),
+                "input": step.activity_input(),
+                "status": ServiceRequestStatus.WAIT_DEPENDENCIES
+                if depends_on
+                else ServiceRequestStatus.READY_FOR_SERVICE,
+                "result_timeout": timeout,
+                "is_result_assignment": row["is_result_assignment"],
+                "wait_dependencies_assignments": row["wait_dependencies_assignments"],
+                **_service_columns(row, service),
+            }
+        )
+    ids = (
+        await connection.execute(
+            insert(service_requests).returning(service_requests.c.id, sort_by_parameter_order=True), requests
+        )
+    ).scalars()
+    return [
+        StepPlan(
+            service_request_id=request_id,
+            step=request["step"],
+            uses=request["uses"],
+            depends_on=request["depends_on_steps"],
+            wait_assignments=request["wait_dependencies_assignments"],
+            apply_result=request["is_result_assignment"],
+            preset=preset,
+        )
+        for request_id, request, preset in zip(ids, requests, presets, strict=True)
+    ]
+
+
+def _service_columns(row: Any, service: Any) -> dict[str, Any]:
+    if service is None:
+        return dict.fromkeys(
+            (
+                "service_id",
+                "service_type",
+                "service_url",
+                "service_class",
+                "config",
+                "require_agents_data",
+                "require_mission_agents_data",
+                "require_map_data",
+                "require_map_objects",
+            )
+        )
+    return {
+        "service_id": service["id"],
+        "service_type": service["service_type"],
+        "service_url": service["service_url"],
+        "service_class": service["class"],
+        "config": service["config"] if row["service_config"] is None else row["service_config"],
+        "require_agents_data": service["require_agents_data"],
+        "require_mission_agents_data": service["require_mission_agents_data"],
+        "require_map_data": service["require_map_data"],
+        "require_map_objects": service["require_map_objects"],
+    }
+
+
+async def request_cancel(
+    connection: Connection, work_process_id: int, *, principal: Principal, reason: str, source: str
+) -> Wakeup | None:
+    """Wish a mission cancelled: `canceling`, or `canceled` at once for a draft, which has no run.
+
+    None: nothing to wake, it is canceling or canceled already, or was a draft. Raises NotFound, Conflict.
+    """
+    work_process = await lock(connection, work_process_id)
+    if work_process.superseded:
+        return None
+    if work_process.ended:
+        raise Conflict(
+            f"work process {work_process_id} ended as {work_process.status.value!r}",
+            field="status",
+            value=WorkProcessStatus.CANCELING.value,
+            remedy="only an open work process can be cancelled",
+        )
+    now = utc_now()
+    wish = {
+        "cancel_requested_at": now,
+        "cancel_reason": reason,
+        "cancel_requested_by": principal.model_dump(mode="json"),
+    }
+    if work_process.status is WorkProcessStatus.DRAFT:
+        # A draft has no run and no task.created, so it gets no task.cancelled either.
+        await change(
+            connection,
+            work_process,
+            WorkProcessStatus.CANCELED,
+            principal=principal,
+            source=source,
+            values=wish | {"ended_at": now},
+        )
+        return None
+    await change(connection, work_process, WorkProcessStatus.CANCELING, principal=principal, source=source, values=wish)
+    assert work_process.workflow_id is not None, "a dispatched work process has a workflow"
+    return await wakeups.add_cancel(connection, work_process.workflow_id, work_process_id, reason)

@@ -1,0 +1,123 @@
+"""Yards: where agents work, with the map that services get."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from missions.errors import Conflict, NotFound
+from missions.transitions import WORK_PROCESS_ENDED
+from store.constraints import violated
+from store.database import Connection
+from store.rows import Row, all_rows, one_row
+from store.tables import agents, map_objects, work_processes, yards
+
+
+async def create(connection: Connection, values: Row) -> int:
+    """Store a yard (columns of the table); raises Conflict if its uid is taken."""
+    try:
+        yard_id: int | None = await connection.scalar(insert(yards).values(**values).returning(yards.c.id))
+    except IntegrityError as error:
+        raise _conflict(error, values) from error
+    assert yard_id is not None
+    return yard_id
+
+
+async def patch(connection: Connection, yard_id: int, values: Row) -> None:
+    """Change columns of a yard; raises NotFound, Conflict."""
+    try:
+        found = await connection.scalar(
+            update(yards)
+            .where(yards.c.id == yard_id, yards.c.deleted_at.is_(None))
+            .values(modified_at=func.now(), **values)
+            .returning(yards.c.id)
+        )
+    except IntegrityError as error:
+        raise _conflict(error, values) from error
+    if found is None:
+        raise _unknown(yard_id)
+
+
+async def replace_map_objects(connection: Connection, yard_id: int, objects: Sequence[Row]) -> None:
+    """Give the yard these map objects and no others; the old ones are kept as deleted, as in helyOS."""
+    await connection.execute(
+        update(map_objects)
+        .where(map_objects.c.yard_id == yard_id, map_objects.c.deleted_at.is_(None))
+        .values(deleted_at=func.now())
+    )
+    if objects:
+        await connection.execute(insert(map_objects), [{"yard_id": yard_id, **values} for values in objects])
+
+
+async def remove(connection: Connection, yard_id: int) -> None:
+    """Delete a yard that nobody uses. Its row stays for the missions of the past; its uid gets free.
+
+    Raises NotFound, Conflict while agents or open missions are in it.
+    """
+    await _lock(connection, yard_id)
+    for what, query in (
+        ("agents", select(agents.c.id).where(agents.c.yard_id == yard_id)),
+        (
+            "open missions",
+            select(work_processes.c.id).where(
+                work_processes.c.yard_id == yard_id, work_processes.c.status.not_in(WORK_PROCESS_ENDED)
+            ),
+        ),
+    ):
+        users = list((await connection.execute(query.limit(5))).scalars())
+        if users:
+            raise Conflict(
+                f"yard {yard_id} has {what}: {', '.join(map(str, users))}",
+                field="id",
+                value=yard_id,
+                remedy=f"move or end its {what} first",
+            )
+    await connection.execute(
+        update(yards)
+        .where(yards.c.id == yard_id)
+        # No uid that clients may choose contains a tilde.
+        .values(deleted_at=func.now(), uid=yards.c.uid + f"~{yard_id}")
+    )
+
+
+async def _lock(connection: Connection, yard_id: int) -> None:
+    query = select(yards.c.id).where(yards.c.id == yard_id, yards.c.deleted_at.is_(None)).with_for_update()
+    if await connection.scalar(query) is None:
+        raise _unknown(yard_id)
+
+
+async def get(connection: Connection, yard_id: int) -> tuple[Row, list[Row]]:
+    """One yard and its map objects; raises NotFound."""
+    row = await one_row(connection, select(yards).where(yards.c.id == yard_id, yards.c.deleted_at.is_(None)))
+    if row is None:
+        raise _unknown(yard_id)
+    query = (
+        select(map_objects)
+        .where(map_objects.c.yard_id == yard_id, map_objects.c.deleted_at.is_(None))
+        .order_by(map_objects.c.id)
+    )
+    return row, await all_rows(connection, query)
+
+
+async def page(connection: Connection, *, after: int, limit: int, uid: str | None = None) -> list[Row]:
+    """Yards in the order of their ids, without their maps."""
+    columns = [column for column in yards.c if column.name != "map_data"]
+    query = select(*columns).where(yards.c.id > after, yards.c.deleted_at.is_(None)).order_by(yards.c.id).limit(limit)
+    if uid is not None:
+        query = query.where(yards.c.uid == uid)
+    return await all_rows(connection, query)
+
+
+def _conflict(error: IntegrityError, values: Row) -> Exception:
+    if violated(error) != "uq_yards_uid":
+        return error
+    return Conflict(
+        f"there is a yard {values['uid']!r} already",
+        field="uid",
+        value=values["uid"],
+        remedy="use another uid, or change that yard (PATCH)",
+    )
+
+
+def _unknown(yard_id: int) -> NotFound:
+    return NotFound(f"yard {yard_id} does not exist", field="id", value=yard_id, remedy="list the yards to find its id")

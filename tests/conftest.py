@@ -1,0 +1,42 @@
+"""Fixtures that every test may ask for."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cli.stack.addresses import Addresses
+from tests.support import services as test_services
+from tests.support.services import WorkerAddresses
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the one pytest that owns the run, not an xdist worker
+        test_services.announce()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        test_services.shut_down()
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "services" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.stack)
+
+
+@pytest.fixture(scope="session")
+def services() -> Addresses:
+    """PostgreSQL, RabbitMQ and Temporal, shared by the whole run."""
+    return test_services.find()
+
+
+@pytest.fixture(scope="session")
+async def worker_addresses(services: Addresses) -> AsyncIterator[WorkerAddresses]:
+    """A database, a vhost and a Temporal namespace that no other pytest worker uses."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    async with test_services.private_part_of(services, f"muster_test_{worker}_{secrets.token_hex(3)}") as own:
+        yield own

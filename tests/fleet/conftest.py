@@ -1,0 +1,152 @@
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+
+from fleet.bus import Bus
+from fleet.downlink import Downlink
+from fleet.roles import Intake
+from fleet.signing import Signer
+from missions.events import utc_now
+from settings import Settings
+from store.agents import AgentAddress
+from store.database import Database
+from store.tables import agents, map_objects, metadata, yards
+from store.wakeups import Wakeup
+from tests.support.sdk_process import SdkAgent
+from tests.support.services import WorkerAddresses
+
+YARD = "yard-1"
+
+
+class RecordingWaker:
+    """A waker that only notes what it was asked to deliver."""
+
+    def __init__(self) -> None:
+        self.sent: list[Wakeup] = []
+
+    async def send(self, batch: Sequence[Wakeup]) -> None:
+        self.sent += batch
+
+
+class RecordingLines:
+    """Stands in for the granter: notes whose grantability changed."""
+
+    def __init__(self) -> None:
+        self.agent_ids: list[int] = []
+
+    async def __call__(self, database: Database, agent_ids: object) -> list[Wakeup]:
+        self.agent_ids += sorted(agent_ids)  # type: ignore[call-overload]
+        return []
+
+
+@pytest.fixture(scope="session")
+def settings(worker_addresses: WorkerAddresses, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(
+        database_url=worker_addresses.database_url,
+        amqp_url=worker_addresses.amqp_url,
+        amqp_management_url=worker_addresses.amqp_management_url,
+        data_dir=tmp_path_factory.mktemp("data"),
+    )
+
+
+@pytest.fixture(scope="session")
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings)
+    async with database.transaction() as connection:
+        await connection.run_sync(metadata.create_all)
+        yard_id = await connection.scalar(
+            insert(yards).values(uid=YARD, name="one", lat=51.0, lon=13.7, alt=113.0).returning(yards.c.id)
+        )
+        await connection.execute(
+            insert(map_objects),
+            [
+                {"yard_id": yard_id, "type": "road", "data": {"points": [1, 2]}, "metadata": {"lane": 1}},
+            ],
+        )
+        await connection.execute(
+            insert(map_objects).values(yard_id=yard_id, type="gone", data={}, deleted_at=utc_now())
+        )
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def waker() -> RecordingWaker:
+    return RecordingWaker()
+
+
+@pytest.fixture
+def lines() -> RecordingLines:
+    return RecordingLines()
+
+
+@pytest.fixture
+async def intake(
+    settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines
+) -> AsyncIterator[Intake]:
+    intake = Intake(settings, database, waker, refresh_lines=lines)
+    await intake.start()
+    yield intake
+    await intake.stop()
+
+
+@pytest.fixture
+async def bus(settings: Settings) -> AsyncIterator[Bus]:
+    bus = Bus(settings, "test")
+    await bus.connect()
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture
+def downlink(settings: Settings, bus: Bus) -> Downlink:
+    return Downlink(settings, bus, Signer.load(settings))
+
+
+@pytest.fixture
+def uuid() -> str:
+    return f"agent-{secrets.token_hex(4)}"
+
+
+StartAgent = Callable[..., SdkAgent]
+
+
+@pytest.fixture
+async def start_agent(settings: Settings, tmp_path: Path) -> AsyncIterator[StartAgent]:
+    """Starts SDK agents of this yard; by default they check in with the registration token."""
+    started: list[SdkAgent] = []
+
+    def start(uuid: str, *options: str, anonymous: bool = True) -> SdkAgent:
+        token = settings.agent_registration_token.get_secret_value() if anonymous else None
+        agent = SdkAgent.start(settings.amqp_url, tmp_path, uuid, "--yard", YARD, *options, token=token)
+        started.append(agent)
+        return agent
+
+    yield start
+    for agent in started:
+        agent.stop()
+
+
+async def agent_row(database: Database, uuid: str) -> dict[str, object]:
+    async with database.transaction() as connection:
+        row = (await connection.execute(select(agents).where(agents.c.uuid == uuid))).mappings().one_or_none()
+    return dict(row) if row else {}
+
+
+async def address(database: Database, uuid: str) -> AgentAddress:
+    row = await agent_row(database, uuid)
+    return AgentAddress(row["id"], uuid, "AMQP")  # type: ignore[arg-type]
+
+
+async def until(condition: Callable[[], Awaitable[object]], timeout: float = 15) -> object:
+    """Wait until an async condition holds; returns its value."""
+    async with asyncio.timeout(timeout):
+        while True:
+            value = await condition()
+            if value:
+                return value
+            await asyncio.sleep(0.01)

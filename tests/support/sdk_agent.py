@@ -1,0 +1,177 @@
+"""An agent on the unmodified helyOS SDK, for tests; run by the agents' own Python, so it imports nothing of ours.
+
+It reserves itself, drives for `--work` seconds and reports, stops when it is cancelled, and frees itself on release.
+It never de-duplicates: an assignment that comes twice is driven twice and logged twice. Everything that it receives
+and sends is written to `--log`, one JSON object a line, with its time.
+
+The SDK's client is not thread-safe, so timers only hand work back to the listening thread.
+"""
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=5672)
+    parser.add_argument("--vhost", default="/")
+    parser.add_argument("--uuid", required=True)
+    parser.add_argument("--yard", default="1")
+    parser.add_argument("--token", help="registration token, to check in without an account")
+    parser.add_argument("--username")
+    parser.add_argument("--password", help="check in with this account")
+    parser.add_argument("--log", required=True)
+    parser.add_argument("--work", type=float, default=0.05, help="seconds that an assignment takes")
+    parser.add_argument("--fail", action="store_true", help="end every assignment as failed")
+    parser.add_argument("--ignore-reserve", action="store_true", help="never answer `ready`")
+    parser.add_argument("--ignore-cancel", action="store_true", help="never confirm a cancel, and drive on")
+    parser.add_argument("--ignore-release", action="store_true", help="never answer `free`")
+    parser.add_argument("--signed", action="store_true", help="sign everything")
+    parser.add_argument("--sensors", type=float, default=0.0, help="seconds between sensor messages; 0: none")
+    parser.add_argument("--update", help="a general update, as JSON, published once after check-in")
+    parser.add_argument("--say", action="append", default=[], help="'<exchange> <key> <payload>' published at the end")
+    parser.add_argument("--checkout", action="store_true", help="check out at once and exit")
+    return parser.parse_args()
+
+
+class Agent:
+    def __init__(self, options: argparse.Namespace) -> None:
+        # The SDK reads the token when it is imported.
+        if options.token is not None:
+            os.environ["REGISTRATION_TOKEN"] = options.token
+        import helyos_agent_sdk
+        from helyos_agent_sdk import AgentConnector, HelyOSClient, models
+
+        self.options = options
+        self.models = models
+        self.log_file = open(options.log, "a", buffering=1)  # noqa: SIM115
+        self.log("started", sdk=getattr(helyos_agent_sdk, "__version__", "0.8.1"), pid=os.getpid())
+        self.client = HelyOSClient(options.host, options.port, uuid=options.uuid, vhost=options.vhost)
+        self.connector = AgentConnector(self.client)
+        self.timers: dict[int, threading.Timer] = {}
+        self.mission: Any = None
+
+    def log(self, event: str, **facts: Any) -> None:
+        self.log_file.write(json.dumps({"at": time.time(), "event": event, **facts}, default=str) + "\n")
+
+    def run(self) -> int:
+        o = self.options
+        if o.password:
+            self.client.connect(o.username or o.uuid, o.password)
+        self.client.perform_checkin(
+            yard_uid=o.yard,
+            signed=o.signed,
+            agent_data={"name": o.uuid.upper(), "pose": {"x": 1.0, "y": 2.0, "z": 0.0, "orientations": [0.5]}},
+        )
+        self.client.get_checkin_result()
+        data = self.client.checkin_data
+        if data is None:
+            self.log("checkin_failed")
+            return 3
+        body = dict(data.body)
+        self.log("checked_in", body=body, username=self.client.rbmq_username, password=self.client.rbmq_password)
+        if o.checkout:
+            self.client.checkout()
+            self.log("checked_out")
+            self.client.close_connection()
+            return 0
+        self.connector.consume_instant_action_messages(self.reserve, self.release, self.cancel, self.other)
+        self.connector.consume_assignment_messages(self.assignment, self.other)
+        if o.update:
+            self.connector.publish_general_updates(json.loads(o.update), signed=o.signed)
+        self.state("free", reserved=False)
+        for entry in o.say:
+            exchange, key, payload = entry.split(" ", 2)
+            self.client.publish(key, payload, exchange=exchange)
+        if o.sensors:
+            self.publish_sensors()
+        self.log("listening")
+        self.client.start_listening()
+        return 0
+
+    # --- What it says
+
+    def state(self, status: str, *, reserved: bool = True, assignment: Any = None, operations: Any = ()) -> None:
+        m = self.models
+        resources = m.AgentCurrentResources(list(operations), self.mission if reserved else None, reserved)
+        current = None if assignment is None else m.AssignmentCurrentStatus(*assignment)
+        self.log("state", status=status, work_process_id=resources.work_process_id, assignment=assignment)
+        self.connector.publish_state(status, resources, current, signed=self.options.signed)
+
+    def publish_sensors(self) -> None:
+        self.connector.publish_sensors(3.0, 4.0, 0.0, [0.1], {"battery": 80}, signed=self.options.signed)
+        self.client.connection.call_later(self.options.sensors, self.publish_sensors)
+
+    # --- What it hears
+
+    def heard(self, kind: str, text: str, signature: Any) -> None:
+        from helyos_agent_sdk.crypto import verify_signature
+
+        try:
+            verified = verify_signature(text, signature, self.client.helyos_public_key)
+        except Exception as error:
+            verified = str(error)
+        self.log(kind, message=json.loads(text), verified=verified)
+
+    def reserve(self, ch: Any, sender: Any, request: Any, text: str, signature: Any) -> None:
+        self.heard("reserve", text, signature)
+        if not self.options.ignore_reserve:
+            self.mission = request.work_process_id
+            self.state("ready", operations=request.operation_types_required)
+
+    def release(self, ch: Any, sender: Any, request: Any, text: str, signature: Any) -> None:
+        self.heard("release", text, signature)
+        if not self.options.ignore_release:
+            self.mission = None
+            self.state("free", reserved=False)
+
+    def assignment(self, ch: Any, sender: Any, message: Any, text: str, signature: Any) -> None:
+        self.heard("assignment", text, signature)
+        number = message.metadata.id
+        self.state("busy", assignment=(number, "executing", {}))
+
+        def back_in_the_listening_thread() -> None:
+            self.client.connection.add_callback_threadsafe(lambda: self.done(number))
+
+        timer = threading.Timer(self.options.work, back_in_the_listening_thread)
+        timer.daemon = True
+        self.timers[number] = timer
+        timer.start()
+
+    def done(self, number: int) -> None:
+        if self.timers.pop(number, None) is None:
+            return  # cancelled between the timer and this thread
+        status = "failed" if self.options.fail else "succeeded"
+        self.state("ready", assignment=(number, status, {"driven": not self.options.fail}))
+
+    def cancel(self, ch: Any, sender: Any, message: Any, text: str, signature: Any) -> None:
+        self.heard("cancel", text, signature)
+        if self.options.ignore_cancel:
+            return
+        number = message.metadata.id
+        timer = self.timers.pop(number, None)
+        if timer is not None:
+            timer.cancel()
+        self.state("ready", assignment=(number, "canceled", {}))
+
+    def other(self, ch: Any, sender: Any, raw: Any) -> None:
+        self.log("other", raw=raw)
+
+
+def main() -> int:
+    agent = Agent(parse())
+    try:
+        return agent.run()
+    except Exception as error:
+        agent.log("died", error=repr(error))
+        return 4
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""The small live board that operators see in the Temporal UI as a run's current details."""
+
+from temporalio import workflow
+
+from missions.statuses import WorkProcessStatus
+
+
+class Board:
+    """Status, why it waits, steps and assignments; costs no history."""
+
+    def __init__(self, steps: list[str]) -> None:
+        self._status = WorkProcessStatus.DISPATCHED
+        self._waiting = ""
+        self._steps = dict.fromkeys(steps, "waiting")
+
+    def status(self, status: WorkProcessStatus, waiting: str = "") -> None:
+        """Where the mission stands, and what it waits for."""
+        self._status, self._waiting = status, waiting
+        self._show()
+
+    def step(self, name: str, text: str) -> None:
+        """Where a step stands."""
+        self._steps[name] = text
+        self._show()
+
+    def _show(self) -> None:
+        lines = [f"**{self._status}**"]
+        if self._waiting:
+            lines.append(f"waits: {self._waiting}")
+        lines += [f"- `{name}`: {text}" for name, text in self._steps.items()]
+        workflow.set_current_details("\n\n".join(lines))

@@ -1,0 +1,16 @@
+"""The search attributes of missions, as the Temporal UI filters them.
+
+No more are upserted while a mission runs than `MissionStatus`, at executing, cancel and end: five upserts a mission
+cost a third of the throughput.
+"""
+
+from temporalio.common import SearchAttributeKey
+
+MISSION_TYPE = SearchAttributeKey.for_keyword("MissionType")
+YARD = SearchAttributeKey.for_keyword("Yard")
+MISSION_PRIORITY = SearchAttributeKey.for_int("MissionPriority")
+# The first 40 uuids only: beyond 2,048 bytes the server terminates the run without clean-up.
+AGENTS = SearchAttributeKey.for_keyword_list("Agents")
+MISSION_STATUS = SearchAttributeKey.for_keyword("MissionStatus")
+
+ALL_KEYS = (MISSION_TYPE, YARD, MISSION_PRIORITY, AGENTS, MISSION_STATUS)
