@@ -63,6 +63,7 @@ class Settings(BaseSettings):
 
     # Missions
     reserve_ready_timeout: Seconds = Field(20.0, description="from reserve to the agent's `ready`")
+    reserve_resend_interval: Seconds = Field(3.0, description="agents that have not answered are told again")
     reserve_return_window: Seconds = Field(2.0, description="a reserve that nobody listens to is re-sent this long")
     reserve_failure: str = Field(
         "requeue", pattern="^(requeue|fail)$", description="what a silent agent does to its mission"

@@ -5,6 +5,7 @@ answers, and turns its errors into the step's failure.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -63,7 +64,20 @@ class _StepRun:
             raise ApplicationError(
                 f"step {self._call.step!r}: {type(error).__name__}: {error}", type=type(error).__name__
             ) from error
+        unfit = _unfit_for_the_store(response)
+        if unfit:
+            failure = Failure(
+                code=FailureCode.PLANNING_FAILED,
+                text=f"step {self._call.step!r}: the answer{self._from()} {unfit}",
+                step=self._call.step,
+                url=self._row["service_url"],
+            )
+            return await self._end(ServiceRequestStatus.FAILED, failure=failure)
         return await self._end(ServiceRequestStatus.READY, response=response)
+
+    def _from(self) -> str:
+        url = self._row["service_url"]
+        return "" if url is None else f" of the service at {url}"
 
     async def _begin(self) -> StepRan | StepContext:
         async with self._parts.database.transaction() as connection:
@@ -145,6 +159,15 @@ class _StepRun:
             if not await step_requests.end(connection, self._row, status, response=response, failure=failure):
                 return StepRan(outcome=Outcome.SUPERSEDED)
         return _ran(response, failure)
+
+
+def _unfit_for_the_store(response: Any) -> str:
+    """Why PostgreSQL could not keep this answer, or nothing."""
+    try:
+        text = json.dumps(response, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"cannot be stored as JSON: {error}"
+    return "contains the character NUL (\\u0000), which cannot be stored" if "\\u0000" in text else ""
 
 
 def _ran(response: Any, failure: Failure | None) -> StepRan:

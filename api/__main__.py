@@ -5,12 +5,14 @@ import logging
 import sys
 
 import uvicorn
+from pydantic import SecretStr
 
 from activities.registry import activity_types
 from api.app import create_app
 from api.imports import load_files
 from api.problems import Refused
 from api.token import ensure_token
+from fleet.accounts import Accounts
 from missions.errors import PartUnavailable
 from settings import Settings
 from store.database import Database
@@ -45,12 +47,19 @@ def main() -> None:
         asyncio.run(prepare(settings))
     except (Refused, PartUnavailable, RuntimeError) as error:
         sys.exit(f"the API does not start: {error}")
+    accounts = Accounts(settings) if settings.amqp_url else None
+
+    async def make_account(uuid: str, password: SecretStr) -> None:
+        assert accounts is not None
+        await accounts.create(uuid, password=password.get_secret_value())
+
     loop = "asyncio" if sys.platform == "win32" else "uvloop"
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, account_maker=make_account if accounts else None),
         host=settings.api_host,
         port=settings.api_port,
         loop=loop,
+        log_config=None,  # ours, set above
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(settings.graceful_shutdown),

@@ -5,6 +5,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, problem_response
+from missions.errors import TooLarge
 
 
 class BodyLimit:
@@ -41,7 +42,7 @@ class BodyLimit:
 
     def _problem(self) -> Problem:
         return Problem(
-            title="Content Too Large",
-            status=413,
+            title=TooLarge.title,
+            status=TooLarge.status,
             detail=f"the body is over {self._limit} bytes; send less, or raise MUSTER_MAX_BODY_BYTES",
         )

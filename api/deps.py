@@ -22,7 +22,7 @@ from store.database import Database
 from store.wakeups import Waker
 
 AccountMaker = Callable[[str, SecretStr], Awaitable[None]]
-"""Makes or renews an agent's account at the broker: (uuid, password)."""
+"""Makes or renews an agent's account at the broker: (uuid, password); raises PartUnavailable."""
 
 
 @dataclass(frozen=True)

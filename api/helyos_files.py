@@ -63,7 +63,7 @@ def recipe(name: str, entry: Mapping[str, Any]) -> Translated:
 def _step(entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
-    ours = {_STEP_NAMES.get(key, key): value for key, value in entry.items() if key not in _UNUSED_STEP}
+    ours = _in_our_words({key: value for key, value in entry.items() if key not in _UNUSED_STEP}, _STEP_NAMES)
     for key in ("dependencies", "serviceConfig"):
         if key in ours:
             ours[key] = _json(ours[key])
@@ -75,8 +75,7 @@ def service(name: str, entry: Mapping[str, Any]) -> Translated:
     ours: dict[str, Any] = {"name": name}
     for key, value in entry.items():
         if key == "context" and isinstance(value, dict):
-            for switch, on in value.items():
-                ours[_CONTEXT_NAMES.get(switch, switch)] = on
+            ours |= _in_our_words(value, _CONTEXT_NAMES)
         elif key == "config":
             ours[key] = _json(value)
         else:
@@ -99,6 +98,10 @@ def _json(value: Any) -> Any:
         return json.loads(value)
     except ValueError:
         return value
+
+
+def _in_our_words(entry: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in entry.items()}
 
 
 def _renamed(path: Path, names: Mapping[str, str]) -> Path:

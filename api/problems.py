@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from missions.errors import PartUnavailable, UserError
+from missions.errors import PartUnavailable, TooLarge, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,16 @@ def shown(value: object, field: str | None = None) -> Any:
 
 
 def install(app: FastAPI) -> None:
-    """Let the app answer every error as a problem."""
+    """Let the app answer every error as a problem, and describe it."""
+    describe = app.openapi
+
+    def with_problem() -> dict[str, Any]:
+        document = describe()
+        schema = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
+        return document
+
+    app.openapi = with_problem  # type: ignore[method-assign]
     app.add_exception_handler(UserError, _user_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -187,13 +196,12 @@ def _remedy(kind: str, detail: str) -> str:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    title = HTTPStatus(error.status_code).phrase
+    title = TooLarge.title if error.status_code == TooLarge.status else HTTPStatus(error.status_code).phrase
     detail = error.detail
     if error.status_code == 404 and detail == "Not Found":
         detail = f"there is nothing at {_short.repr(request.url.path)}; /docs lists what there is"
     elif error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        detail = f"{request.method} is not possible here; use {allowed}"
+        detail = f"{request.method} is not possible here; /docs lists what is"
     return problem_response(Problem(title=title, status=error.status_code, detail=detail), error.headers)
 
 

@@ -4,6 +4,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 
+DEFAULT_ADDRESS = "localhost:7233"
+
 # The one converter of every client, worker, test and replayer.
 DATA_CONVERTER = pydantic_data_converter
 
@@ -14,4 +16,5 @@ async def connect(*, lazy: bool = False) -> Client:
     `lazy`: connect at the first call, so that a process can start while Temporal is down.
     """
     config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", DEFAULT_ADDRESS)
     return await Client.connect(**config, data_converter=DATA_CONVERTER, lazy=lazy)

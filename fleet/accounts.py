@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from fleet.account_import import Account, AccountImport, Rights
 from fleet.topology import AGENT_QUEUE_POLICY, AGENT_UUID, Downlink, Uplink, agent_queue_policy
 from missions.errors import Conflict, InvalidInput, PartUnavailable
 from settings import Settings
@@ -33,14 +34,6 @@ class Login:
 
     username: str
     password: str
-
-
-@dataclass(frozen=True)
-class Rights:
-    """What an account may do: (configure, write, read), and (write, read) by topic exchange; regular expressions."""
-
-    permissions: tuple[str, str, str]
-    topics: dict[str, tuple[str, str]]
 
 
 def anonymous_rights(settings: Settings) -> Rights:
@@ -106,7 +99,11 @@ class Accounts:
         parts = urlsplit(base)
         login = (unquote(parts.username or self._own), unquote(parts.password or url.password or "guest"))
         host = parts._replace(netloc=parts.netloc.rpartition("@")[2], path="")
-        self._http = httpx.AsyncClient(base_url=host.geturl() + "/api/", auth=login, timeout=_HTTP_TIMEOUT, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=host.geturl() + "/api/", auth=login, timeout=_HTTP_TIMEOUT, trust_env=False
+        )
+
+        self._import = AccountImport(self._post_definitions)
 
     async def close(self) -> None:
         """Close the HTTP connections."""
@@ -134,8 +131,15 @@ class Accounts:
             )
         login = Login(username or uuid, password or secrets.token_urlsafe(24))
         await self._refuse_foreign(login.username)
-        await self._put(f"users/{quote(login.username, safe='')}", {"password": login.password, "tags": AGENT_TAG})
-        await self._grant(login.username, rights or agent_rights(self._settings, uuid))
+        await self._import.add(
+            Account(
+                username=login.username,
+                password=login.password,
+                tag=AGENT_TAG,
+                vhost=vhost_of(self._settings.amqp_url),
+                rights=rights or agent_rights(self._settings, uuid),
+            )
+        )
         return login
 
     async def set_rights(self, username: str, rights: Rights) -> None:
@@ -176,6 +180,9 @@ class Accounts:
             )
         )
         await self._put(f"permissions/{self._vhost}/{name}", {"configure": configure, "write": write, "read": read})
+
+    async def _post_definitions(self, content: dict[str, Any]) -> None:
+        await self._call("POST", "definitions", content)
 
     async def _put(self, path: str, content: dict[str, Any]) -> None:
         await self._call("PUT", path, content)

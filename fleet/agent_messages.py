@@ -7,6 +7,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from fleet.accounts import ANONYMOUS
 from fleet.signing import verifies
+from fleet.tolerant_frames import UNREADABLE
 from fleet.topology import Uplink, read_routing_key
 from fleet.wire import BadMessage, Inner, Reason, read_envelope
 from missions.events import utc_now
@@ -32,6 +33,8 @@ class AgentMessage:
 
 def read(raw: AbstractIncomingMessage) -> AgentMessage:
     """Read a message; raises BadMessage. The routing key's uuid decides, since the broker checks that one."""
+    if UNREADABLE in raw.headers:
+        raise BadMessage(Reason.BAD_PROPERTIES, f"AMQP properties: {raw.headers[UNREADABLE]!s}")
     sender = read_routing_key(raw.routing_key or "")
     if sender is None:
         raise BadMessage(Reason.BAD_ROUTING_KEY, f"{raw.routing_key!r} is not agent.<uuid>.<word>")

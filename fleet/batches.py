@@ -47,7 +47,8 @@ class BatchConsumer:
         """Begin to consume."""
         self._channel = await self._bus.consuming_channel(self._batch_size * 2)
         self._task = asyncio.create_task(self._run(), name=f"intake {self._queue}")
-        queue = await self._channel.get_queue(self._queue, ensure=False)
+        # Not with ensure=False: such a queue is forgotten when the connection comes back.
+        queue = await self._channel.get_queue(self._queue)
         await queue.consume(self._collect)
 
     async def stop(self) -> None:

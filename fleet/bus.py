@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
 
-from fleet import topology
+from fleet import tolerant_frames, topology
 from missions.errors import MusterError, PartUnavailable
 from settings import Settings
 
@@ -27,7 +27,7 @@ CONNECT_TIMEOUT = 10.0
 READY_TIMEOUT = 3.0
 """How long a publish waits for a connection that is being re-made, in seconds."""
 CONFIRM_TIMEOUT = 10.0
-_RECONNECT_INTERVAL = 1.0
+_RECONNECT_INTERVAL = 0.3
 _HEARTBEAT = 10
 _PERSISTENT = 2
 
@@ -47,11 +47,13 @@ class Bus:
         self._settings = settings
         self._name = name
         self._connection: AbstractRobustConnection | None = None
+        self._declaring: AbstractRobustChannel | None = None
         self._publishing: AbstractRobustChannel | None = None
         self.login = unquote(urlsplit(settings.amqp_url).username or "guest")
 
     async def connect(self) -> None:
         """Connect and declare the topology; raises PartUnavailable, or AgentsRefused (RabbitMQ 4.3 and later)."""
+        tolerant_frames.install()
         self._connection = await _reach(
             aio_pika.connect_robust(
                 self._settings.amqp_url,
@@ -62,10 +64,10 @@ class Bus:
             )
         )
         await self._probe_transient_queues()
-        channel = self._connection.channel()
-        await _reach(channel.initialize())
-        await _reach(topology.declare(channel, self._settings))
-        await channel.close()
+        # This channel stays: it declares everything again whenever the connection comes back.
+        self._declaring = self._connection.channel()
+        await _reach(self._declaring.initialize())
+        await _reach(topology.declare(self._declaring, self._settings))
         self._publishing = self._connection.channel(publisher_confirms=True, on_return_raises=True)
         await _reach(self._publishing.initialize())
 

@@ -32,7 +32,7 @@ CHECK_IN = "checkin"
 CHECK_OUT = "checkout"
 REFUSED = "refused_checkin"
 _REPLY_QUEUES = "amq.gen-"
-_ANSWERS_AT_ONCE = 8
+_ANSWERS_AT_ONCE = 100
 
 
 class Refused(MusterError):

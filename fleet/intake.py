@@ -26,15 +26,16 @@ RefreshLines = Callable[[Database, Collection[int]], Awaitable[list[Wakeup]]]
 
 STATE = "agent_state"
 _SENDS_AT_ONCE = 20
+_CHECK_INS_AT_ONCE = 8
 
 
 @dataclass
 class _Batch:
-    """What has come of a batch so far."""
+    """What is still to be written of a batch, and what was refused."""
 
     letters: list[DeadLetter] = field(default_factory=list)
-    changed: set[int] = field(default_factory=set)
     states: list[tuple[AgentMessage, StateReport]] = field(default_factory=list)
+    check_ins: list[tuple[AgentMessage, AgentIdentity | None]] = field(default_factory=list)
 
     def refuse(self, message: AbstractIncomingMessage, error: BadMessage) -> None:
         self.letters.append(DeadLetter.of(message, error))
@@ -57,6 +58,8 @@ class OrderedIntake:
         self._dead_letters = dead_letters
         self._refresh_lines = refresh_lines
         self._sends: set[asyncio.Task[None]] = set()
+        # Agents whose lines are still to be refreshed: a batch that is tried again finds only repeats.
+        self._changed: set[int] = set()
 
     async def handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """Take a batch; raises PartUnavailable or UnknownOutcome if it is to be tried again."""
@@ -66,10 +69,12 @@ class OrderedIntake:
             known = await agents.identities(connection, {message.uuid for message in readable})
         for message in readable:
             await self._take(message, known.get(message.uuid), batch)
+        await self._write_check_ins(batch)
         await self._write_states(batch)
         await self._dead_letters.put(batch.letters)
         # Committed, but not acknowledged: a grant that is missed here would be missed until the agent changes again.
-        self._wake(await self._refresh_lines(self._database, batch.changed))
+        self._wake(await self._refresh_lines(self._database, frozenset(self._changed)))
+        self._changed.clear()
 
     async def finish(self) -> None:
         """Wait for the wake-ups that are on their way."""
@@ -78,30 +83,51 @@ class OrderedIntake:
     async def _take(self, message: AgentMessage, identity: AgentIdentity | None, batch: _Batch) -> None:
         try:
             if message.word == Uplink.CHECK_IN:
-                await self._check_in(message, identity, batch)
+                await self._take_check_in(message, identity, batch)
                 return
             check_sender(message, identity)
             if message.word != Uplink.STATE:
                 raise BadMessage(Reason.NOT_SUPPORTED, f"nothing takes {message.word!r} messages")
-            batch.states.append((message, _state_report(message)))
+            report = _state_report(message)
         except BadMessage as error:
             batch.refuse(message.raw, error)
+            return
+        if any(earlier.uuid == message.uuid for earlier, _ in batch.check_ins):
+            await self._write_check_ins(batch)
+        batch.states.append((message, report))
 
-    async def _check_in(self, message: AgentMessage, identity: AgentIdentity | None, batch: _Batch) -> None:
+    async def _take_check_in(self, message: AgentMessage, identity: AgentIdentity | None, batch: _Batch) -> None:
         try:
             check_sender(message, identity)
         except BadMessage as error:
             await self._check_ins.refuse(message, error.reason, error.text)
             raise
-        if any(state.uuid == message.uuid for _, state in batch.states):
-            await self._write_states(batch)  # what the agent said before its check-in comes first
-        done: list[int | None] = []
+        # What the same agent said before comes first; what others said does not matter.
+        if any(earlier.uuid == message.uuid for earlier, _ in batch.states):
+            await self._write_states(batch)
+        if any(earlier.uuid == message.uuid for earlier, _ in batch.check_ins):
+            await self._write_check_ins(batch)
+        batch.check_ins.append((message, identity))
 
-        async def write(rows: Sequence[AgentMessage]) -> None:
-            done.extend([await self._check_ins.take(row, identity) for row in rows])
+    async def _write_check_ins(self, batch: _Batch) -> None:
+        """Write the check-ins of different agents side by side."""
+        check_ins, batch.check_ins = batch.check_ins, []
+        limit = asyncio.Semaphore(_CHECK_INS_AT_ONCE)
 
-        await halve([message], write, lambda row, error: batch.letters.append(_refused_by_database(row, error)))
-        batch.changed |= {agent_id for agent_id in done if agent_id is not None}
+        async def write(rows: Sequence[tuple[AgentMessage, AgentIdentity | None]]) -> None:
+            for message, identity in rows:
+                try:
+                    async with limit:
+                        agent_id = await self._check_ins.take(message, identity)
+                except BadMessage as error:
+                    batch.refuse(message.raw, error)
+                else:
+                    self._changed |= set() if agent_id is None else {agent_id}
+
+        def refuse(row: tuple[AgentMessage, AgentIdentity | None], error: Exception) -> None:
+            batch.letters.append(_refused_by_database(row[0], error))
+
+        await asyncio.gather(*(halve([check_in], write, refuse) for check_in in check_ins))
 
     async def _write_states(self, batch: _Batch) -> None:
         states, batch.states = batch.states, []
@@ -115,7 +141,7 @@ class OrderedIntake:
     async def _apply(self, rows: Sequence[tuple[AgentMessage, StateReport]], batch: _Batch) -> None:
         applied = await agent_reports.apply(self._database, [report for _, report in rows])
         self._wake(applied.wakeups)
-        batch.changed |= applied.changed_agent_ids
+        self._changed |= applied.changed_agent_ids
         batch.letters += [
             DeadLetter(rows[refused.index][0].raw, Reason(refused.reason), refused.text) for refused in applied.rejected
         ]

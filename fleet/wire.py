@@ -36,6 +36,7 @@ class Reason(StrEnum):
 
     NOT_JSON = "not_json"
     TOO_LARGE = "too_large"
+    BAD_PROPERTIES = "bad_properties"
     NO_UUID = "no_uuid"
     BAD_ROUTING_KEY = "bad_routing_key"
     UUID_MISMATCH = "uuid_mismatch"

@@ -92,6 +92,7 @@ class WorkProcessStart(Contract):
     steps: list[StepPlan]
     options: MissionOptions = Field(default_factory=MissionOptions)
     ready_timeout: float = 20.0
+    reserve_resend_interval: float = 3.0
     cancel_resend_interval: float = 10.0
     cancel_attempts: int = 3
     step_task_queue: str = "muster-steps"

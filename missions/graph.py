@@ -19,7 +19,7 @@ def resolve_dependencies(steps: Sequence[GraphStep]) -> dict[str, tuple[str, ...
     """Name the steps that each step waits for.
 
     Explicit dependencies decide; a step without that key waits for all steps of the next lower `request_order`;
-    an empty list starts at once. Raises InvalidInput for double names, unknown dependencies and cycles.
+    an empty list, or neither key, starts at once. Raises InvalidInput for double names, unknown dependencies and cycles.
     """
     names = [step.name for step in steps]
     for name in names:
@@ -49,11 +49,13 @@ def resolve_dependencies(steps: Sequence[GraphStep]) -> dict[str, tuple[str, ...
 
 
 def _next_lower(step: GraphStep, steps: Sequence[GraphStep]) -> tuple[str, ...]:
-    mine = step.request_order or 0
-    lower = [other.request_order or 0 for other in steps if (other.request_order or 0) < mine]
+    mine = step.request_order
+    if mine is None:
+        return ()
+    lower = {other.request_order for other in steps if other.request_order is not None and other.request_order < mine}
     if not lower:
         return ()
-    return tuple(other.name for other in steps if (other.request_order or 0) == max(lower))
+    return tuple(other.name for other in steps if other.request_order == max(lower))
 
 
 def _refuse_cycles(dependencies: Mapping[str, tuple[str, ...]]) -> None:

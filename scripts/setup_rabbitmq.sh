@@ -28,6 +28,7 @@ with_apt() {
     if ! { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y --no-install-recommends rabbitmq-server; } >"$log" 2>&1; then
         tail -n 15 "$log" >&2
+        rm -f "$log"
         return 1
     fi
     rm -f "$log"

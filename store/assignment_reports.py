@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 Refused = tuple[int, str, str]
 """Place in the batch, reason, text."""
+
+
+# A dispatch notes its confirm within this time, or its worker has died.
+_CONFIRM_TAKES = timedelta(seconds=2)
 
 
 @dataclass
@@ -184,7 +188,7 @@ async def write(connection: Connection, plan: Plan) -> Outcome:
         elif assignment.status in ASSIGNMENT_ENDED and not _repeats(assignment, wanted):
             _note_late(assignment, report, new_events)
             outcome.late += 1
-        if first and assignment.dispatched_at is None and assignment.status not in ASSIGNMENT_ENDED:
+        if first and assignment.status not in ASSIGNMENT_ENDED and _was_in_doubt(assignment, report):
             signals.append((assignment, False))
 
     await _store(connection, [a for a in assignments.values() if a.touched])
@@ -193,6 +197,15 @@ async def write(connection: Connection, plan: Plan) -> Outcome:
     outcome.wakeups = [await _signal(connection, assignment, ended) for assignment, ended in signals]
     await message_counts.count(connection, message_counts.LATE, {"report_after_the_end": outcome.late})
     return outcome
+
+
+def _was_in_doubt(assignment: _Assignment, report: "StateReport") -> bool:
+    """Whether the mission may wait for this sign: sent long ago, never confirmed. A quick agent needs no wake-up."""
+    return (
+        assignment.dispatched_at is None
+        and assignment.intent_at is not None
+        and report.received_at - assignment.intent_at > _CONFIRM_TAKES
+    )
 
 
 def _confirms(assignment: _Assignment, report: "StateReport") -> bool:

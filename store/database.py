@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 from sqlalchemy import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -13,11 +14,26 @@ from settings import Settings
 
 Connection = AsyncConnection
 
+# SQLSTATE classes that say "not now": connection, resources, shut-down and start, deadlock, lock not available.
+_PASSING = ("08", "53", "57P", "40", "55P03")
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether the same transaction may succeed later."""
+    if isinstance(error, (OSError, PoolTimeout)) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return True
+    cause = (error.orig.__cause__ or error.orig) if isinstance(error, DBAPIError) and error.orig else error
+    if isinstance(cause, (OSError, asyncpg.InterfaceError)):
+        return True
+    return str(getattr(cause, "sqlstate", None) or "").startswith(_PASSING)
+
 
 class Database:
     """Transactions on PostgreSQL; raises PartUnavailable where the server cannot be reached."""
 
     def __init__(self, settings: Settings) -> None:
+        if not settings.database_url:
+            raise PartUnavailable("PostgreSQL", "MUSTER_DATABASE_URL is not set; `muster up` starts one")
         url = make_url(settings.database_url).set(drivername="postgresql+asyncpg")
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -34,8 +50,10 @@ class Database:
         try:
             async with self.engine.begin() as connection:
                 yield connection
-        except (OSError, InterfaceError, OperationalError, PoolTimeout) as error:
-            raise PartUnavailable("PostgreSQL", str(error)) from error
+        except (OSError, PoolTimeout, DBAPIError, asyncpg.PostgresError) as error:
+            if not _passes(error):
+                raise
+            raise PartUnavailable("PostgreSQL", str(error).split("\n")[0]) from error
 
     async def close(self) -> None:
         """Give all connections back."""

@@ -29,12 +29,6 @@ from store.tables import (
 )
 from store.work_process_status import LockedWorkProcess
 
-# Whether requests may claim the agent's companions: it speaks, it listens, nobody took it out of service.
-AVAILABLE = (
-    "coalesce(agents.status IN ('free', 'ready', 'busy'), false) AND agents.yard_id IS NOT NULL"
-    " AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL"
-)
-
 
 @dataclass(frozen=True)
 class Request:
@@ -94,9 +88,9 @@ async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> Re
     assert request_id is not None
     await connection.execute(
         text(
-            f"""
+            """
             INSERT INTO reservation_request_agents (request_id, agent_id, score_key, claims)
-            SELECT :request, agents.id, :key, bool_and({AVAILABLE}) OVER ()
+            SELECT :request, agents.id, :key, bool_and(agents.available) OVER ()
             FROM agents WHERE agents.id = ANY(:agents)
             """
         ),
@@ -220,13 +214,22 @@ async def put_back(connection: Connection, work_process_id: int, attempt: int) -
 
 
 async def recompute_claims(connection: Connection, request_ids: Sequence[int]) -> None:
-    """Let waiting requests claim their agents, or not, as these are available now; the agents are locked."""
+    """Let waiting requests claim their agents, or not, as the agents' `available` says.
+
+    The requests' rows are locked first: two changes at once would else each miss the other's agent.
+    """
+    await connection.execute(
+        select(reservation_requests.c.id)
+        .where(reservation_requests.c.id.in_(request_ids))
+        .order_by(reservation_requests.c.id)
+        .with_for_update()
+    )
     await connection.execute(
         text(
-            f"""
+            """
             UPDATE reservation_request_agents AS line SET claims = now_.claims
             FROM (
-                SELECT member.request_id, bool_and({AVAILABLE}) AND bool_and(request.status = 'waiting') AS claims
+                SELECT member.request_id, bool_and(agents.available) AND bool_and(request.status = 'waiting') AS claims
                 FROM reservation_request_agents AS member
                 JOIN reservation_requests AS request ON request.id = member.request_id
                 JOIN agents ON agents.id = member.agent_id

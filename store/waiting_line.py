@@ -7,9 +7,15 @@ from sqlalchemy import text
 from missions.contracts import AgentsGranted, Signal
 from store import wakeups
 from store.database import Connection, Database
-from store.reservations import AVAILABLE, find_request, lock_agents, recompute_claims, try_grant
+from store.reservations import find_request, lock_agents, recompute_claims, try_grant
 from store.wakeups import Wakeup
 from store.work_process_status import lock
+
+# Whether requests may claim the agent's companions: it speaks, it listens, nobody took it out of service.
+_AVAILABLE = (
+    "coalesce(agents.status IN ('free', 'ready', 'busy'), false) AND agents.yard_id IS NOT NULL"
+    " AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL"
+)
 
 
 async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[Wakeup]:
@@ -31,8 +37,11 @@ async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[
 
 
 async def _refresh_availability(database: Database, agent_ids: Collection[int]) -> set[int]:
-    """Let the requests of agents that came or went claim or drop their other agents; returns all agents concerned."""
-    changed_sql = text(f"SELECT id FROM agents WHERE id = ANY(:ids) AND available IS DISTINCT FROM ({AVAILABLE})")
+    """Let the requests of agents that came or went claim or drop their other agents; returns all agents concerned.
+
+    `agents.available` is the one fact that claims are made of; it changes here only, under the agent's lock.
+    """
+    changed_sql = text(f"SELECT id FROM agents WHERE id = ANY(:ids) AND available IS DISTINCT FROM ({_AVAILABLE})")
     concerned_sql = text(
         """
         SELECT DISTINCT companion.agent_id, companion.request_id
@@ -46,15 +55,14 @@ async def _refresh_availability(database: Database, agent_ids: Collection[int]) 
         changed = list((await connection.execute(changed_sql, {"ids": list(agent_ids)})).scalars())
         if not changed:
             return set()
-        # Read before the locks, to know whom to lock; requests made since then saw the agents' new state themselves.
-        rows = (await connection.execute(concerned_sql, {"ids": changed})).all()
-        companions = {row.agent_id for row in rows}
-        await lock_agents(connection, companions | set(changed))
+        await lock_agents(connection, changed)
         await connection.execute(
-            text(f"UPDATE agents SET available = ({AVAILABLE}) WHERE id = ANY(:ids)"), {"ids": changed}
+            text(f"UPDATE agents SET available = ({_AVAILABLE}) WHERE id = ANY(:ids)"), {"ids": changed}
         )
+        # Read under the lock: a request that comes later waits for it, and then finds the new `available`.
+        rows = (await connection.execute(concerned_sql, {"ids": changed})).all()
         await recompute_claims(connection, sorted({row.request_id for row in rows}))
-        return companions
+        return {row.agent_id for row in rows}
 
 
 async def _heads(connection: Connection, agent_ids: Collection[int]) -> list[tuple[int, int]]:
@@ -110,7 +118,7 @@ async def agents_with_missed_grants(connection: Connection, limit: int = 100) ->
             WHERE (agents.status = 'free' AND EXISTS (
                 SELECT FROM reservation_request_agents AS line WHERE line.agent_id = agents.id AND line.claims
             ) AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id))
-            OR agents.available IS DISTINCT FROM ({AVAILABLE})
+            OR agents.available IS DISTINCT FROM ({_AVAILABLE})
             LIMIT :limit
             """
         ),

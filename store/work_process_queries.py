@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import any_, literal, select
 
 from missions.errors import NotFound
 from store.database import Connection
@@ -47,7 +47,7 @@ async def page(connection: Connection, wanted: MissionFilter, *, before: int | N
     if wanted.yard_id is not None:
         query = query.where(work_processes.c.yard_id == wanted.yard_id)
     if wanted.agent_id is not None:
-        query = query.where(work_processes.c.agent_ids.contains([wanted.agent_id]))
+        query = query.where(literal(wanted.agent_id) == any_(work_processes.c.agent_ids))
     if wanted.created_after is not None:
         query = query.where(work_processes.c.created_at > wanted.created_after)
     return await all_rows(connection, query)

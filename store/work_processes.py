@@ -91,6 +91,7 @@ async def dispatch(
         steps=plan,
         options=options,
         ready_timeout=settings.reserve_ready_timeout,
+        reserve_resend_interval=settings.reserve_resend_interval,
         cancel_resend_interval=settings.cancel_resend_interval,
         cancel_attempts=settings.cancel_attempts,
         step_task_queue=settings.step_task_queue,

@@ -186,19 +186,31 @@ class WorkProcess:
                 await self._wait_for_grant(reserved.waiting, waiting_since)
                 reserved = await self._reserve_agents()
                 continue
-            round_ = reserved.round
-            if reserved.ready or await self._until(
-                lambda: self._ready_round >= round_,  # noqa: B023  # awaited before the next turn of the loop
-                timeout=self._start.ready_timeout,
-                waiting="the agents' `ready`",
-            ):
+            if reserved.ready or await self._ready(reserved.round):
                 return
             reserved = await self._act(
                 Activity.REQUEUE_RESERVATION,
-                RequeueReservation(**self._call(), round=round_),
+                RequeueReservation(**self._call(), round=reserved.round),
                 Reserved,
                 "agents did not answer: back to the line",
             )
+
+    async def _ready(self, round_: int) -> bool:
+        """Wait for the agents' `ready`, telling them again: a queue that outlived its agent swallows messages."""
+        deadline = workflow.time() + self._start.ready_timeout
+        while True:
+            left = deadline - workflow.time()
+            if await self._until(
+                lambda: self._ready_round >= round_,
+                timeout=max(0.0, min(left, self._start.reserve_resend_interval)),
+                waiting="the agents' `ready`",
+            ):
+                return True
+            if workflow.time() >= deadline:
+                return False
+            again = await self._reserve_agents()
+            if again.outcome is not Outcome.DONE:
+                return False  # put back in line, or superseded: the requeue finds out which
 
     async def _reserve_agents(self) -> Reserved:
         self._granted = False

@@ -55,6 +55,8 @@ def find_home(data_dir: Path) -> PostgresHome:
             target = OUTSIDE / hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
             OUTSIDE.mkdir(parents=True, exist_ok=True)
             target.mkdir(mode=0o700, exist_ok=True)
+            # Its name is a hash: whoever tidies up must be able to see whose data it is.
+            (target / "belongs-to").write_text(f"{data_dir}\n")
             folder.unlink(missing_ok=True)
             folder.symlink_to(target)
         if not _can_enter(user, programs):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from temporalio.client import Client
 
 from cli.stack.addresses import Addresses
+from cli.stack.postgres_home import remove_home
 from cli.stack.processes import Record
 from tests.support.muster_command import RunningStack, alive, eventually, output_of, run
 
@@ -31,6 +33,13 @@ def two_stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Runni
             stack.launcher.terminate()
         for stack in stacks:
             stack.launcher.wait(60)
+            remove_home(stack.data_dir)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "data"
+    remove_home(tmp_path / "data")
 
 
 async def store(addresses: Addresses, key: str) -> None:
@@ -111,26 +120,43 @@ async def test_after_a_killed_launcher_the_next_start_leaves_no_orphans_and_lose
     await check(first.addresses, "kept_too")
 
 
-def test_a_server_that_dies_ends_the_stack_with_its_last_words(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
-    launcher = run(
-        data_dir, "up", "--servers-only", MUSTER_AMQP_URL="amqp://127.0.0.1:1/", TEMPORAL_ADDRESS="127.0.0.1:1"
-    )
+# RabbitMQ and Temporal given by address, so that only PostgreSQL is started, which is quick.
+ONLY_POSTGRES = {"MUSTER_AMQP_URL": "amqp://127.0.0.1:1/", "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+
+
+def start_postgres(data_dir: Path) -> tuple[subprocess.Popen[str], Record]:
+    launcher = run(data_dir, "up", "--servers-only", **ONLY_POSTGRES)
     eventually(lambda: "Ctrl-C stops" in output_of(data_dir).read_text(), "the stack", 30)
-    record = Record.model_validate_json((data_dir / "processes" / "postgres.json").read_text())
-    os.kill(record.pid, signal.SIGKILL)
+    return launcher, Record.model_validate_json((data_dir / "processes" / "postgres.json").read_text())
+
+
+def test_a_server_that_dies_ends_the_stack_with_its_last_words(data_dir: Path) -> None:
+    launcher, postgres = start_postgres(data_dir)
+    os.kill(postgres.pid, signal.SIGKILL)
     assert launcher.wait(30) == 1
-    assert "postgres ended by itself (exit code -9)" in output_of(data_dir).read_text()
+    shown = output_of(data_dir).read_text()
+    assert "postgres ended by itself (exit code -9)" in shown
+    assert "database system is ready" in shown  # from its log
 
 
-def test_a_server_that_does_not_come_up_shows_its_last_lines_and_what_to_do(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+def test_down_stops_a_running_stack_and_what_a_killed_one_left(data_dir: Path) -> None:
+    launcher, postgres = start_postgres(data_dir)
+    assert run(data_dir, "down").wait(30) == 0
+    assert launcher.wait(30) == 0
+    assert not postgres.is_alive()
+
+    launcher, postgres = start_postgres(data_dir)
+    launcher.kill()
+    launcher.wait(10)
+    assert postgres.is_alive()
+    assert run(data_dir, "down").wait(30) == 0
+    assert not postgres.is_alive()
+
+
+def test_a_server_that_does_not_come_up_shows_its_last_lines_and_what_to_do(data_dir: Path) -> None:
     (data_dir / "postgres" / "data").mkdir(parents=True)
     (data_dir / "postgres" / "data" / "PG_VERSION").write_text("9.6\n")
-    launcher = run(
-        data_dir, "up", "--servers-only", MUSTER_AMQP_URL="amqp://127.0.0.1:1/", TEMPORAL_ADDRESS="127.0.0.1:1"
-    )
-    assert launcher.wait(30) == 1
+    assert run(data_dir, "up", "--servers-only", **ONLY_POSTGRES).wait(30) == 1
     shown = output_of(data_dir).read_text()
     assert "RabbitMQ: given by address" in shown
     assert "PostgreSQL ended at once" in shown
@@ -140,6 +166,5 @@ def test_a_server_that_does_not_come_up_shows_its_last_lines_and_what_to_do(tmp_
 
 def test_a_data_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a folder")
-    launcher = run(tmp_path / "data", "up", "--servers-only")
-    assert launcher.wait(30) == 1
+    assert run(tmp_path / "data", "up", "--servers-only").wait(30) == 1
     assert "MUSTER_DATA_DIR" in output_of(tmp_path / "data").read_text()

@@ -12,9 +12,10 @@ from fleet.roles import Intake
 from fleet.signing import Signer
 from missions.events import utc_now
 from settings import Settings
+from store import migrate
 from store.agents import AgentAddress
 from store.database import Database
-from store.tables import agents, map_objects, metadata, yards
+from store.tables import agents, map_objects, yards
 from store.wakeups import Wakeup
 from tests.support.sdk_process import SdkAgent
 from tests.support.services import WorkerAddresses
@@ -55,9 +56,9 @@ def settings(worker_addresses: WorkerAddresses, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="session")
 async def database(settings: Settings) -> AsyncIterator[Database]:
+    await migrate.upgrade(settings)
     database = Database(settings)
     async with database.transaction() as connection:
-        await connection.run_sync(metadata.create_all)
         yard_id = await connection.scalar(
             insert(yards).values(uid=YARD, name="one", lat=51.0, lon=13.7, alt=113.0).returning(yards.c.id)
         )

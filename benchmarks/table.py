@@ -1,0 +1,90 @@
+"""What the run shows at its end."""
+
+from collections.abc import Mapping
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import GATE, HELYOS, LATENCY_GOALS, RATE_GOALS, Figure, is_met, quantile, together
+from benchmarks.results import Results
+
+
+def show(results: Results, console: Console) -> None:
+    """The figures, the machine, the CPU time, and whether the gate is met."""
+    console.print(figures(results))
+    for name, each in results.cpu.items():
+        console.print(
+            f"CPU ms per {'mission' if name == Figure.MISSIONS.name.lower() else 'bare mission'}: {_spent(each)}"
+        )
+    machine = results.machine
+    console.print(
+        f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB, {machine['system']}, "
+        f"Python {machine['python']}; load before the run {machine['load_before']}; servers, agents and driver included"
+    )
+    for line in results.failed:
+        console.print(f"[red]failed[/red] mission {line}", soft_wrap=True)
+    console.print(gate(results))
+
+
+def figures(results: Results) -> Table:
+    """A row for each figure."""
+    table = Table(title="Muster beside its bare engine", box=box.SIMPLE, padding=(0, 1))
+    table.add_column("figure", no_wrap=True)
+    for column in ("p50", "p95", "n", "goal", "helyOS", "", "ratio to bare"):
+        table.add_column(column, justify="right")
+    for figure, samples in results.latencies.items():
+        middle = quantile(samples, 0.5)
+        goal = f"< {LATENCY_GOALS[figure]:g} ms" if figure in LATENCY_GOALS else ""
+        ratio = results.latency_ratio() if figure is Figure.SUBMIT_TO_ASSIGNMENT else None
+        table.add_row(
+            figure,
+            f"{middle:.1f} ms",
+            f"{quantile(samples, 0.95):.1f} ms",
+            str(len(samples)),
+            goal,
+            _number(HELYOS.get(figure)),
+            verdict(is_met(figure, middle)),
+            "" if ratio is None else f"{ratio:.2f}",
+        )
+    for figure, loads in results.loads.items():
+        load = together(loads)
+        goal = f"≥ {RATE_GOALS[figure]:g} /s" if figure in RATE_GOALS else ""
+        shown = results.ratio if figure is Figure.MISSIONS else None
+        table.add_row(
+            figure,
+            f"{load.rate:.1f} /s",
+            "",
+            str(load.ended),
+            goal,
+            _number(HELYOS.get(figure)),
+            verdict(is_met(figure, load.rate)),
+            "" if shown is None else f"{shown.overall:.2f}",
+        )
+    return table
+
+
+def gate(results: Results) -> str:
+    """The line that says whether the run passes."""
+    ratio = results.ratio
+    if ratio is None:
+        return "The gate was not measured."
+    spread = ratio.rounds
+    rounds = f"rounds {spread.low:.2f} / {spread.middle:.2f} / {spread.high:.2f}"
+    return (
+        f"Gate: missions / bare missions per second {ratio.overall:.2f} ({rounds}), at least {GATE:g}: "
+        f"{verdict(ratio.passes)}"
+    )
+
+
+def verdict(met: bool | None) -> str:
+    """In words."""
+    return "" if met is None else "[green]met[/green]" if met else "[red]not met[/red]"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _spent(each: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in each.items())

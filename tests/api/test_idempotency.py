@@ -1,0 +1,56 @@
+import asyncio
+
+import pytest
+from httpx import AsyncClient
+
+from store.database import Database
+from tests.api.conftest import MISSION, RecordingWaker, created, problem, stored
+
+KEY = {"Idempotency-Key": "order-4711"}
+
+
+async def test_sent_twice_it_makes_one_mission(world: AsyncClient, database: Database, waker: RecordingWaker) -> None:
+    first = await created(world, "/work-processes", MISSION, **KEY)
+    before = await stored(database)
+    # The same content, written differently.
+    again = await world.post("/work-processes", json=dict(reversed(MISSION.items())), headers=KEY)
+    assert again.status_code == 200
+    assert again.json() == first
+    assert again.headers["Location"] == f"/api/v1/work-processes/{first['id']}"
+    assert await stored(database) == before
+    assert len(waker.sent) == 1
+
+
+async def test_sent_many_times_at_once_it_makes_one_mission(
+    world: AsyncClient, database: Database, waker: RecordingWaker
+) -> None:
+    answers = await asyncio.gather(*(world.post("/work-processes", json=MISSION, headers=KEY) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    assert len({answer.text for answer in answers}) == 1
+    assert len((await world.get("/work-processes")).json()["items"]) == 1
+    assert len(waker.sent) == 1
+
+
+async def test_a_key_stands_for_one_body(world: AsyncClient, database: Database) -> None:
+    await created(world, "/work-processes", MISSION, **KEY)
+    before = await stored(database)
+    found = problem(await world.post("/work-processes", json=MISSION | {"agentIds": [2]}, headers=KEY), 422)
+    assert found["errors"][0]["field"] == "Idempotency-Key"
+    assert await stored(database) == before
+
+
+async def test_a_refused_creation_does_not_use_up_its_key(world: AsyncClient) -> None:
+    problem(await world.post("/work-processes", json=MISSION | {"yardId": 9}, headers=KEY), 422)
+    await created(world, "/work-processes", MISSION, **KEY)
+
+
+async def test_without_a_key_each_request_makes_a_mission(world: AsyncClient) -> None:
+    assert (await created(world, "/work-processes", MISSION))["id"] == 1
+    assert (await created(world, "/work-processes", MISSION))["id"] == 2
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ä"])
+async def test_bad_keys(world: AsyncClient, key: str) -> None:
+    headers = {"Idempotency-Key": key.encode("latin-1")}
+    found = problem(await world.post("/work-processes", json=MISSION, headers=headers), 422)  # type: ignore[arg-type]
+    assert found["errors"][0]["field"] == "Idempotency-Key"

@@ -1,0 +1,127 @@
+import pytest
+from httpx import AsyncClient
+
+from store.database import Database
+from store.wakeups import WakeupKind
+from tests.api.conftest import MISSION, RecordingWaker, created, events_of, mission, problem, stored
+
+DRAFT = MISSION | {"status": "draft"}
+
+
+async def test_a_dispatched_mission_starts_its_workflow(world: AsyncClient, waker: RecordingWaker) -> None:
+    made = await mission(world)
+    assert made["status"] == "dispatched"
+    assert made["agentUuids"] == ["truck-1"]
+    assert made["yardUid"] == "north"
+    assert made["priority"] == "NORMAL"
+    assert made["createdBy"]["kind"] == "client"
+    assert made["links"]["temporalUi"].endswith(f"/workflows/{made['workflowId']}")
+    (start,) = waker.sent
+    assert start.kind is WakeupKind.START
+    assert start.work_process_id == made["id"]
+    assert await events_of(world, made["id"]) == [
+        "work_process.created",
+        "work_process.status_changed",
+        "task.created",
+    ]
+    (request,) = (await world.get(f"/work-processes/{made['id']}/service-requests")).json()["items"]
+    assert request["step"] == "plan"
+    assert request["status"] == "ready_for_service"
+    assert "request" not in request
+
+
+async def test_service_requests_show_their_bulk_on_demand(world: AsyncClient) -> None:
+    made = await mission(world)
+    path = f"/work-processes/{made['id']}/service-requests"
+    (full,) = (await world.get(path, params={"full": True})).json()["items"]
+    assert full["request"] is None
+    single = (await world.get(f"{path}/{full['id']}")).json()
+    assert single == full
+    problem(await world.get(f"{path}/99"), 404)
+
+
+async def test_a_draft_is_saved_edited_and_dispatched_later(world: AsyncClient, waker: RecordingWaker) -> None:
+    made = await created(world, "/work-processes", DRAFT)
+    assert made["status"] == "draft"
+    assert waker.sent == []
+    path = f"/work-processes/{made['id']}"
+    edited = await world.patch(path, json={"agentUuids": ["truck-3"], "yardUid": "south", "priority": "high"})
+    assert edited.status_code == 200, edited.text
+    assert edited.json()["agentIds"] == [3]
+    assert edited.json()["yardId"] == 2
+    assert edited.json()["priority"] == "HIGH"
+    assert edited.json()["version"] == made["version"] + 1
+    assert edited.json()["data"] == {"x": 1}
+    both = await world.patch(path, json={"data": {"x": 2}, "status": "dispatched"})
+    assert both.json()["status"] == "dispatched"
+    assert both.json()["data"] == {"x": 2}
+    assert [wakeup.kind for wakeup in waker.sent] == [WakeupKind.START]
+    assert await events_of(world, made["id"]) == [
+        "work_process.created",
+        "work_process.updated",
+        "work_process.updated",
+        "work_process.status_changed",
+        "task.created",
+    ]
+    # The draft's fields are fixed now.
+    problem(await world.patch(path, json={"data": {"x": 3}}), 409)
+    problem(await world.patch(path, json={"status": "dispatched"}), 409)
+
+
+async def test_a_draft_is_canceled_without_a_run(world: AsyncClient, waker: RecordingWaker) -> None:
+    made = await created(world, "/work-processes", DRAFT)
+    canceled = await world.patch(f"/work-processes/{made['id']}", json={"status": "cancelling"})
+    assert canceled.json()["status"] == "canceled"
+    assert waker.sent == []
+    assert await events_of(world, made["id"]) == ["work_process.created", "work_process.status_changed"]
+
+
+async def test_an_edit_that_changes_nothing_leaves_no_trace(world: AsyncClient, database: Database) -> None:
+    made = await created(world, "/work-processes", DRAFT)
+    before = await stored(database)
+    for nothing in ({}, {"data": {"x": 1}}, {"agentUuids": ["truck-1"], "yardId": 1}):
+        answer = await world.patch(f"/work-processes/{made['id']}", json=nothing)
+        assert answer.json() == made
+    assert await stored(database) == before
+
+
+async def test_an_edit_and_dispatch_is_one_step(world: AsyncClient, database: Database) -> None:
+    await created(world, "/recipes", {"name": "no-service", "steps": [{"step": "a", "serviceType": "nowhere"}]})
+    made = await created(world, "/work-processes", DRAFT | {"workProcessTypeName": "no-service"})
+    before = await stored(database)
+    refused = await world.patch(f"/work-processes/{made['id']}", json={"data": {"x": 9}, "status": "dispatched"})
+    assert "nowhere" in problem(refused, 422)["detail"]
+    assert await stored(database) == before
+
+
+async def test_only_who_saw_the_present_version_may_change_it(world: AsyncClient) -> None:
+    made = await created(world, "/work-processes", DRAFT)
+    path = f"/work-processes/{made['id']}"
+    tag = (await world.get(path)).headers["ETag"]
+    assert tag == f'"{made["version"]}"'
+    changed = await world.patch(path, json={"description": "one"}, headers={"If-Match": tag})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != tag
+    late = problem(await world.patch(path, json={"description": "two"}, headers={"If-Match": tag}), 412)
+    assert late["errors"][0]["field"] == "If-Match"
+    assert (await world.get(path)).json()["description"] == "one"
+    anyway = await world.patch(path, json={"description": None}, headers={"If-Match": "*"})
+    assert anyway.json()["description"] is None
+
+
+@pytest.mark.parametrize("word", ["LOW", "low", 10, "10"])
+async def test_priorities_are_read_by_name_and_number(world: AsyncClient, word: object) -> None:
+    assert (await mission(world, priority=word))["priority"] == "LOW"
+
+
+async def test_agents_may_be_named_by_id_and_uuid_at_once(world: AsyncClient) -> None:
+    made = await mission(world, agentIds=[2, 1, 2], agentUuids=["truck-1", "truck-2"])
+    assert made["agentIds"] == [2, 1]
+    assert made["agentUuids"] == ["truck-2", "truck-1"]
+
+
+async def test_a_mission_that_waits_says_why(world: AsyncClient, database: Database) -> None:
+    made = await mission(world)
+    assert made["waitingReasons"] == []
+    listed = (await world.get("/work-processes")).json()["items"]
+    assert [item["id"] for item in listed] == [made["id"]]

@@ -1,0 +1,59 @@
+"""A TCP proxy before the broker that can be cut, or made to swallow what the broker answers."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from settings import Settings
+
+
+class Proxy:
+    """Forwards to `host:port`."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.deaf = False
+        self.closed = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.closed:
+            writer.transport.abort()
+            return
+        there, back = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, back}
+        for source, sink, answers in ((reader, back, False), (there, writer, True)):
+            task = asyncio.create_task(self._pump(source, sink, answers))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answers: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                if not (answers and self.deaf):
+                    sink.write(data)
+        sink.close()
+
+    def cut(self) -> None:
+        """Drop all connections at once, without a goodbye."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+
+@contextlib.asynccontextmanager
+async def before_the_broker(settings: Settings) -> AsyncIterator[tuple[Proxy, Settings]]:
+    """The proxy, and settings that lead through it."""
+    url = urlsplit(settings.amqp_url)
+    proxy = Proxy(url.hostname or "127.0.0.1", url.port or 5672)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    through = url._replace(netloc=f"{url.netloc.rpartition('@')[0]}@127.0.0.1:{port}").geturl()
+    try:
+        yield proxy, settings.model_copy(update={"amqp_url": through})
+    finally:
+        server.close()
+        proxy.cut()
+        await asyncio.gather(*proxy._tasks, return_exceptions=True)

@@ -1,0 +1,109 @@
+"""What happens when the connection to the broker breaks: intake comes back, and no publish lies about its outcome."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from fleet.bus import Bus, UnknownOutcome
+from fleet.downlink import AgentAddress, Delivery, Downlink
+from fleet.roles import Intake
+from fleet.signing import Signer
+from missions.errors import PartUnavailable
+from settings import Settings
+from store.database import Database
+from store.tables import agents
+from tests.fleet.conftest import RecordingLines, RecordingWaker, agent_row, until
+from tests.fleet.proxy import before_the_broker
+from tests.fleet.raw_agent import RawAgent
+
+
+async def reaches(database: Database, uuid: str, status: str) -> None:
+    async def there() -> object:
+        return (await agent_row(database, uuid))["status"] == status
+
+    await until(there)
+
+
+async def test_intake_comes_back_after_its_connection_was_cut(
+    settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines, uuid: str
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(insert(agents).values(uuid=uuid))
+    async with before_the_broker(settings) as (proxy, through):
+        intake = Intake(through, database, waker, refresh_lines=lines)
+        await intake.start()
+        async with RawAgent(settings, await intake.accounts.create(uuid)) as agent:
+            await agent.state(uuid, "busy")
+            await reaches(database, uuid, "busy")
+            for status in ("free", "ready"):
+                proxy.cut()
+                await agent.state(uuid, status)
+                await reaches(database, uuid, status)
+        await intake.stop()
+
+
+async def listening(bus: Bus, settings: Settings, uuid: str) -> Any:
+    channel = await bus.consuming_channel(10)
+    queue = await channel.declare_queue(None, exclusive=True, robust=False)
+    await queue.bind(settings.downlink_exchange, f"agent.{uuid}.instantActions", robust=False)
+    return queue
+
+
+async def test_a_lost_confirm_is_an_unknown_outcome(settings: Settings, bus: Bus, uuid: str) -> None:
+    await listening(bus, settings, uuid)
+    async with before_the_broker(settings) as (proxy, through):
+        own = Bus(through, "test")
+        await own.connect()
+        downlink = Downlink(through, own, Signer.load(settings))
+        agent = AgentAddress(1, uuid, "AMQP")
+        assert await downlink.reserve(agent, work_process_id=1) is Delivery.DELIVERED
+        proxy.deaf = True
+        sending = asyncio.ensure_future(downlink.reserve(agent, work_process_id=2))
+        await asyncio.wait([sending], timeout=0.3)
+        assert not sending.done()
+        proxy.cut()
+        with pytest.raises(UnknownOutcome):
+            await sending
+        proxy.deaf = False
+        delivery = await until(lambda: _delivered(downlink, agent))
+        assert delivery is Delivery.DELIVERED
+        await own.close()
+
+
+async def _delivered(downlink: Downlink, agent: AgentAddress) -> Delivery | None:
+    try:
+        return await downlink.reserve(agent, work_process_id=3)
+    except (PartUnavailable, UnknownOutcome):
+        return None
+
+
+async def test_without_a_broker_nothing_is_sent_and_that_is_said_soon(settings: Settings, uuid: str) -> None:
+    async with before_the_broker(settings) as (proxy, through):
+        bus = Bus(through, "test")
+        await bus.connect()
+        downlink = Downlink(through, bus, Signer.load(settings))
+        proxy.closed = True
+        proxy.cut()
+        agent = AgentAddress(1, uuid, "AMQP")
+
+        async def refused() -> object:
+            try:
+                await downlink.reserve(agent, work_process_id=1)
+            except UnknownOutcome:
+                return False
+            except PartUnavailable:
+                return True
+            return False
+
+        began = time.monotonic()
+        assert await until(refused)
+        assert time.monotonic() - began < 8
+        await bus.close()
+
+
+async def test_connecting_to_nothing_says_so(settings: Settings) -> None:
+    with pytest.raises(PartUnavailable):
+        await Bus(settings.model_copy(update={"amqp_url": "amqp://guest:guest@127.0.0.1:9/"}), "test").connect()

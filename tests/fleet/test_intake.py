@@ -1,0 +1,451 @@
+"""Intake against a real broker and database: order, bad messages, failing batches, hand-over."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aio_pika
+import pytest
+from sqlalchemy import insert, select, update
+
+from fleet.accounts import ANONYMOUS, Login
+from fleet.bus import Bus
+from fleet.dead_letters import REASON_HEADER, ROUTING_KEY_HEADER
+from fleet.roles import Intake
+from fleet.topology import DEAD_LETTER_QUEUE
+from missions.errors import PartUnavailable
+from settings import Settings
+from store.database import Database
+from store.tables import agents, events, message_counts
+from store.wakeups import Wakeup
+from tests.fleet.conftest import YARD, RecordingLines, RecordingWaker, agent_row, until
+from tests.fleet.raw_agent import RawAgent, enveloped
+
+
+@pytest.fixture
+async def agent(intake: Intake, settings: Settings, database: Database, uuid: str) -> AsyncIterator[RawAgent]:
+    """A registered agent with an account."""
+    async with database.transaction() as connection:
+        await connection.execute(insert(agents).values(uuid=uuid, rbmq_username=uuid))
+    async with RawAgent(settings, await intake.accounts.create(uuid)) as agent:
+        yield agent
+
+
+class DeadLetterReader:
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+
+    async def next(self) -> tuple[str, Any]:
+        """Reason and message of the next dead letter."""
+        queue = await self._channel.get_queue(DEAD_LETTER_QUEUE, ensure=False)
+
+        async def get() -> Any:
+            return await queue.get(fail=False, no_ack=True)
+
+        message: Any = await until(get)
+        return str(message.headers[REASON_HEADER]), message
+
+
+@pytest.fixture
+async def dead_letters(settings: Settings, intake: Intake) -> AsyncIterator[DeadLetterReader]:
+    connection = await aio_pika.connect(settings.amqp_url)
+    channel = await connection.channel()
+    await (await channel.get_queue(DEAD_LETTER_QUEUE, ensure=False)).purge()
+    yield DeadLetterReader(channel)
+    await connection.close()
+
+
+async def counted(database: Database, reason: str) -> int:
+    async with database.transaction() as connection:
+        number = await connection.scalar(select(message_counts.c.count).where(message_counts.c.reason == reason))
+    return number or 0
+
+
+async def reaches(database: Database, uuid: str, status: str) -> None:
+    async def there() -> object:
+        return (await agent_row(database, uuid))["status"] == status
+
+    await until(there)
+
+
+def state_of(uuid: str, **body: Any) -> dict[str, Any]:
+    return {"type": "agent_state", "uuid": uuid, "body": body}
+
+
+BAD: dict[str, tuple[str, Any]] = {
+    "not json": ("not_json", b"{"),
+    "json, no object": ("not_json", b"[1]"),
+    "inner text no json": ("not_json", enveloped("hello")),
+    "NaN": ("not_json", enveloped('{"uuid": "UUID", "body": {"status": "free", "resources": {"a": NaN}}}')),
+    "deeply nested": ("not_json", b"[" * 200_000),
+    "no uuid": ("no_uuid", enveloped({"type": "agent_state", "body": {"status": "free"}})),
+    "another's uuid": ("uuid_mismatch", enveloped(state_of("somebody", status="free"))),
+    "unknown type": ("unknown_type", enveloped({"type": "agent_song", "uuid": "UUID", "body": {"status": "free"}})),
+    "unknown status": ("unknown_status", enveloped(state_of("UUID", status="dancing"))),
+    "no status": ("invalid", enveloped(state_of("UUID"))),
+    "body is text": ("invalid", enveloped({"type": "agent_state", "uuid": "UUID", "body": "free"})),
+    "id too large": (
+        "invalid",
+        enveloped(state_of("UUID", status="busy", assignment={"id": 2**70, "status": "active"})),
+    ),
+    "unknown assignment": (
+        "unknown_assignment",
+        enveloped(state_of("UUID", status="busy", assignment={"id": 2**50, "status": "active"})),
+    ),
+    "zero character": ("refused_by_database", enveloped(state_of("UUID", status="busy", resources={"a": "\u0000"}))),
+    "lone surrogate": ("refused_by_database", enveloped(state_of("UUID", status="busy", resources={"a": "\ud800"}))),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+async def test_a_bad_message_is_dead_lettered_with_its_reason_and_the_flow_goes_on(
+    case: str, agent: RawAgent, settings: Settings, database: Database, dead_letters: DeadLetterReader, uuid: str
+) -> None:
+    reason, body = BAD[case]
+    before = await counted(database, reason)
+    key = f"agent.{uuid}.state"
+    await agent.publish(settings.uplink_exchange, key, body.replace(b"UUID", uuid.encode()))
+    await agent.state(uuid, "ready")
+    await reaches(database, uuid, "ready")
+    found, message = await dead_letters.next()
+    assert (found, message.headers[ROUTING_KEY_HEADER]) == (reason, key)
+
+    async def count_went_up() -> object:
+        return await counted(database, reason) == before + 1
+
+    await until(count_went_up)
+
+
+async def test_bad_amqp_properties_do_not_cut_the_connection(
+    agent: RawAgent, settings: Settings, database: Database, dead_letters: DeadLetterReader, uuid: str
+) -> None:
+    channel = await agent.channel()
+    underlay = await channel.get_underlay_channel()
+    properties = aio_pika.Message(b"").properties
+    # pamqp encodes no such text, other clients do: so its frame is changed on the way.
+    properties.correlation_id = "x" * 8
+    marshalled = type(properties).marshal
+
+    def broken(self: Any) -> bytes:
+        return marshalled(self).replace(b"xxxxxxxx", b"\xff" * 8)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(properties), "marshal", broken)
+        await underlay.basic_publish(
+            enveloped(state_of(uuid, status="busy")),
+            exchange=settings.uplink_exchange,
+            routing_key=f"agent.{uuid}.state",
+            properties=properties,
+        )
+    await agent.state(uuid, "ready")
+    await reaches(database, uuid, "ready")
+    assert (await dead_letters.next())[0] == "bad_properties"
+
+
+async def test_an_unknown_agent_is_dead_lettered(
+    intake: Intake, settings: Settings, dead_letters: DeadLetterReader, uuid: str
+) -> None:
+    async with RawAgent(settings, await intake.accounts.create(uuid)) as stranger:
+        await stranger.state(uuid)
+    assert (await dead_letters.next())[0] == "unknown_agent"
+
+
+async def test_mission_requests_wait_for_their_taker_in_the_dead_letters(
+    agent: RawAgent, settings: Settings, dead_letters: DeadLetterReader, uuid: str
+) -> None:
+    await agent.publish(
+        settings.uplink_exchange, f"agent.{uuid}.mission_req", enveloped({"type": "mission_request", "uuid": uuid})
+    )
+    assert (await dead_letters.next())[0] == "not_supported"
+
+
+async def test_a_user_with_too_many_rights_still_cannot_speak_for_an_agent(
+    agent: RawAgent, settings: Settings, dead_letters: DeadLetterReader, uuid: str
+) -> None:
+    user = settings.amqp_url.split("://")[1].split(":")[0]
+    password = settings.amqp_url.split("@")[0].rpartition(":")[2]
+    async with RawAgent(settings, Login(user, password)) as operator:
+        await operator.state(uuid)
+    assert (await dead_letters.next())[0] == "wrong_sender"
+
+
+async def test_signatures_are_checked_where_the_agent_wants_it(
+    agent: RawAgent, settings: Settings, database: Database, dead_letters: DeadLetterReader, uuid: str, tmp_path: Any
+) -> None:
+    from fleet.signing import Signer
+
+    signer = Signer.load(Settings(data_dir=tmp_path))
+    async with database.transaction() as connection:
+        await connection.execute(
+            update(agents).where(agents.c.uuid == uuid).values(verify_signature=True, public_key=signer.public_pem)
+        )
+    await agent.state(uuid, "busy")
+    assert (await dead_letters.next())[0] == "bad_signature"
+    text = json.dumps(state_of(uuid, status="free"))
+    await agent.publish(settings.uplink_exchange, f"agent.{uuid}.state", enveloped(text, signer.sign(text)))
+    await reaches(database, uuid, "free")
+
+
+async def test_states_keep_their_order_per_agent(
+    agent: RawAgent, settings: Settings, database: Database, uuid: str
+) -> None:
+    words = ["busy", "ready"] * 200 + ["free"]
+    channel = await agent.channel()
+    up = await channel.get_exchange(settings.uplink_exchange, ensure=False)
+    await asyncio.gather(
+        *(
+            up.publish(aio_pika.Message(enveloped(state_of(uuid, status=word)), user_id=uuid), f"agent.{uuid}.state")
+            for word in words
+        )
+    )
+    await reaches(database, uuid, "free")
+    async with database.transaction() as connection:
+        rows = await connection.execute(
+            select(events.c.payload)
+            .where(events.c.source == f"agent:{uuid}", events.c.type == "agent.status_changed")
+            .order_by(events.c.id)
+        )
+        assert [payload["to"] for payload in rows.scalars()] == words
+
+
+async def test_grantability_is_told_after_the_commit(
+    agent: RawAgent, database: Database, lines: RecordingLines, uuid: str
+) -> None:
+    await agent.state(uuid, "free")
+    id_ = (await agent_row(database, uuid))["id"]
+
+    async def told() -> object:
+        return id_ in lines.agent_ids
+
+    await until(told)
+    assert (await agent_row(database, uuid))["status"] == "free"
+
+
+async def test_while_the_database_is_away_nothing_is_lost_or_dead_lettered(
+    settings: Settings,
+    database: Database,
+    waker: RecordingWaker,
+    dead_letters: DeadLetterReader,
+    agent: RawAgent,
+    intake: Intake,
+    uuid: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = await counted(database, "refused_by_database")
+    failures = 0
+    real = database.engine.begin
+
+    def begin() -> Any:
+        nonlocal failures
+        failures += 1
+        if failures <= 3:
+            raise ConnectionRefusedError("no database")
+        return real()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(database.engine), "begin", lambda self: begin())
+        await agent.state(uuid, "busy")
+
+        async def tried() -> object:
+            return failures > 4
+
+        await until(tried)
+    await reaches(database, uuid, "busy")
+    assert await counted(database, "refused_by_database") == before
+
+
+async def test_a_second_intake_takes_over(
+    settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines, uuid: str
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(insert(agents).values(uuid=uuid))
+    first, second = (Intake(settings, database, waker, refresh_lines=lines) for _ in range(2))
+    await first.start()
+    await second.start()
+    async with RawAgent(settings, await first.accounts.create(uuid)) as agent:
+        await agent.state(uuid, "busy")
+        await reaches(database, uuid, "busy")
+        await first.stop()
+        await agent.state(uuid, "free")
+        await reaches(database, uuid, "free")
+    await second.stop()
+
+
+async def test_a_graceful_stop_leaves_nothing_unacknowledged(
+    settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines, uuid: str, bus: Bus
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(insert(agents).values(uuid=uuid))
+    intake = Intake(settings, database, waker, refresh_lines=lines)
+    await intake.start()
+    async with RawAgent(settings, await intake.accounts.create(uuid)) as agent:
+        for word in ("busy", "ready", "free"):
+            await agent.state(uuid, word)
+        await reaches(database, uuid, "free")
+        await intake.stop()
+    again = Intake(settings, database, waker, refresh_lines=lines)
+    at = (await agent_row(database, uuid))["state_at"]
+    await again.start()
+    await again.stop()
+    assert (await agent_row(database, uuid))["state_at"] == at
+
+
+class CheckInByHand:
+    """Check-ins that the SDK would not make."""
+
+    def __init__(self, agent: RawAgent, settings: Settings) -> None:
+        self._agent = agent
+        self._settings = settings
+
+    async def __call__(self, uuid: str, *, kind: str = "checkin", exchange: str = "", **body: Any) -> dict[str, Any]:
+        channel = await self._agent.channel()
+        queue = await channel.declare_queue(None, exclusive=True)
+        message = {"type": kind, "uuid": uuid, "body": {"yard_uid": YARD, **body}}
+        await self._agent.publish(
+            exchange or self._settings.anonymous_exchange,
+            f"agent.{uuid}.checkin",
+            enveloped(message),
+            reply_to=queue.name,
+            correlation_id="c1",
+        )
+
+        async def get() -> Any:
+            return await queue.get(fail=False, no_ack=True)
+
+        answer: Any = await until(get)
+        assert answer.correlation_id == "c1"
+        await channel.close()
+        return json.loads(json.loads(answer.body)["message"])["body"]  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+async def check_in(intake: Intake, settings: Settings) -> AsyncIterator[CheckInByHand]:
+    async with RawAgent(settings, Login(ANONYMOUS, ANONYMOUS)) as agent:
+        yield CheckInByHand(agent, settings)
+
+
+async def test_refusals_say_why(check_in: CheckInByHand, settings: Settings, database: Database, uuid: str) -> None:
+    token = settings.agent_registration_token.get_secret_value()
+    wrong_token = await check_in(uuid, registration_token="guess")
+    assert wrong_token["response_code"] == "500"
+    assert "registration_token" in wrong_token["message"]
+    assert "does not exist" in (await check_in(uuid, registration_token=token, yard_uid="nowhere"))["message"]
+    assert "status" in (await check_in(uuid, registration_token=token, status="odd"))["message"]
+    assert "body.pose" in (await check_in(uuid, registration_token=token, pose=5))["message"]
+    assert await agent_row(database, uuid) == {}
+    assert (await check_in(uuid, registration_token=token))["response_code"] == "200"
+
+
+async def test_a_known_agent_may_forbid_anonymous_check_ins(
+    check_in: CheckInByHand, settings: Settings, database: Database, uuid: str
+) -> None:
+    token = settings.agent_registration_token.get_secret_value()
+    first = await check_in(uuid, registration_token=token)
+    again = await check_in(uuid, registration_token=token)
+    assert first["rbmq_password"] != again["rbmq_password"]
+    async with database.transaction() as connection:
+        await connection.execute(update(agents).where(agents.c.uuid == uuid).values(allow_anonymous_checkin=False))
+    refused = await check_in(uuid, registration_token=token)
+    assert refused["response_code"] == "500"
+    async with RawAgent(settings, Login(uuid, again["rbmq_password"])) as own:  # the password still holds
+        answer = await CheckInByHand(own, settings)(uuid)
+        assert (answer["response_code"], answer["rbmq_password"]) == ("200", "")
+
+
+async def test_an_agent_cannot_take_the_operators_account(check_in: CheckInByHand, settings: Settings) -> None:
+    token = settings.agent_registration_token.get_secret_value()
+    answer = await check_in("guest", registration_token=token)
+    assert answer["response_code"] == "500"
+    assert "not an agent's" in answer["message"]
+
+
+async def test_check_out_is_refused_while_the_agent_works(
+    agent: RawAgent, settings: Settings, database: Database, uuid: str
+) -> None:
+    by_hand = CheckInByHand(agent, settings)
+    await by_hand(uuid)
+    up = settings.uplink_exchange
+    await agent.state(uuid, "busy")
+    await reaches(database, uuid, "busy")
+    assert "is busy" in (await by_hand(uuid, kind="checkout", exchange=up))["message"]
+    await agent.state(uuid, "free")
+    assert (await by_hand(uuid, kind="checkout", exchange=up))["response_code"] == "200"
+    assert (await agent_row(database, uuid))["yard_id"] is None
+
+
+async def test_check_ins_are_events_and_the_key_is_kept(
+    check_in: CheckInByHand, settings: Settings, database: Database, uuid: str
+) -> None:
+    token = settings.agent_registration_token.get_secret_value()
+    for _ in range(2):
+        await check_in(uuid, registration_token=token, public_key="PEM", public_key_format="PEM", factsheet={"a": 1})
+    async with database.transaction() as connection:
+        rows = await connection.execute(
+            select(events.c.type).where(events.c.source == f"agent:{uuid}").order_by(events.c.id)
+        )
+        assert list(rows.scalars()) == [
+            "agent.registered",
+            "agent.checked_in",
+            "agent.status_changed",
+            "agent.checked_in",
+        ]
+    assert (await agent_row(database, uuid))["public_key"] == "PEM"
+
+
+async def test_a_grant_that_failed_after_the_commit_is_tried_again(
+    settings: Settings, database: Database, waker: RecordingWaker, uuid: str
+) -> None:
+    async with database.transaction() as connection:
+        agent_id = await connection.scalar(insert(agents).values(uuid=uuid).returning(agents.c.id))
+    told: list[object] = []
+    failures = 2
+
+    async def failing_lines(database: Database, agent_ids: object) -> list[Wakeup]:
+        nonlocal failures
+        if agent_ids and failures:
+            failures -= 1
+            raise PartUnavailable("PostgreSQL", "gone between the two transactions")
+        told.append(agent_ids)
+        return []
+
+    intake = Intake(settings, database, waker, refresh_lines=failing_lines)
+    await intake.start()
+    async with RawAgent(settings, await intake.accounts.create(uuid)) as agent:
+        await agent.state(uuid, "free")
+
+        async def granted() -> object:
+            return frozenset({agent_id}) in told
+
+        await until(granted)
+    await intake.stop()
+
+
+async def test_check_ins_and_states_of_one_agent_keep_their_order_within_a_batch(
+    settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines, bus: Bus, uuid: str
+) -> None:
+    """Published while no intake runs, so that all of it comes as one batch."""
+    token = settings.agent_registration_token.get_secret_value()
+    up = settings.uplink_exchange
+    check_in = {"type": "checkin", "uuid": uuid, "body": {"yard_uid": YARD, "registration_token": token}}
+    for word, message in (
+        ("checkin", check_in),
+        ("state", state_of(uuid, status="busy")),
+        ("checkin", check_in),
+        ("state", state_of(uuid, status="ready")),
+    ):
+        key = f"agent.{uuid}.{word}"
+        assert await bus.publish(settings.anonymous_exchange if word == "checkin" else up, key, enveloped(message))
+    async with database.transaction() as connection:
+        await connection.execute(insert(agents).values(uuid=uuid, rbmq_username=bus.login))
+    intake = Intake(settings, database, waker, refresh_lines=lines)
+    await intake.start()
+    await reaches(database, uuid, "ready")
+    await intake.stop()
+    async with database.transaction() as connection:
+        rows = await connection.execute(
+            select(events.c.payload)
+            .where(events.c.source == f"agent:{uuid}", events.c.type == "agent.status_changed")
+            .order_by(events.c.id)
+        )
+        assert [payload["to"] for payload in rows.scalars()] == ["free", "busy", "free", "ready"]

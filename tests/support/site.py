@@ -1,0 +1,332 @@
+"""A whole Muster for tests: API and worker as processes on real services, SDK agents, a scripted planner."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from temporalio.client import Client, WorkflowHandle
+
+from cli.stack.addresses import Addresses
+from cli.stack.ports import any_free_port
+from engine.client import DATA_CONVERTER
+from tests.support import services as test_services
+from tests.support.planner import Planner, Script, Service
+from tests.support.sdk_process import SdkAgent
+from tests.support.services import WorkerAddresses
+
+ROOT = Path(__file__).parents[2]
+YARD = "1"
+TOKEN = "token-of-the-tests"
+ENDED = frozenset({"succeeded", "failed", "canceled"})
+
+# Short waits, so that tests of time-outs are quick; the ratios between them stay as they are by default.
+SHORT_TIMES = {
+    "MUSTER_RESERVE_READY_TIMEOUT": "3",
+    "MUSTER_RESERVE_RESEND_INTERVAL": "1",
+    "MUSTER_RESERVE_RETURN_WINDOW": "1",
+    "MUSTER_CANCEL_RESEND_INTERVAL": "1",
+    "MUSTER_PLANNER_POLL_INITIAL": "0.1",
+    "MUSTER_PLANNER_POLL_MAX": "0.5",
+    "MUSTER_GRACEFUL_SHUTDOWN": "5",
+}
+
+
+class Program:
+    """One process of Muster: started, killed, started again."""
+
+    def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
+        self._name, self._command, self._environment, self._folder = name, command, environment, folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, if it does not run."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        with (self._folder / f"{self._name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is finished, nothing is said."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM: what is in hand is finished."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(30)
+
+    def log(self) -> str:
+        """What it printed."""
+        return (self._folder / f"{self._name}.log").read_text()
+
+
+class Site:
+    """One installation."""
+
+    def __init__(self, addresses: WorkerAddresses, folder: Path, planner: Planner, temporal: Client) -> None:
+        self.addresses, self.folder, self.planner, self.temporal = addresses, folder, planner, temporal
+        port = any_free_port()
+        environment = {
+            **os.environ,
+            **addresses.environment(),
+            **SHORT_TIMES,
+            "MUSTER_DATA_DIR": str(folder),
+            "MUSTER_API_PORT": str(port),
+            "MUSTER_API_TOKEN": TOKEN,
+            "PYTHONPATH": str(ROOT),
+        }
+        self.worker = Program("worker", [sys.executable, "-m", "worker"], environment, folder)
+        self.api_program = Program("api", [sys.executable, "-m", "api"], environment, folder)
+        self.api = httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}/api/v1",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=20,
+        )
+        self._root = f"http://127.0.0.1:{port}"
+        self._agents: list[SdkAgent] = []
+        self._environment = environment
+
+    # --- set-up
+
+    async def start(self) -> None:
+        """Start API and worker, and make the yard."""
+        self.api_program.start()
+        self.worker.start()
+        await until(self._is_ready, 60, lambda: self.api_program.log()[-2000:])
+        await self.post("/yards", {"uid": YARD, "name": "Yard"})
+        await until(lambda: self._says("worker runs"), 60, lambda: self.worker.log()[-2000:])
+
+    async def _is_ready(self) -> bool:
+        try:
+            return (await self.api.get(f"{self._root}/health/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def _says(self, text: str) -> bool:
+        return text in self.worker.log()
+
+    async def stop(self) -> None:
+        """End everything that was started here."""
+        for agent in self._agents:
+            agent.stop()
+        self.worker.stop()
+        self.api_program.stop()
+        await self.api.aclose()
+
+    async def post(self, path: str, body: Any, status: int = 201, **headers: str) -> Any:
+        """POST and check the status."""
+        response = await self.api.post(path, json=body, headers=headers)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    async def get(self, path: str) -> Any:
+        """GET."""
+        response = await self.api.get(path)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    # --- agents
+
+    async def agent(self, *options: str, uuid: str = "", listening: bool = True) -> "SiteAgent":
+        """Start an SDK agent that checks in with the registration token; returns when it listens."""
+        uuid = uuid or f"truck-{secrets.token_hex(3)}"
+        process = SdkAgent.start(
+            self.addresses.amqp_url,
+            self.folder,
+            uuid,
+            *("--yard", YARD, *options),
+            token="0000-0000-0000-0000-0000",
+        )
+        self._agents.append(process)
+        known = len(process.records("listening"))
+        if listening:
+            await until(lambda: _more(process, "listening", known), 30, lambda: str(process.records()))
+        else:
+            await process.wait_for("checked_in", timeout=30)
+        agent = SiteAgent(self, process, await self._agent_id(uuid))
+        if listening:
+            await agent.until_status("free")
+        return agent
+
+    async def _agent_id(self, uuid: str) -> int:
+        found = await self.get(f"/agents?uuid={uuid}")
+        return int(next(item["id"] for item in found["items"] if item["uuid"] == uuid))
+
+    # --- missions
+
+    async def recipe(self, script: Script, *, name: str = "", steps: Any = None, **fields: Any) -> tuple[str, Service]:
+        """A recipe of one planner step, unless `steps` says otherwise; returns its name and the planner's service."""
+        name = name or f"recipe-{secrets.token_hex(3)}"
+        service = self.planner.service(name, script)
+        timeout = fields.pop("resultTimeout", 60)
+        await self.post(
+            "/services",
+            {"name": name, "type": name, "url": service.url, "apikey": "key", "resultTimeout": timeout},
+        )
+        steps = steps or [{"step": "plan", "serviceType": name}]
+        await self.post("/recipes", {"name": name, "steps": steps, **fields})
+        return name, service
+
+    async def mission(self, recipe: str, agents: "list[SiteAgent]", data: Any = None, **fields: Any) -> "Mission":
+        """Submit a mission, dispatched unless `status` says otherwise."""
+        body = {
+            "workProcessTypeName": recipe,
+            "status": "dispatched",
+            "yardUid": YARD,
+            "agentIds": [agent.id for agent in agents],
+            "data": data if data is not None else {},
+            **fields,
+        }
+        return Mission(self, (await self.post("/work-processes", body))["id"])
+
+
+class SiteAgent:
+    """An SDK agent and what the API knows of it."""
+
+    def __init__(self, site: Site, process: SdkAgent, agent_id: int) -> None:
+        self.site, self.process, self.id, self.uuid = site, process, agent_id, process.uuid
+
+    async def read(self) -> Any:
+        """The agent as the API shows it."""
+        return await self.site.get(f"/agents/{self.id}")
+
+    async def until_status(self, status: str, timeout: float = 15) -> None:
+        """Wait for a status and for being nobody's if it is `free`."""
+
+        async def there() -> bool:
+            agent = await self.read()
+            return agent["status"] == status and (status != "free" or agent["reservedFor"] is None)
+
+        await until(there, timeout, lambda: str(self.process.records()[-5:]))
+
+    def assignments(self) -> list[Any]:
+        """The data of each assignment that it got, in order; one that came twice is in it twice."""
+        return [json_message(record)["body"] for record in self.process.records("assignment")]
+
+    def heard(self, kind: str, mission: "Mission") -> list[dict[str, Any]]:
+        """The records of one kind (reserve, assignment, cancel, release) that belong to a mission."""
+        found = []
+        for record in self.process.records(kind):
+            message = json_message(record)
+            part = message["body"] if kind in ("reserve", "release") else message["metadata"]
+            if part["work_process_id"] == mission.id:
+                found.append(record)
+        return found
+
+
+def json_message(record: dict[str, Any]) -> dict[str, Any]:
+    """The inner message that an agent logged."""
+    message = record["message"]
+    assert isinstance(message, dict)
+    return message
+
+
+class Mission:
+    """One mission, seen from outside."""
+
+    def __init__(self, site: Site, work_process_id: int) -> None:
+        self.site, self.id = site, work_process_id
+        self.last: Any = None
+
+    async def read(self) -> Any:
+        """The mission as the API shows it."""
+        self.last = await self.site.get(f"/work-processes/{self.id}")
+        return self.last
+
+    async def until(self, *statuses: str, timeout: float = 30) -> Any:
+        """Wait for one of these statuses; fails at once if it ends otherwise."""
+
+        async def there() -> Any:
+            shown = await self.read()
+            if shown["status"] in statuses:
+                return shown
+            assert shown["status"] not in ENDED, f"ended as {shown['status']}: {shown['failure']}"
+            return None
+
+        return await until(there, timeout, lambda: f"{self.last}\n{self.site.worker.log()[-3000:]}")
+
+    async def until_waiting(self, code: str, timeout: float = 15) -> Any:
+        """Wait until it says this as its reason."""
+
+        async def says() -> Any:
+            shown = await self.read()
+            return next((reason for reason in shown["waitingReasons"] if reason["code"] == code), None)
+
+        return await until(says, timeout, lambda: f"{self.last}\n{self.site.worker.log()[-3000:]}")
+
+    async def cancel(self, reason: str = "test") -> None:
+        """Cancel it through the API."""
+        await self.site.post(f"/work-processes/{self.id}/cancel", {"reason": reason}, status=200)
+
+    async def events(self, *types: str) -> list[Any]:
+        """Its events, of these types or all."""
+        items = (await self.site.get(f"/work-processes/{self.id}/events?limit=1000"))["items"]
+        return [event for event in items if not types or event["type"] in types]
+
+    async def statuses(self) -> list[str]:
+        """The statuses that it went through after `draft`."""
+        return [event["payload"]["to"] for event in await self.events("work_process.status_changed")]
+
+    async def assignments(self) -> list[Any]:
+        """Its assignments as the API shows them."""
+        return list((await self.site.get(f"/work-processes/{self.id}/assignments?limit=200"))["items"])
+
+    async def run(self) -> WorkflowHandle[Any, Any]:
+        """Its run in the engine."""
+        return self.site.temporal.get_workflow_handle((await self.read())["workflowId"])
+
+    async def run_status(self) -> str:
+        """How its run in the engine stands, e.g. COMPLETED, once it is closed or the time is over."""
+        handle = await self.run()
+
+        async def closed() -> str:
+            status = (await handle.describe()).status
+            assert status is not None
+            return "" if status.name == "RUNNING" else status.name
+
+        return str(await until(closed, 15))
+
+
+async def _more(process: SdkAgent, event: str, than: int) -> bool:
+    return len(process.records(event)) > than
+
+
+async def until(condition: Callable[[], Any], timeout: float, explain: Callable[[], str] = lambda: "") -> Any:
+    """Wait until an async condition holds and return its value; the failure says what `explain` says."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = await condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {explain()}")
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running_site(services: Addresses, folder: Path) -> AsyncIterator[Site]:
+    """A site with a database, a vhost and a namespace of its own."""
+    name = f"muster_site_{secrets.token_hex(4)}"
+    async with test_services.private_part_of(services, name) as addresses, Planner().running() as planner:
+        temporal = await Client.connect(
+            addresses.temporal_address, namespace=addresses.temporal_namespace, data_converter=DATA_CONVERTER
+        )
+        site = Site(addresses, folder, planner, temporal)
+        try:
+            await site.start()
+            yield site
+        finally:
+            await site.stop()

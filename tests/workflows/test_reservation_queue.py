@@ -1,0 +1,112 @@
+"""Missions that want the same agents: one after the other, all or nothing, and they say why they wait."""
+
+import asyncio
+
+from tests.support.site import Mission, Site, SiteAgent
+
+
+def results(*agents: SiteAgent) -> dict[str, object]:
+    return {"results": [{"agent_id": agent.id, "assignment": {"n": 1}} for agent in agents]}
+
+
+async def test_second_mission_waits_says_why_and_gets_the_agent(site: Site) -> None:
+    truck = await site.agent("--work", "1")
+    recipe, _ = await site.recipe(lambda call: results(truck))
+    first = await site.mission(recipe, [truck])
+    await first.until("executing")
+    second = await site.mission(recipe, [truck])
+    reason = await second.until_waiting("agent_reserved")
+    assert str(first.id) in reason["text"]
+    assert reason["agentId"] == truck.id
+    assert (await second.read())["status"] == "preparing resources"
+    await second.until("succeeded")
+    assert (await second.read())["waitingReasons"] == []
+    assert (await second.events("work_process.waiting"))[0]["payload"]["waiting_reasons"]
+    assert len(truck.assignments()) == 2
+    release, reserve = truck.heard("release", first)[0]["at"], truck.heard("reserve", second)[0]["at"]
+    assert release <= reserve
+
+
+async def test_two_missions_never_hold_one_agent(site: Site) -> None:
+    trucks = [await site.agent("--work", "0.05") for _ in range(3)]
+    pairs = [(0, 1), (1, 2), (2, 0), (0, 1), (1, 2), (2, 0)]
+    recipe, _ = await site.recipe(
+        lambda call: {
+            "results": [{"agent_id": int(key), "assignment": {"n": 1}} for key in call.body["request"]["agents"]]
+        }
+    )
+    missions: list[Mission] = await asyncio.gather(
+        *(site.mission(recipe, [trucks[i], trucks[j]], {"agents": [trucks[i].id, trucks[j].id]}) for i, j in pairs)
+    )
+    await asyncio.gather(*(mission.until("succeeded", timeout=60) for mission in missions))
+    for truck in trucks:
+        held: int | None = None
+        for record in truck.process.records():
+            if record["event"] not in ("reserve", "release"):
+                continue
+            mission_id = record["message"]["body"]["work_process_id"]
+            if record["event"] == "reserve":
+                assert held is None, f"{truck.uuid} was reserved for {mission_id} while held by {held}"
+                held = mission_id
+            else:
+                assert held == mission_id
+                held = None
+
+
+async def test_higher_priority_goes_first(site: Site) -> None:
+    truck = await site.agent("--work", "1")
+    recipe, _ = await site.recipe(lambda call: results(truck))
+    running = await site.mission(recipe, [truck])
+    await running.until("executing")
+    low = await site.mission(recipe, [truck], priority="LOW")
+    await low.until_waiting("agent_reserved")
+    high = await site.mission(recipe, [truck], priority=30)
+    await high.until_waiting("agent_reserved")
+    await high.until("succeeded")
+    assert (await low.read())["status"] != "succeeded"
+    await low.until("succeeded")
+
+
+async def test_request_with_an_absent_agent_does_not_claim_its_others(site: Site) -> None:
+    present = await site.agent()
+    absent = (await site.post("/agents", {"uuid": "never-seen-before", "name": "ghost"}))["id"]
+    recipe, _ = await site.recipe(lambda call: results(present))
+    body = {"workProcessTypeName": recipe, "status": "dispatched", "yardUid": "1", "data": {}}
+    both = Mission(site, (await site.post("/work-processes", body | {"agentIds": [present.id, absent]}))["id"])
+    await both.until_waiting("agent_unseen")
+    await (await site.mission(recipe, [present])).until("succeeded")
+    await both.cancel()
+    await both.until("canceled")
+
+
+async def test_silent_agent_puts_the_mission_back_in_line_until_it_speaks(site: Site) -> None:
+    truck = await site.agent("--ignore-reserve", "--ignore-release")
+    recipe, _ = await site.recipe(lambda call: results(truck))
+    mission = await site.mission(recipe, [truck])
+    await mission.until_waiting("agent_not_listening")
+    assert (await truck.read())["reservedFor"] is None
+    truck.process.kill()
+    again = await site.agent(uuid=truck.uuid)
+    await mission.until("succeeded")
+    assert len(again.heard("reserve", mission)) >= 1
+
+
+async def test_reserve_is_sent_again_to_an_agent_that_does_not_listen_yet(site: Site) -> None:
+    """The agent is killed, so its queue goes; the next one of its name listens later."""
+    truck = await site.agent()
+    recipe, _ = await site.recipe(lambda call: results(truck))
+    truck.process.kill()
+    mission = await site.mission(recipe, [truck])
+    await mission.until_waiting("agent_not_listening")
+    await site.agent(uuid=truck.uuid)
+    await mission.until("succeeded")
+
+
+async def test_waiting_longer_than_allowed_fails_with_the_reason(site: Site) -> None:
+    ghost = (await site.post("/agents", {"uuid": "another-ghost", "name": "ghost"}))["id"]
+    recipe, _ = await site.recipe(lambda call: {"results": []}, options={"maxWait": 1})
+    body = {"workProcessTypeName": recipe, "status": "dispatched", "yardUid": "1", "data": {}, "agentIds": [ghost]}
+    mission = Mission(site, (await site.post("/work-processes", body))["id"])
+    shown = await mission.until("failed")
+    assert shown["failure"]["code"] == "reservation_timeout"
+    assert "has not reported yet" in shown["failure"]["text"]
