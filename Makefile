@@ -57,6 +57,7 @@ rabbitmq:
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 lock: ## pin the newest packages again (needs uv)
 	@$(COMPILE) --upgrade --all-extras pyproject.toml -o requirements.lock
+	@$(COMPILE) --constraint requirements.lock pyproject.toml -o requirements-runtime.lock
 	@$(COMPILE) --upgrade examples/agents.in -o examples/agents.lock
 
 clean: down ## remove the environments and all data of this folder

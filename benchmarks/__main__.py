@@ -16,7 +16,6 @@ from cli.progress import Progress
 from cli.stack.lock import FolderInUse
 from cli.stack.part import PartFailed
 
-
 _WIDTH = 110  # of the table
 
 

@@ -14,11 +14,11 @@ class Figure(StrEnum):
     DONE_TO_NEXT = "agent done → next assignment"
     DONE_TO_RELEASE = "agent done → release at the agent"
     CANCEL = "cancel → cancel at the agent"
-    MISSIONS = "one-step missions per second, 50 in flight"
+    MISSIONS = "one-step missions, 50 in flight"
     BARE_LATENCY = "bare mission: start → third activity"
     EMPTY_LATENCY = "empty workflow: start → result"
-    BARE_RATE = "bare missions per second, 50 in flight"
-    EMPTY_RATE = "empty workflows per second, 50 in flight"
+    BARE_RATE = "bare missions, 50 in flight"
+    EMPTY_RATE = "empty workflows, 50 in flight"
 
 
 # p50 in milliseconds.

@@ -49,7 +49,9 @@ class Results:
             "latencies_ms": {
                 figure.name.lower(): {
                     "n": len(samples),
-                    **{f"p{share * 100:.0f}": _rounded(quantile(samples, share)) for share in (0.5, 0.95, 1.0)},
+                    "p50": _rounded(quantile(samples, 0.5)),
+                    "p95": _rounded(quantile(samples, 0.95)),
+                    "max": _rounded(max(samples)),
                 }
                 for figure, samples in self.latencies.items()
             },

@@ -1,6 +1,6 @@
 """What the run shows at its end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -31,36 +31,31 @@ def figures(results: Results) -> Table:
     """A row for each figure."""
     table = Table(title="Muster beside its bare engine", box=box.SIMPLE, padding=(0, 1))
     table.add_column("figure", no_wrap=True)
-    for column in ("p50", "p95", "n", "goal", "helyOS", "", "ratio to bare"):
-        table.add_column(column, justify="right")
-    for figure, samples in results.latencies.items():
-        middle = quantile(samples, 0.5)
-        goal = f"< {LATENCY_GOALS[figure]:g} ms" if figure in LATENCY_GOALS else ""
-        ratio = results.latency_ratio() if figure is Figure.SUBMIT_TO_ASSIGNMENT else None
+    for column in ("", "p50", "p95", "n", "goal", "", "helyOS", "to bare"):
+        table.add_column(column, justify="right", no_wrap=True)
+
+    def row(figure: Figure, unit: str, values: Sequence[float], count: int, goal: str, ratio: float | None) -> None:
+        shown = [f"{value:.1f}" for value in values]
+        helyos = HELYOS.get(figure)
         table.add_row(
             figure,
-            f"{middle:.1f} ms",
-            f"{quantile(samples, 0.95):.1f} ms",
-            str(len(samples)),
+            unit,
+            *(shown if len(shown) == 2 else [*shown, ""]),
+            str(count),
             goal,
-            _number(HELYOS.get(figure)),
-            verdict(is_met(figure, middle)),
+            verdict(is_met(figure, values[0])),
+            "" if helyos is None else f"{helyos:g}",
             "" if ratio is None else f"{ratio:.2f}",
         )
+
+    for figure, samples in results.latencies.items():
+        goal = f"< {LATENCY_GOALS[figure]:g}" if figure in LATENCY_GOALS else ""
+        ratio = results.latency_ratio() if figure is Figure.SUBMIT_TO_ASSIGNMENT else None
+        row(figure, "ms", [quantile(samples, 0.5), quantile(samples, 0.95)], len(samples), goal, ratio)
     for figure, loads in results.loads.items():
-        load = together(loads)
-        goal = f"≥ {RATE_GOALS[figure]:g} /s" if figure in RATE_GOALS else ""
-        shown = results.ratio if figure is Figure.MISSIONS else None
-        table.add_row(
-            figure,
-            f"{load.rate:.1f} /s",
-            "",
-            str(load.ended),
-            goal,
-            _number(HELYOS.get(figure)),
-            verdict(is_met(figure, load.rate)),
-            "" if shown is None else f"{shown.overall:.2f}",
-        )
+        load, goal = together(loads), f"≥ {RATE_GOALS[figure]:g}" if figure in RATE_GOALS else ""
+        overall = results.ratio.overall if figure is Figure.MISSIONS and results.ratio else None
+        row(figure, "/s", [load.rate], load.ended, goal, overall)
     return table
 
 
@@ -80,10 +75,6 @@ def gate(results: Results) -> str:
 def verdict(met: bool | None) -> str:
     """In words."""
     return "" if met is None else "[green]met[/green]" if met else "[red]not met[/red]"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
 
 
 def _spent(each: Mapping[str, float]) -> str:

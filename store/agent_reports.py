@@ -18,7 +18,7 @@ from missions.statuses import AgentStatus
 from store import assignment_reports, events
 from store.agents import agent_principal, status_changed
 from store.database import Connection, Database
-from store.wakeups import Wakeup, add_signal
+from store.wakeups import NewSignal, Wakeup, add_signals
 
 
 @dataclass(frozen=True)
@@ -268,9 +268,8 @@ async def _write_ready(connection: Connection, ready: Sequence[_Claim]) -> list[
     complete = await connection.execute(
         _COMPLETE, {"missions": [mission for mission, _ in answered], "attempts": [attempt for _, attempt in answered]}
     )
-    return [
-        await add_signal(
-            connection,
+    signals = [
+        NewSignal(
             row.workflow_id,
             row.work_process_id,
             Signal.AGENTS_READY,
@@ -278,6 +277,7 @@ async def _write_ready(connection: Connection, ready: Sequence[_Claim]) -> list[
         )
         for row in complete
     ]
+    return await add_signals(connection, signals)
 
 
 _WRITE_READY = text(

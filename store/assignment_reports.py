@@ -16,7 +16,7 @@ from missions.transitions import AGENT_MAY_REPORT, ASSIGNMENT, ASSIGNMENT_ENDED,
 from store import events, message_counts
 from store.agents import agent_principal
 from store.database import Connection
-from store.wakeups import Wakeup, add_signal
+from store.wakeups import NewSignal, Wakeup, add_signals
 
 if TYPE_CHECKING:
     from store.agent_reports import StateReport
@@ -192,9 +192,8 @@ async def write(connection: Connection, plan: Plan) -> Outcome:
             signals.append((assignment, False))
 
     await _store(connection, [a for a in assignments.values() if a.touched])
-    for (work_process_id, attempt), new in sorted(new_events.items()):
-        await events.append_for_mission(connection, work_process_id, new, attempt=attempt)
-    outcome.wakeups = [await _signal(connection, assignment, ended) for assignment, ended in signals]
+    await events.append_for_missions(connection, new_events)
+    outcome.wakeups = await add_signals(connection, [_signal(assignment, ended) for assignment, ended in signals])
     await message_counts.count(connection, message_counts.LATE, {"report_after_the_end": outcome.late})
     return outcome
 
@@ -272,19 +271,12 @@ def _event(
     )
 
 
-async def _signal(connection: Connection, assignment: _Assignment, ended: bool) -> Wakeup:
-    content = (
-        AssignmentEnded(assignment_id=assignment.id, status=assignment.status)
-        if ended
-        else AssignmentStarted(assignment_id=assignment.id)
-    )
-    return await add_signal(
-        connection,
-        assignment.workflow_id,
-        assignment.work_process_id,
-        Signal.ASSIGNMENT_ENDED if ended else Signal.ASSIGNMENT_STARTED,
-        content,
-    )
+def _signal(assignment: _Assignment, ended: bool) -> NewSignal:
+    if ended:
+        content = AssignmentEnded(assignment_id=assignment.id, status=assignment.status)
+        return NewSignal(assignment.workflow_id, assignment.work_process_id, Signal.ASSIGNMENT_ENDED, content)
+    sign = AssignmentStarted(assignment_id=assignment.id)
+    return NewSignal(assignment.workflow_id, assignment.work_process_id, Signal.ASSIGNMENT_STARTED, sign)
 
 
 async def _store(connection: Connection, assignments: Sequence[_Assignment]) -> None:

@@ -1,6 +1,6 @@
 """The append-only event log: written in the transaction of its cause, positioned after the commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import insert, select, text, update
@@ -48,6 +48,34 @@ async def append_for_mission(
             for offset, event in enumerate(new)
         ],
     )
+
+
+async def append_for_missions(connection: Connection, new: Mapping[tuple[int, int], Sequence[NewEvent]]) -> None:
+    """Append events of many missions, keyed by (work process, attempt), in two statements; their rows are locked."""
+    if not new:
+        return
+    counts: dict[int, int] = {}
+    for (work_process_id, _), of_one in new.items():
+        counts[work_process_id] = counts.get(work_process_id, 0) + len(of_one)
+    rows = await connection.execute(
+        text(
+            """
+            UPDATE work_processes SET event_count = event_count + added.count
+            FROM unnest(CAST(:ids AS bigint[]), CAST(:counts AS integer[])) AS added(id, count)
+            WHERE work_processes.id = added.id
+            RETURNING work_processes.id, work_processes.event_count - added.count AS before
+            """
+        ),
+        {"ids": list(counts), "counts": list(counts.values())},
+    )
+    last = {row.id: row.before for row in rows}
+    values = []
+    for (work_process_id, attempt), of_one in sorted(new.items()):
+        for event in of_one:
+            last[work_process_id] += 1
+            numbers = {"mission_sequence": last[work_process_id], "attempt": attempt, "transition": None}
+            values.append(_row(event, work_process_id) | numbers)
+    await connection.execute(insert(events), values)
 
 
 async def append(connection: Connection, new: Sequence[NewEvent]) -> None:

@@ -5,10 +5,9 @@ from collections.abc import Collection
 from sqlalchemy import text
 
 from missions.contracts import AgentsGranted, Signal
-from store import wakeups
 from store.database import Connection, Database
 from store.reservations import find_request, lock_agents, recompute_claims, try_grant
-from store.wakeups import Wakeup
+from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import lock
 
 # Whether requests may claim the agent's companions: it speaks, it listens, nobody took it out of service.
@@ -100,13 +99,10 @@ async def _grant_waiting(database: Database, work_process_id: int, attempt: int)
         if await try_grant(connection, work_process, request) is None:
             return None
         assert work_process.workflow_id is not None
-        return await wakeups.add_signal(
-            connection,
-            work_process.workflow_id,
-            work_process_id,
-            Signal.AGENTS_GRANTED,
-            AgentsGranted(attempt=attempt),
+        grant = NewSignal(
+            work_process.workflow_id, work_process_id, Signal.AGENTS_GRANTED, AgentsGranted(attempt=attempt)
         )
+        return (await add_signals(connection, [grant]))[0]
 
 
 async def agents_with_missed_grants(connection: Connection, limit: int = 100) -> list[int]:

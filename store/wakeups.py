@@ -46,38 +46,56 @@ class Waker(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class NewSignal:
+    """A signal to write; `content` is its contract."""
+
+    workflow_id: str
+    work_process_id: int
+    signal: Signal
+    content: BaseModel
+
+
 async def add_start(connection: Connection, workflow_id: str, start: WorkProcessStart) -> Wakeup:
     """Start a mission's workflow."""
-    return await _add(connection, WakeupKind.START, workflow_id, start.work_process_id, None, json_object(start))
+    row = _row(WakeupKind.START, workflow_id, start.work_process_id, None, json_object(start))
+    return (await _add(connection, [row]))[0]
 
 
-async def add_signal(
-    connection: Connection, workflow_id: str, work_process_id: int, signal: Signal, content: BaseModel
-) -> Wakeup:
-    """Signal a workflow; `content` is the signal's contract."""
-    return await _add(connection, WakeupKind.SIGNAL, workflow_id, work_process_id, signal, json_object(content))
+async def add_signals(connection: Connection, new: Sequence[NewSignal]) -> list[Wakeup]:
+    """Signal workflows."""
+    return await _add(
+        connection,
+        [
+            _row(WakeupKind.SIGNAL, one.workflow_id, one.work_process_id, one.signal, json_object(one.content))
+            for one in new
+        ],
+    )
 
 
 async def add_cancel(connection: Connection, workflow_id: str, work_process_id: int, reason: str) -> Wakeup:
     """Cancel a workflow natively, so that its run ends CANCELED."""
-    return await _add(connection, WakeupKind.CANCEL, workflow_id, work_process_id, None, {"reason": reason})
+    row = _row(WakeupKind.CANCEL, workflow_id, work_process_id, None, {"reason": reason})
+    return (await _add(connection, [row]))[0]
 
 
-async def _add(
-    connection: Connection,
-    kind: WakeupKind,
-    workflow_id: str,
-    work_process_id: int,
-    signal: str | None,
-    payload: dict[str, Any],
-) -> Wakeup:
-    row_id = await connection.scalar(
-        insert(wakeups)
-        .values(kind=kind, workflow_id=workflow_id, work_process_id=work_process_id, signal=signal, payload=payload)
-        .returning(wakeups.c.id)
-    )
-    assert row_id is not None
-    return Wakeup(row_id, kind, workflow_id, work_process_id, signal, payload)
+def _row(
+    kind: WakeupKind, workflow_id: str, work_process_id: int, signal: str | None, payload: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "workflow_id": workflow_id,
+        "work_process_id": work_process_id,
+        "signal": signal,
+        "payload": payload,
+    }
+
+
+async def _add(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Wakeup]:
+    if not rows:
+        return []
+    ids = await connection.execute(insert(wakeups).returning(wakeups.c.id, sort_by_parameter_order=True), list(rows))
+    return [Wakeup(id=row_id, **row) for row_id, row in zip(ids.scalars(), rows, strict=True)]
 
 
 async def left_over(connection: Connection, *, older_than: timedelta, limit: int = 500) -> list[Wakeup]:

@@ -209,6 +209,8 @@ class WorkProcess:
             if workflow.time() >= deadline:
                 return False
             again = await self._reserve_agents()
+            if again.ready:
+                return True
             if again.outcome is not Outcome.DONE:
                 return False  # put back in line, or superseded: the requeue finds out which
 

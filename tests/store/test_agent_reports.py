@@ -241,9 +241,17 @@ async def test_a_whole_drive_in_one_batch_keeps_its_order(world: World) -> None:
 async def test_the_first_report_of_an_unconfirmed_dispatch_wakes(world: World) -> None:
     agent_id, uuid = await world.agent()
     mission = await world.mission(agent_id)
-    id_ = await world.assignment(mission, agent_id, "to_dispatch", dispatched_at=None)
+    long_ago = utc_now() - timedelta(seconds=5)
+    id_ = await world.assignment(mission, agent_id, "to_dispatch", dispatched_at=None, intent_at=long_ago)
     first = await world.apply(state(uuid, "busy", said(id_, "executing")))
     assert signals(first) == [("assignment_started", {"assignment_id": id_})]
+    assert signals(await world.apply(state(uuid, "busy", said(id_, "executing")))) == []
+
+
+async def test_a_first_report_of_a_quick_agent_wakes_nobody(world: World) -> None:
+    agent_id, uuid = await world.agent()
+    mission = await world.mission(agent_id)
+    id_ = await world.assignment(mission, agent_id, "to_dispatch", dispatched_at=None)
     assert signals(await world.apply(state(uuid, "busy", said(id_, "executing")))) == []
 
 
