@@ -53,14 +53,15 @@ async def demo(settings: Settings, console: Console) -> int:
             ended = asyncio.ensure_future(running.ended())
             try:
                 await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
-                if work.done():
-                    return work.result()
-                raise ended.result()
+                if not work.done():
+                    raise ended.result()
+                missions, problems = work.result()
             finally:
                 # Also after a Ctrl-C: the crew stops before the servers do.
                 for task in (work, ended):
                     task.cancel()
                 await asyncio.gather(work, ended, return_exceptions=True)
+        return _report(missions, problems, folder, console)
     except FolderInUse as error:
         console.print(f"Another demo runs on this data folder (pid {error.pid}).", style="red")
     except CannotRun as error:
@@ -72,7 +73,10 @@ async def demo(settings: Settings, console: Console) -> int:
     return 1
 
 
-async def _with_crew(settings: Settings, running: Muster, folder: Path, console: Console) -> int:
+async def _with_crew(
+    settings: Settings, running: Muster, folder: Path, console: Console
+) -> tuple[list[Mission], list[str]]:
+    """Run the missions; returns them, and what speaks against a pass."""
     # The Temporal client reads its address from the environment.
     os.environ.update(running.addresses.environment())
     if running.stack is not None:
@@ -105,15 +109,7 @@ async def _with_crew(settings: Settings, running: Muster, folder: Path, console:
             ) from None
         finally:
             await crew.stop()
-    console.print(_table(watch.missions))
-    if not problems:
-        console.print("[green]Passed.[/green] The agents' own logs, the API and the Temporal runs agree.")
-        return 0
-    console.print("[red]Failed.[/red]")
-    for problem in problems:
-        console.print(f"- {problem}", markup=False, soft_wrap=True)
-    console.print(f"Logs: {folder}, {folder.parent / 'logs'}", soft_wrap=True)
-    return 1
+    return watch.missions, problems
 
 
 async def _missions(watch: Watch, crew: Crew, api: httpx.AsyncClient) -> list[Intended]:
@@ -215,6 +211,19 @@ async def _evidence(watch: Watch, crew: Crew) -> Evidence:
         agents=await crew.agents(),
         runs=runs,
     )
+
+
+def _report(missions: list[Mission], problems: list[str], folder: Path, console: Console) -> int:
+    """Show table and verdict; returns the exit code."""
+    console.print(_table(missions))
+    if not problems:
+        console.print("[green]Passed.[/green] The agents' own logs, the API and the Temporal runs agree.")
+        return 0
+    console.print("[red]Failed.[/red]")
+    for problem in problems:
+        console.print(f"- {problem}", markup=False, soft_wrap=True)
+    console.print(f"Logs: {folder}, {folder.parent / 'logs'}", soft_wrap=True)
+    return 1
 
 
 def _table(missions: list[Mission]) -> Table:

@@ -201,15 +201,17 @@ class AssignmentsDispatched(Contract):
 
 
 class CheckAssignments(Contract):
-    """Read the reports of these assignments from the store."""
+    """Read the reports of these assignments from the store; and whose agent has been silent for `silence` seconds."""
 
     assignment_ids: list[int]
+    silence: float | None = None
 
 
 class AssignmentsChecked(Contract):
-    """Status by assignment id (as text: JSON keys are)."""
+    """Status by assignment id (as text: JSON keys are); `silent`: of these, what to say of a silent agent."""
 
     statuses: dict[str, str]
+    silent: dict[str, str] = Field(default_factory=dict)
 
 
 class ResendAssignment(ActivityInput):

@@ -19,7 +19,7 @@ def resolve_dependencies(steps: Sequence[GraphStep]) -> dict[str, tuple[str, ...
     """Name the steps that each step waits for.
 
     Explicit dependencies decide; a step without that key waits for all steps of the next lower `request_order`;
-    an empty list, or neither key, starts at once. Raises InvalidInput for double names, unknown dependencies and cycles.
+    an empty list, or neither key, starts at once. Raises InvalidInput for double names, unknown steps and cycles.
     """
     names = [step.name for step in steps]
     for name in names:

@@ -17,6 +17,9 @@ class MissionOptions(BaseModel):
     max_wait: float | None = Field(None, gt=0, description="longest wait for agents, then the mission fails")
     mission_timeout: float | None = Field(None, gt=0, description="from dispatch to the end")
     assignment_timeout: float | None = Field(None, gt=0, description="from dispatch of one to its last report")
+    agent_silence: float | None = Field(
+        None, gt=0, description="an agent with an assignment that says nothing this long raises attention"
+    )
     assignment_start_timeout: float = Field(
         30.0,
         gt=0,

@@ -1,0 +1,160 @@
+"""Send a step's assignments group by group, and await their agents; a durable wait that holds no worker slot."""
+
+from collections.abc import Callable
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from missions.contracts import (
+        Activity,
+        AssignmentsChecked,
+        AssignmentsDispatched,
+        CheckAssignments,
+        DispatchAssignments,
+        Outcome,
+        RaiseAttention,
+        ResendAssignment,
+        StepPlan,
+    )
+    from missions.errors import Failure, FailureCode
+    from missions.statuses import AssignmentStatus, UnconfirmedStart
+    from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_SUCCEEDED
+
+from workflows.mission import Failed, Mission, Stop
+from workflows.options import WITH_HEARTBEAT
+
+
+async def execute(mission: Mission, plan: StepPlan) -> None:
+    """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
+    group, groups = 0, 1
+    while group < groups:
+        mission.check()
+        sent = await mission.act(
+            Activity.DISPATCH_ASSIGNMENTS,
+            DispatchAssignments(
+                **mission.call(), service_request_id=plan.service_request_id, step=plan.step, group=group
+            ),
+            AssignmentsDispatched,
+            f"send group {group + 1} of step {plan.step}",
+            WITH_HEARTBEAT,
+        )
+        if sent.outcome is Outcome.SUPERSEDED:
+            raise Stop
+        if sent.failure is not None:
+            raise Failed(sent.failure)
+        groups = sent.groups
+        if sent.sent:
+            mission.board.step(plan.step, f"group {group + 1} of {groups} at {sent.agents}")
+            mission.show_executing()
+            await _await_group(mission, plan, sent)
+        group += 1
+
+
+async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispatched) -> None:
+    for key, status in sent.ended.items():
+        mission.ended.setdefault(int(key), status)
+    await _settle_unconfirmed(mission, sent.unconfirmed)
+
+    def settled() -> bool:
+        return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
+
+    waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
+    if not await _until_settled(mission, settled, sent.sent, waiting):
+        late = next(key for key in sent.sent if key not in mission.ended)
+        raise Failed(
+            Failure(
+                code=FailureCode.ASSIGNMENT_TIMEOUT,
+                text=f"assignment {late} did not end within {mission.start.options.assignment_timeout:g} s",
+                assignment_id=late,
+            )
+        )
+    failed = _failed_of(mission, sent.sent)
+    if failed is not None:
+        raise Failed(
+            Failure(
+                code=FailureCode.ASSIGNMENT_FAILED,
+                text=f"assignment {failed} ended as {mission.ended[failed]!r}",
+                assignment_id=failed,
+            )
+        )
+
+
+async def _until_settled(mission: Mission, settled: Callable[[], bool], ids: list[int], waiting: str) -> bool:
+    """Wait for a group's reports; False at its time-out. Agents' silence raises attention meanwhile."""
+    limit, silence = mission.start.options.assignment_timeout, mission.start.options.agent_silence
+    deadline = None if limit is None else workflow.time() + limit
+    while True:
+        left = None if deadline is None else max(0.0, deadline - workflow.time())
+        pauses = [pause for pause in (left, silence) if pause is not None]
+        if await mission.until(settled, timeout=min(pauses, default=None), waiting=waiting):
+            return True
+        checked = await _look_up(mission, [key for key in ids if key not in mission.ended], silence)
+        if settled():
+            return True
+        if deadline is not None and workflow.time() >= deadline:
+            return False
+        for key, text in checked.silent.items():
+            await _raise_attention(mission, "agent_silent", f"{text}; it has assignment {key}", int(key))
+
+
+def _failed_of(mission: Mission, ids: list[int]) -> int | None:
+    return next((key for key in ids if mission.ended.get(key, "succeeded") not in ASSIGNMENT_SUCCEEDED), None)
+
+
+async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
+    """Assignments that may or may not have reached their agents: the agent's report decides."""
+
+    def silent() -> list[int]:
+        return [key for key in ids if key not in mission.ended and key not in mission.reported]
+
+    options = mission.start.options
+    if await mission.until(
+        lambda: not silent(),
+        timeout=options.assignment_start_timeout,
+        waiting=f"a sign of assignments {ids}, whose sending has an unknown outcome",
+    ):
+        return
+    found = (await _look_up(mission, silent())).statuses
+    for key in [key for key in silent() if found.get(str(key)) == AssignmentStatus.TO_DISPATCH]:
+        if options.unconfirmed_start is UnconfirmedStart.FAIL:
+            raise Failed(
+                Failure(
+                    code=FailureCode.ASSIGNMENT_NOT_STARTED,
+                    text=f"assignment {key} may not have reached its agent, which said nothing of it",
+                    assignment_id=key,
+                )
+            )
+        if options.unconfirmed_start is UnconfirmedStart.RESEND:
+            await mission.act(
+                Activity.RESEND_ASSIGNMENT,
+                ResendAssignment(**mission.call(), assignment_id=key),
+                None,
+                f"re-send assignment {key}",
+            )
+        else:
+            await _raise_attention(
+                mission,
+                "assignment_unconfirmed",
+                f"assignment {key} may not have reached its agent, which has said nothing of it for"
+                f" {options.assignment_start_timeout:g} s; look at the agent, cancel the mission if need be",
+                key,
+            )
+
+
+async def _look_up(mission: Mission, ids: list[int], silence: float | None = None) -> AssignmentsChecked:
+    """Read what the store knows: a net below the signals."""
+    checked = await mission.act(
+        Activity.CHECK_ASSIGNMENTS,
+        CheckAssignments(assignment_ids=ids, silence=silence),
+        AssignmentsChecked,
+        f"look for reports on {len(ids)} assignments",
+    )
+    for key, status in checked.statuses.items():
+        if status in ASSIGNMENT_ENDED:
+            mission.ended.setdefault(int(key), status)
+    return checked
+
+
+async def _raise_attention(mission: Mission, code: str, text: str, assignment_id: int) -> None:
+    call = RaiseAttention(**mission.call(), code=code, text=text, assignment_id=assignment_id)
+    await mission.act(Activity.RAISE_ATTENTION, call, None, f"raise attention: {code}")

@@ -1,0 +1,119 @@
+"""The ways in which a mission ends: it succeeds, it fails, it is canceled. Release never overtakes cancel."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from missions.contracts import (
+        Activity,
+        CancelRequest,
+        FinishMission,
+        MissionFinished,
+        MissionStopped,
+        Outcome,
+        RequestNativeCancel,
+        ResendCancels,
+        StopMission,
+    )
+    from missions.errors import Failure
+    from missions.statuses import WorkProcessStatus
+
+from workflows.mission import Mission, Stop
+from workflows.search_attributes import MISSION_STATUS
+
+
+async def succeed(mission: Mission) -> WorkProcessStatus:
+    """Release the agents; raises Stop if a cancel came first."""
+    mission.check()
+    finished = await mission.act(
+        Activity.FINISH_MISSION,
+        FinishMission(**mission.call(), status=WorkProcessStatus.SUCCEEDED),
+        MissionFinished,
+        "release agents, succeed",
+    )
+    if finished.outcome is Outcome.SUPERSEDED:
+        raise Stop
+    mission.show_end(WorkProcessStatus.SUCCEEDED)
+    return WorkProcessStatus.SUCCEEDED
+
+
+async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
+    """Stop what runs, release the agents; a cancel that came first wins."""
+    mission.failure = failure
+    stopped = await mission.act(
+        Activity.STOP_MISSION, StopMission(**mission.call(), failure=failure), MissionStopped, "stop what runs"
+    )
+    if stopped.outcome is Outcome.SUPERSEDED:
+        return await stop_canceled(mission)
+    unconfirmed = await _await_confirmations(mission, stopped.awaited)
+    finished = await mission.act(
+        Activity.FINISH_MISSION,
+        FinishMission(**mission.call(), status=WorkProcessStatus.FAILED, failure=failure, unconfirmed=unconfirmed),
+        MissionFinished,
+        "release agents, fail",
+    )
+    if finished.outcome is Outcome.SUPERSEDED:
+        return await stop_canceled(mission)
+    mission.show_end(WorkProcessStatus.FAILED)
+    return WorkProcessStatus.FAILED
+
+
+async def stop_canceled(mission: Mission) -> WorkProcessStatus:
+    """The cancel path. Without a request of its own it found the mission's row `canceling`."""
+    mission.cancel = mission.cancel or CancelRequest()
+    mission.board.status(WorkProcessStatus.CANCELING)
+    workflow.upsert_search_attributes([MISSION_STATUS.value_set(WorkProcessStatus.CANCELING)])
+    stopped = await mission.act(
+        Activity.STOP_MISSION, StopMission(**mission.call(), cancel=mission.cancel), MissionStopped, "stop what runs"
+    )
+    unconfirmed = await _await_confirmations(mission, stopped.awaited)
+    await mission.act(
+        Activity.FINISH_MISSION,
+        FinishMission(**mission.call(), status=WorkProcessStatus.CANCELED, unconfirmed=unconfirmed),
+        MissionFinished,
+        "release agents, end canceled",
+    )
+    mission.show_end(WorkProcessStatus.CANCELED)
+    return WorkProcessStatus.CANCELED
+
+
+async def _await_confirmations(mission: Mission, awaited: list[int]) -> list[int]:
+    """Wait for the agents to confirm that they stopped, asking again; returns what was never confirmed."""
+
+    def unconfirmed() -> list[int]:
+        return [key for key in awaited if key not in mission.ended]
+
+    for attempt in range(1, mission.start.cancel_attempts + 1):
+        try:
+            await workflow.wait_condition(
+                lambda: not unconfirmed(),
+                timeout=mission.start.cancel_resend_interval,
+                timeout_summary=f"until {len(unconfirmed())} agents confirm the cancel",
+            )
+            return []
+        except TimeoutError:
+            if attempt < mission.start.cancel_attempts:
+                stopped = await mission.act(
+                    Activity.RESEND_CANCELS,
+                    ResendCancels(work_process_id=mission.start.work_process_id, assignment_ids=unconfirmed()),
+                    MissionStopped,
+                    "ask the agents again to cancel",
+                )
+                awaited = stopped.awaited
+    return unconfirmed()
+
+
+async def end_canceled(mission: Mission) -> None:
+    """End the run CANCELED, which only a native cancel can: ask for one if none came."""
+    reason = mission.cancel.reason if mission.cancel else ""
+    if not mission.native_cancel:
+        try:
+            await mission.act(
+                Activity.REQUEST_NATIVE_CANCEL, RequestNativeCancel(reason=reason), None, "end this run as canceled"
+            )
+            await workflow.wait_condition(lambda: False)
+        except (asyncio.CancelledError, ActivityError):
+            pass
+    raise asyncio.CancelledError(reason)

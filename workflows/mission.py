@@ -1,0 +1,108 @@
+"""What the parts of a mission's workflow share: what the mission was told, and how it acts and waits."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import BaseModel
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from missions.contracts import Activity, CancelRequest, WorkProcessStart
+    from missions.errors import Failure
+    from missions.statuses import WorkProcessStatus
+
+from workflows.board import Board
+from workflows.options import SHORT, ActivityOptions
+from workflows.search_attributes import MISSION_STATUS
+
+Result = TypeVar("Result")
+
+# An activity may write up to three status changes; each has a number of its own, for idempotency.
+_TRANSITIONS_PER_ACTIVITY = 3
+
+
+class Stop(Exception):
+    """The mission is being stopped: leave what you do."""
+
+
+class Failed(Exception):
+    """The mission fails."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
+
+
+class Mission:
+    """One mission's state in its workflow. Signals only write to it; waits look at it."""
+
+    def __init__(self, start: WorkProcessStart) -> None:
+        self.start = start
+        self.board = Board([step.step for step in start.steps])
+        self.granted = False
+        self.ready_round = 0
+        self.ended: dict[int, str] = {}
+        """The agents' last word, by assignment."""
+        self.reported: set[int] = set()
+        """Assignments of unknown outcome that their agents do have."""
+        self.failure: Failure | None = None
+        self.cancel: CancelRequest | None = None
+        self.native_cancel = False
+        self._executing = False
+        self._activities_called = 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether everything that runs shall come to its end."""
+        return self.cancel is not None or self.failure is not None
+
+    def check(self) -> None:
+        """Raise Stop if the mission is being stopped."""
+        if self.stopping:
+            raise Stop
+
+    async def until(self, condition: Callable[[], bool], *, timeout: float | None = None, waiting: str = "") -> bool:
+        """Wait; False when `timeout` seconds are over. Raises Stop as soon as the mission is being stopped."""
+        try:
+            await workflow.wait_condition(
+                lambda: self.stopping or condition(), timeout=timeout, timeout_summary=waiting[:200] or None
+            )
+        except TimeoutError:
+            return False
+        self.check()
+        return True
+
+    def call(self) -> dict[str, int]:
+        """The fields that every activity of the mission gets, with fresh numbers for its status changes."""
+        self._activities_called += 1
+        return {
+            "work_process_id": self.start.work_process_id,
+            "attempt": self.start.attempt,
+            "transition": self._activities_called * _TRANSITIONS_PER_ACTIVITY,
+        }
+
+    async def act(
+        self,
+        name: Activity,
+        call: BaseModel,
+        result: type[Result] | None,
+        summary: str,
+        options: ActivityOptions = SHORT,
+    ) -> Result:
+        """Call one of the mission's own activities."""
+        answer: Result = await workflow.execute_activity(
+            name, call, result_type=result, summary=summary[:200], **options
+        )
+        return answer
+
+    def show_executing(self) -> None:
+        """Agents are at work."""
+        self.board.status(WorkProcessStatus.EXECUTING)
+        if not self._executing:
+            self._executing = True
+            workflow.upsert_search_attributes([MISSION_STATUS.value_set(WorkProcessStatus.EXECUTING)])
+
+    def show_end(self, status: WorkProcessStatus) -> None:
+        """The mission has its last status."""
+        self.board.status(status)
+        workflow.upsert_search_attributes([MISSION_STATUS.value_set(status)])
