@@ -55,13 +55,13 @@ class Reservations:
                     principal=MUSTER,
                     source=EventSource.MISSION_WORKER,
                     transition=call.transition,
+                    values={"run_id": activity.info().workflow_run_id},
                 )
-            known = await find_request(connection, work_process.id, call.attempt)
-            request = await enqueue(connection, work_process)
+            request, new = await enqueue(connection, work_process)
             if request.status == "waiting":
                 granted = await try_grant(connection, work_process, request)
                 if granted is None:
-                    return await self._waiting(connection, work_process, first=known is None)
+                    return await self._waiting(connection, work_process, first=new)
                 request = granted
             to_tell = await _mark_reserve_sent(connection, work_process.id)
         return await self._tell(call, work_process, request, to_tell)

@@ -18,7 +18,7 @@ from activities.parts import Parts
 from missions import task_events
 from missions.contracts import Outcome, RunStep, StepRan
 from missions.errors import Failure, FailureCode, InvalidInput, MissionError
-from missions.events import EventSource, utc_now
+from missions.events import EventSource, NewEvent, utc_now
 from missions.principals import MUSTER
 from missions.statuses import ServiceRequestStatus, WorkProcessStatus
 from missions.transitions import SERVICE_REQUEST_ENDED
@@ -116,7 +116,8 @@ class _StepRun:
 
     async def _calculating(self, connection: Connection, work_process: LockedWorkProcess) -> None:
         now = utc_now()
-        also, values = [], {}
+        also: list[NewEvent] = []
+        values: dict[str, Any] = {"run_id": activity.info().workflow_run_id}
         if work_process.started_at is None:  # no agents were reserved, so the attempt starts here
             values["started_at"] = now
             also.append(

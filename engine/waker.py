@@ -7,9 +7,9 @@ So neither the API nor the intake of agents' messages ever waits for Temporal.
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import update
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -23,7 +23,6 @@ from missions.statuses import WorkProcessStatus
 from settings import Settings
 from store import wakeups
 from store.database import Database
-from store.tables import work_processes
 from store.wakeups import Wakeup, WakeupKind
 
 logger = logging.getLogger(__name__)
@@ -67,14 +66,7 @@ class EngineWaker:
         failed = [(wakeup.id, outcome.error) for wakeup, outcome in zip(batch, outcomes, strict=True) if outcome.error]
         if not done and not failed:
             return 0
-        async with self._database.transaction() as connection:
-            for wakeup, outcome in zip(batch, outcomes, strict=True):
-                if outcome.run_id is not None:
-                    await connection.execute(
-                        update(work_processes)
-                        .where(work_processes.c.id == wakeup.work_process_id)
-                        .values(run_id=outcome.run_id)
-                    )
+        async with self._database.statement() as connection:
             for wakeup_id, error in failed:
                 await wakeups.undeliverable(connection, wakeup_id, error)
             await wakeups.delivered(connection, done)
@@ -83,7 +75,8 @@ class EngineWaker:
     async def _deliver_one(self, wakeup: Wakeup) -> "_Outcome":
         try:
             if wakeup.kind is WakeupKind.START:
-                return _Outcome(delivered=True, run_id=await self._start(wakeup))
+                await self._start(wakeup)
+                return _Outcome(delivered=True)
             handle = self._client.get_workflow_handle(wakeup.workflow_id)
             if wakeup.kind is WakeupKind.SIGNAL:
                 assert wakeup.signal is not None
@@ -102,9 +95,9 @@ class EngineWaker:
             return _Outcome()
         return _Outcome(delivered=True)
 
-    async def _start(self, wakeup: Wakeup) -> str | None:
+    async def _start(self, wakeup: Wakeup) -> None:
         start = WorkProcessStart.model_validate(wakeup.payload)
-        handle = await self._client.start_workflow(
+        await self._client.start_workflow(
             WORK_PROCESS,
             start,
             id=wakeup.workflow_id,
@@ -118,16 +111,12 @@ class EngineWaker:
             static_details=_details(start),
             rpc_timeout=_RPC_TIMEOUT,
         )
-        return handle.first_execution_run_id
 
 
+@dataclass(frozen=True)
 class _Outcome:
-    __slots__ = ("delivered", "error", "run_id")
-
-    def __init__(self, *, delivered: bool = False, error: str = "", run_id: str | None = None) -> None:
-        self.delivered = delivered
-        self.error = error
-        self.run_id = run_id
+    delivered: bool = False
+    error: str = ""
 
 
 def _summary(start: WorkProcessStart) -> str:

@@ -4,7 +4,8 @@
     REGISTRATION_TOKEN=0000-0000-0000-0000-0000 python agent.py --uuid truck-1 --yard demo
 
 It checks in with the registration token, is reserved by missions, drives its assignments one after the other, stops
-when one is cancelled, and is free again after its release. An assignment reads
+when one is cancelled, and is free again after its release; when it is stopped itself (SIGTERM), it says what it gives
+up. An assignment reads
 `{"task": "drive to the ramp", "to": {"x": 20, "y": 5}, "seconds": 1}`. What it hears and says goes to a log, one JSON
 object a line.
 
@@ -74,10 +75,14 @@ class Truck:
         self.say()
         self.tick()
 
-    def check_out(self) -> None:
-        """Leave the yard, so that no mission waits for a truck that is gone."""
+    def leave(self) -> None:
+        """Give up what is not done, so that its mission hears of it, and leave the yard if no mission needs us."""
+        given_up, self.drives = self.drives, []
         with contextlib.suppress(Exception):
-            self.client.checkout()
+            for drive in given_up:
+                self.say(drive.id, ASSIGNMENT_STATUS.ABORTED)
+            if self.mission is None:
+                self.client.checkout()
             self.client.close_connection()
 
     # --- what it hears
@@ -182,7 +187,7 @@ def main() -> None:
     try:
         truck.run()
     finally:
-        truck.check_out()
+        truck.leave()
 
 
 if __name__ == "__main__":

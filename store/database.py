@@ -28,6 +28,10 @@ def _passes(error: BaseException) -> bool:
     return str(getattr(cause, "sqlstate", None) or "").startswith(_PASSING)
 
 
+def _unavailable(error: Exception) -> PartUnavailable:
+    return PartUnavailable("PostgreSQL", str(error).split("\n")[0])
+
+
 class Database:
     """Transactions on PostgreSQL; raises PartUnavailable where the server cannot be reached."""
 
@@ -43,6 +47,7 @@ class Database:
             pool_pre_ping=False,
             connect_args={"timeout": settings.database_pool_timeout},
         )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -53,7 +58,18 @@ class Database:
         except (OSError, PoolTimeout, DBAPIError, asyncpg.PostgresError) as error:
             if not _passes(error):
                 raise
-            raise PartUnavailable("PostgreSQL", str(error).split("\n")[0]) from error
+            raise _unavailable(error) from error
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[Connection]:
+        """For a single statement, or reads that need not agree: each commits by itself, which saves two round trips."""
+        try:
+            async with self._autocommit.connect() as connection:
+                yield connection
+        except (OSError, PoolTimeout, DBAPIError, asyncpg.PostgresError) as error:
+            if not _passes(error):
+                raise
+            raise _unavailable(error) from error
 
     async def close(self) -> None:
         """Give all connections back."""

@@ -23,17 +23,19 @@ async def append_for_mission(
     *,
     attempt: int | None = None,
     transition: int | None = None,
+    values: dict[str, Any] | None = None,
 ) -> None:
     """Append events of one mission; takes the lock of its row, which numbers them 1, 2, 3 … without gaps.
 
-    `transition` numbers the first of them, so that a retried activity cannot write it twice.
+    `transition` numbers the first of them, so that a retried activity cannot write it twice; `values` are written to
+    the mission's row in the same statement.
     """
     if not new:
         return
     count = await connection.scalar(
         update(work_processes)
         .where(work_processes.c.id == work_process_id)
-        .values(event_count=work_processes.c.event_count + len(new))
+        .values(event_count=work_processes.c.event_count + len(new), **(values or {}))
         .returning(work_processes.c.event_count)
     )
     assert count is not None, f"work process {work_process_id} does not exist"

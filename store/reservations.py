@@ -65,12 +65,12 @@ async def lock_agents(connection: Connection, agent_ids: Collection[int]) -> Non
     )
 
 
-async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> Request:
-    """Put a locked mission's request in line; its agents get locked. Idempotent for one attempt."""
+async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tuple[Request, bool]:
+    """Put a locked mission's request in line, or find it there; its agents get locked. And whether it is new."""
     await lock_agents(connection, work_process.agent_ids)
     known = await find_request(connection, work_process.id, work_process.attempt)
     if known is not None:
-        return known
+        return known, False
     now = utc_now()
     key = score_key(work_process.priority, now)
     request_id = await connection.scalar(
@@ -96,7 +96,7 @@ async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> Re
         ),
         {"request": request_id, "key": key, "agents": work_process.agent_ids},
     )
-    return Request(request_id, "waiting", 0, now)
+    return Request(request_id, "waiting", 0, now), True
 
 
 async def try_grant(connection: Connection, work_process: LockedWorkProcess, request: Request) -> Request | None:
@@ -143,11 +143,6 @@ async def try_grant(connection: Connection, work_process: LockedWorkProcess, req
         ],
     )
     if request.round == 0:
-        await connection.execute(
-            update(work_processes)
-            .where(work_processes.c.id == work_process.id)
-            .values(started_at=func.coalesce(work_processes.c.started_at, now))
-        )
         await events.append_for_mission(
             connection,
             work_process.id,
@@ -162,6 +157,7 @@ async def try_grant(connection: Connection, work_process: LockedWorkProcess, req
                 )
             ],
             attempt=work_process.attempt,
+            values={"started_at": func.coalesce(work_processes.c.started_at, now)},
         )
     return Request(request.id, "granted", request.round + 1, request.enqueued_at)
 

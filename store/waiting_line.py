@@ -26,7 +26,7 @@ async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[
         return []
     touched = set(agent_ids) | await _refresh_availability(database, agent_ids)
     granted = []
-    async with database.transaction() as connection:
+    async with database.statement() as connection:
         heads = await _heads(connection, touched)
     for work_process_id, attempt in heads:
         wakeup = await _grant_waiting(database, work_process_id, attempt)
@@ -50,10 +50,11 @@ async def _refresh_availability(database: Database, agent_ids: Collection[int]) 
         WHERE mine.agent_id = ANY(:ids)
         """
     )
-    async with database.transaction() as connection:
+    async with database.statement() as connection:
         changed = list((await connection.execute(changed_sql, {"ids": list(agent_ids)})).scalars())
-        if not changed:
-            return set()
+    if not changed:
+        return set()
+    async with database.transaction() as connection:
         await lock_agents(connection, changed)
         await connection.execute(
             text(f"UPDATE agents SET available = ({_AVAILABLE}) WHERE id = ANY(:ids)"), {"ids": changed}

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from missions.errors import MusterError, NotFound
 from missions.events import EventType, NewEvent
@@ -121,11 +121,6 @@ async def change(
         if transition is not None and await _written(connection, work_process, transition):
             return Change.REPEATED
         raise IllegalTransition(f"work process {work_process.id} is {work_process.status!r}: {to!r} may not follow")
-    await connection.execute(
-        update(work_processes)
-        .where(work_processes.c.id == work_process.id)
-        .values(status=to, version=work_processes.c.version + 1, modified_at=func.now(), **(values or {}))
-    )
     changed = NewEvent(
         type=EventType.WORK_PROCESS_STATUS_CHANGED,
         source=source,
@@ -134,7 +129,12 @@ async def change(
         severity=severity,
     )
     await events.append_for_mission(
-        connection, work_process.id, [changed, *also], attempt=work_process.attempt, transition=transition
+        connection,
+        work_process.id,
+        [changed, *also],
+        attempt=work_process.attempt,
+        transition=transition,
+        values={"status": to, "version": work_processes.c.version + 1, "modified_at": func.now(), **(values or {})},
     )
     work_process.status = to
     return Change.WRITTEN

@@ -119,7 +119,7 @@ def wrong_arrows(known: Sources) -> Iterator[str]:
         if module in ROOTS or unit(module) == "examples":
             continue
         for name in sorted(imports(module, known)):
-            if unit(name) not in (*ARROWS, "worker", "examples") or (unit(name) == unit(module) and name not in ROOTS):
+            if unit(name) not in (*ARROWS, "worker", "examples", "benchmarks", "tests") or (unit(name) == unit(module) and name not in ROOTS):
                 continue
             only = ONLY_OF.get((unit(module), unit(name)))
             if unit(name) not in ARROWS[unit(module)] or name in ROOTS:

@@ -1,0 +1,134 @@
+"""Contracts cross deploys: an older side reads what a newer one writes, and the other way round."""
+
+import inspect
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import PydanticUndefined
+
+from missions import contracts
+from missions.contracts import Activity, Contract, Outcome, Signal, json_object
+from missions.errors import Failure, FailureCode
+from missions.recipes import MissionOptions
+from missions.statuses import UnconfirmedStart
+
+CONTRACTS = sorted(
+    (
+        member
+        for _, member in inspect.getmembers(contracts, inspect.isclass)
+        if issubclass(member, Contract) and member is not Contract
+    ),
+    key=lambda contract: contract.__name__,
+)
+
+# Without these a contract has no meaning; whatever is added later needs a default.
+ESSENTIAL = {
+    "ActivityInput": {"work_process_id", "attempt", "transition"},
+    "AgentsGranted": {"attempt"},
+    "AgentsReady": {"attempt", "round"},
+    "AssignmentEnded": {"assignment_id", "status"},
+    "AssignmentStarted": {"assignment_id"},
+    "AssignmentsChecked": {"statuses"},
+    "AssignmentsDispatched": {"outcome"},
+    "CheckAssignments": {"assignment_ids"},
+    "DispatchAssignments": {"service_request_id", "step", "group"},
+    "FinishMission": {"status"},
+    "MissionFinished": {"outcome"},
+    "MissionStopped": {"outcome"},
+    "RaiseAttention": {"code", "text"},
+    "RequestNativeCancel": {"reason"},
+    "RequeueReservation": {"round"},
+    "ResendAssignment": {"assignment_id"},
+    "ResendCancels": {"work_process_id", "assignment_ids"},
+    "Reserved": {"outcome"},
+    "RunStep": {"service_request_id", "step"},
+    "StepPlan": {
+        "service_request_id", "step", "uses", "depends_on", "wait_assignments", "apply_result", "preset",
+    },
+    "StepRan": {"outcome"},
+    "WorkProcessStart": {"work_process_id", "steps"},
+}  # fmt: skip
+
+SAMPLES: dict[str, Any] = {
+    "int": 7, "str": "text", "bool": True, "list[str]": ["a"], "list[int]": [1], "dict[str, str]": {"1": "failed"},
+}  # fmt: skip
+
+
+def sample(model: type[BaseModel]) -> dict[str, Any]:
+    """A JSON object with the essential fields only."""
+    values: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if not field.is_required():
+            continue
+        annotation: Any = field.annotation
+        if annotation is Outcome:
+            values[name] = "done"
+        elif inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+            values[name] = sample(annotation)
+        elif annotation == list[contracts.StepPlan]:
+            values[name] = [sample(contracts.StepPlan)]
+        else:
+            values[name] = SAMPLES[
+                getattr(annotation, "__name__", "")
+                if inspect.isclass(annotation) and not getattr(annotation, "__args__", ())
+                else str(annotation)
+            ]
+    return values
+
+
+def with_news(value: Any) -> Any:
+    """The same JSON as a later version may write it: every object has a field more."""
+    if isinstance(value, dict) and "1" not in value:
+        return {key: with_news(item) for key, item in value.items()} | {"added_later": {"x": [1]}}
+    return [with_news(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_contract_reads_what_a_later_version_writes(contract: type[Contract]) -> None:
+    plain = sample(contract)
+    later = json.dumps(with_news(plain))
+    assert TypeAdapter(contract).validate_json(later) == contract.model_validate(plain)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_only_essential_fields_lack_a_default(contract: type[Contract]) -> None:
+    essential = set().union(*(ESSENTIAL.get(base.__name__, set()) for base in contract.__mro__))
+    required = {name for name, field in contract.model_fields.items() if field.is_required()}
+    assert required <= essential, "runs of the version before it do not send this field: give it a default"
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_contract_survives_the_wire(contract: type[Contract]) -> None:
+    value = contract.model_validate(sample(contract))
+    assert contract.model_validate_json(value.model_dump_json()) == value
+    assert json.loads(json.dumps(json_object(value))) == json_object(value)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_contract_is_frozen_and_its_defaults_are_not_shared(contract: type[Contract]) -> None:
+    assert contract.model_config["frozen"]
+    for field in contract.model_fields.values():
+        assert field.default is PydanticUndefined or not isinstance(field.default, list | dict)
+
+
+def test_failure_inside_an_answer_reads_what_a_later_version_writes() -> None:
+    answer = {"outcome": "failed", "failure": {"code": "internal", "text": "x", "added_later": 1}}
+    assert contracts.StepRan.model_validate(answer).failure == Failure(code=FailureCode.INTERNAL, text="x")
+
+
+def test_mission_options_inside_a_start_read_what_a_later_version_writes() -> None:
+    start = {"work_process_id": 1, "steps": [], "options": {"unconfirmed_start": "resend", "added_later": 1}}
+    options = contracts.WorkProcessStart.model_validate(start).options
+    assert options == MissionOptions(unconfirmed_start=UnconfirmedStart.RESEND)
+
+
+def test_names_are_what_stored_histories_say() -> None:
+    """Renaming one strands the runs that use it."""
+    assert contracts.WORK_PROCESS == "WorkProcess"
+    assert {*Activity} >= {
+        "reserve_agents", "requeue_reservation", "dispatch_assignments", "check_assignments", "resend_assignment",
+        "raise_attention", "stop_mission", "resend_cancels", "finish_mission", "request_native_cancel",
+    }  # fmt: skip
+    assert {*Signal} >= {"agents_granted", "agents_ready", "assignment_ended", "assignment_started", "cancel"}

@@ -1,0 +1,50 @@
+"""In which groups results go out, and every order that is refused."""
+
+import pytest
+
+from missions.dispatch_order import dispatch_groups
+from missions.errors import FailureCode, PlanningFailed
+
+
+@pytest.mark.parametrize(
+    ("count", "order", "groups"),
+    [
+        (0, None, []),
+        (0, [], []),
+        (0, [[]], []),
+        (3, None, [[0, 1, 2]]),
+        (3, [], [[0, 1, 2]]),
+        (3, [[0], [2, 1]], [[0], [2, 1]]),
+        (3, [[2], [1], [0]], [[2], [1], [0]]),
+        (3, [0, [1, 2]], [[0], [1, 2]]),
+        (2, [[0], [], [1]], [[0], [1]]),
+    ],
+)
+def test_groups_go_out_as_ordered(count: int, order: object, groups: list[list[int]]) -> None:
+    assert dispatch_groups(count, order, step="plan") == groups
+
+
+@pytest.mark.parametrize(
+    ("count", "order", "says"),
+    [
+        (2, [[0], [2]], "names index 2, which is out of range"),
+        (2, [[0], [-1]], "names index -1, which is out of range"),
+        (0, [[0]], "names index 0, which is out of range"),
+        (2, [[0, 1], [1]], "names index 1 twice"),
+        (3, [[0], [2]], "leaves out index 1"),
+        (2, "01", "is '01', not a list"),
+        (2, {"0": 1}, "not a list of lists"),
+        (2, [["0"], [1]], "holds '0', which is no index"),
+        (2, [[0.0], [1]], "holds 0.0, which is no index"),
+        (2, [[0], [True]], "holds True, which is no index"),
+        (2, [[0], [[1]]], r"holds \[1\], which is no index"),
+        (2, [[0], None], "holds None, which is no index"),
+    ],
+)
+def test_wrong_order_fails_the_step_naming_it_and_the_index(count: int, order: object, says: str) -> None:
+    with pytest.raises(PlanningFailed, match=says) as refused:
+        dispatch_groups(count, order, step="plan")
+    failure = refused.value.failure
+    assert (failure.code, failure.step) == (FailureCode.PLANNING_FAILED, "plan")
+    assert "'plan'" in failure.text
+    assert f"{count} results" in failure.text

@@ -1,0 +1,77 @@
+"""Who waits for whom in a recipe."""
+
+import pytest
+
+from missions.errors import InvalidInput
+from missions.graph import GraphStep, resolve_dependencies
+
+
+def test_explicit_dependencies_decide() -> None:
+    steps = [GraphStep("a", 1), GraphStep("b", 2, []), GraphStep("c", 1, ["b"])]
+    assert resolve_dependencies(steps) == {"a": (), "b": (), "c": ("b",)}
+
+
+def test_step_without_the_key_waits_for_the_next_lower_request_order() -> None:
+    steps = [GraphStep("a", 1), GraphStep("b", 1), GraphStep("c", 5), GraphStep("d", 9)]
+    assert resolve_dependencies(steps) == {"a": (), "b": (), "c": ("a", "b"), "d": ("c",)}
+
+
+def test_order_in_the_recipe_does_not_matter() -> None:
+    assert resolve_dependencies([GraphStep("late", 2), GraphStep("early", 1)]) == {"late": ("early",), "early": ()}
+
+
+def test_step_with_neither_key_starts_at_once() -> None:
+    assert resolve_dependencies([GraphStep("a", 1), GraphStep("b")]) == {"a": (), "b": ()}
+
+
+def test_step_with_explicit_dependencies_is_still_waited_for_by_its_order() -> None:
+    assert resolve_dependencies([GraphStep("a", 1, []), GraphStep("b", 2)])["b"] == ("a",)
+
+
+def test_dependency_named_twice_counts_once() -> None:
+    assert resolve_dependencies([GraphStep("a"), GraphStep("b", None, ["a", "a"])])["b"] == ("a",)
+
+
+def test_recipe_may_have_no_steps() -> None:
+    assert resolve_dependencies([]) == {}
+
+
+def test_cycle_is_refused_naming_its_steps() -> None:
+    steps = [GraphStep("a", None, ["c"]), GraphStep("b", None, ["a"]), GraphStep("c", None, ["b"]), GraphStep("d")]
+    with pytest.raises(InvalidInput, match="a → c → b → a") as refused:
+        resolve_dependencies(steps)
+    assert refused.value.field == "steps.a.dependencies"
+    assert refused.value.remedy
+
+
+def test_step_that_waits_for_itself_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="a → a"):
+        resolve_dependencies([GraphStep("a", None, ["a"])])
+
+
+def test_cycle_through_request_order_is_found() -> None:
+    with pytest.raises(InvalidInput, match="wait for each other"):
+        resolve_dependencies([GraphStep("a", 1, ["b"]), GraphStep("b", 2)])
+
+
+def test_unknown_dependency_is_refused_naming_it_and_the_known_ones() -> None:
+    with pytest.raises(InvalidInput, match="'b' depends on 'x'") as refused:
+        resolve_dependencies([GraphStep("a"), GraphStep("b", None, ["x"])])
+    assert (refused.value.field, refused.value.value) == ("steps.b.dependencies", "x")
+    assert "a, b" in refused.value.remedy
+
+
+def test_step_name_used_twice_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="'a' is used 2 times"):
+        resolve_dependencies([GraphStep("a"), GraphStep("a")])
+
+
+def test_long_chain_is_resolved() -> None:
+    steps = [GraphStep(f"s{n}", n) for n in range(500)]
+    assert resolve_dependencies(steps)["s499"] == ("s498",)
+
+
+def test_deep_recipe_does_not_exhaust_the_stack() -> None:
+    """Written last to first, so that the walk goes all the way down at once."""
+    steps = [GraphStep(f"s{n}", n) for n in reversed(range(2000))]
+    assert resolve_dependencies(steps)["s1999"] == ("s1998",)

@@ -1,0 +1,46 @@
+"""The order of the waiting line: the static key orders as the growing score does."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from missions.priorities import Priority, score, score_key
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_key_orders_as_the_score_at_any_moment(seed: int) -> None:
+    chance = random.Random(seed)
+    requests = [
+        (chance.choice(list(Priority)), START + timedelta(milliseconds=chance.randrange(5_000_000))) for _ in range(100)
+    ]
+    by_key = sorted(requests, key=lambda request: score_key(*request))
+    for _ in range(5):
+        now = START + timedelta(seconds=chance.uniform(5_000, 500_000))
+        scores = [score(*request, now) for request in by_key]
+        # A millisecond's score is 1.7e-5: far above what floats lose here.
+        assert all(first >= second - 1e-9 for first, second in zip(scores, scores[1:], strict=False))
+
+
+def test_one_point_of_priority_is_worth_a_minute_of_waiting() -> None:
+    assert score(20, START, START + timedelta(minutes=10)) == 30
+    assert score_key(30, START + timedelta(minutes=10)) == score_key(20, START)
+
+
+def test_low_overtakes_critical_after_half_an_hour() -> None:
+    low = score_key(Priority.LOW, START)
+    assert low > score_key(Priority.CRITICAL, START + timedelta(minutes=29))
+    assert low < score_key(Priority.CRITICAL, START + timedelta(minutes=31))
+
+
+@pytest.mark.parametrize("value", ["HIGH", "high", "30", 30])
+def test_priority_is_read_from_name_or_number(value: str | int) -> None:
+    assert Priority.read(value) is Priority.HIGH
+
+
+@pytest.mark.parametrize("value", ["urgent", "", "35", 0, -10, "²"])
+def test_other_priority_is_refused_naming_the_four(value: str | int) -> None:
+    with pytest.raises(ValueError, match=r"LOW \(10\), NORMAL \(20\), HIGH \(30\), CRITICAL \(40\)"):
+        Priority.read(value)
