@@ -76,8 +76,7 @@ class Settings(BaseSettings):
     max_response_bytes: int = Field(64 * 1024 * 1024, gt=0, description="largest answer of a service")
 
     # Workers
-    task_queue: str = "muster"
-    step_task_queue: str = Field("muster-steps", description="long activities: services called and polled")
+    task_queue: str = Field("muster", description="first part of the task queues' names; the installation's id follows")
     max_concurrent_activities: int = Field(40, ge=1, description="at most 3 × the database pool")
     max_concurrent_steps: int = Field(200, ge=1)
     max_cached_workflows: int = Field(2000, ge=1)

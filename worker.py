@@ -15,6 +15,7 @@ from enum import StrEnum
 import httpx
 import uvloop
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -28,6 +29,7 @@ from fleet.bus import Bus
 from fleet.downlink import Downlink
 from fleet.roles import Intake
 from fleet.signing import Signer
+from missions.contracts import TaskQueues
 from missions.errors import PartUnavailable
 from settings import Settings
 from store.database import Database
@@ -65,16 +67,16 @@ class Role(StrEnum):
 @contextlib.asynccontextmanager
 async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> AsyncIterator[None]:
     """A worker with these roles, stopped gracefully at the end: what is in hand is finished."""
-    await upgrade(settings)
+    queues = TaskQueues.of(settings.task_queue, await upgrade(settings))
     client = await connect()
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings)
         stack.push_async_callback(database.close)
-        waker = EngineWaker(client, database, settings)
+        waker = EngineWaker(client, database)
         stack.push_async_callback(waker.close)
         if Role.MISSIONS in roles:
             await ensure_registered(client)
-            await stack.enter_async_context(_missions(settings, client, database, waker))
+            await stack.enter_async_context(_missions(settings, client, queues, database, waker))
         if Role.INTAKE in roles:
             intake = Intake(settings, database, waker)
             await intake.start()
@@ -87,7 +89,9 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
 
 
 @contextlib.asynccontextmanager
-async def _missions(settings: Settings, client: Client, database: Database, waker: EngineWaker) -> AsyncIterator[None]:
+async def _missions(
+    settings: Settings, client: Client, queues: TaskQueues, database: Database, waker: EngineWaker
+) -> AsyncIterator[None]:
     bus = Bus(settings, "downlink")
     await bus.connect()
     limits = httpx.Limits(max_connections=settings.max_concurrent_steps, max_keepalive_connections=20)
@@ -98,7 +102,7 @@ async def _missions(settings: Settings, client: Client, database: Database, wake
         throttle = timedelta(seconds=2)
         missions = Worker(
             client,
-            task_queue=settings.task_queue,
+            task_queue=queues.missions,
             workflows=WORKFLOWS,
             activities=mission_activities(parts),
             workflow_runner=RUNNER,
@@ -111,7 +115,7 @@ async def _missions(settings: Settings, client: Client, database: Database, wake
         )
         steps = Worker(
             client,
-            task_queue=settings.step_task_queue,
+            task_queue=queues.steps,
             activities=step_activities(parts),
             max_concurrent_activities=settings.max_concurrent_steps,
             max_heartbeat_throttle_interval=throttle,
@@ -136,7 +140,7 @@ async def serve(settings: Settings, roles: Sequence[Role]) -> None:
             async with running(settings, roles):
                 logger.info("worker runs with the roles %s", ", ".join(roles))
                 await stop.wait()
-        except (PartUnavailable, RuntimeError) as error:
+        except (PartUnavailable, RuntimeError, RPCError) as error:
             logger.warning("worker cannot start yet, tries again in 2 s: %s", error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 2)

@@ -133,8 +133,10 @@ def activity_type(name: str, *, preset: Preset = Preset.CALL) -> Callable[[Run],
     """
 
     def mark(run: Run) -> Run:
-        first = next(iter(inspect.signature(run).parameters))
-        model = get_type_hints(run)[first]
+        if not inspect.iscoroutinefunction(run):
+            raise TypeError(f"activity type {name!r} must be an `async def`: a blocking one would hold up all others")
+        first = next(iter(inspect.signature(run).parameters), "")
+        model = get_type_hints(run).get(first)
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             raise TypeError(f"activity type {name!r}: its first parameter must be annotated with a pydantic model")
         description = (inspect.getdoc(run) or "").split("\n")[0]

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType, ModuleType
@@ -15,26 +15,35 @@ ENTRY_POINT_GROUP = "muster.activity_types"
 
 @cache
 def activity_types() -> Mapping[str, ActivityType]:
-    """All activity types by name; raises RuntimeError if two share a name."""
+    """All activity types by name; raises RuntimeError if two share a name, or if a package's cannot be loaded."""
     found: dict[str, ActivityType] = {}
-    for module in _modules():
-        for member in vars(module).values():
-            kind = getattr(member, ACTIVITY_TYPE_MARK, None)
-            if not isinstance(kind, ActivityType) or kind.run.__module__ != module.__name__:
-                continue
-            if kind.name in found:
-                raise RuntimeError(
-                    f"two activity types are named {kind.name!r}:"
-                    f" {found[kind.name].run.__module__} and {module.__name__}; rename one"
-                )
-            found[kind.name] = kind
+    for kind in [*_own(), *_added()]:
+        # The same one again is a module that imports it, or two entry points of one module.
+        if found.setdefault(kind.name, kind) is not kind:
+            raise RuntimeError(
+                f"two activity types are named {kind.name!r}:"
+                f" {found[kind.name].run.__module__} and {kind.run.__module__}; rename one"
+            )
     return MappingProxyType(found)
 
 
-def _modules() -> list[ModuleType]:
-    own = [
-        importlib.import_module(f"{activities.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(activities.__path__)
-    ]
-    added = [importlib.import_module(point.module) for point in entry_points(group=ENTRY_POINT_GROUP)]
-    return own + added
+def _own() -> Iterator[ActivityType]:
+    for module in pkgutil.iter_modules(activities.__path__):
+        yield from _of(importlib.import_module(f"{activities.__name__}.{module.name}"))
+
+
+def _added() -> Iterator[ActivityType]:
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        where = f"the entry point {point.name!r} of {point.dist.name if point.dist else 'a package'}"
+        try:
+            kinds = _of(importlib.import_module(point.module))
+        except Exception as error:
+            raise RuntimeError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+        if not kinds:
+            raise RuntimeError(f"{where} names the module {point.module}, which holds no activity type")
+        yield from kinds
+
+
+def _of(module: ModuleType) -> list[ActivityType]:
+    marks = (getattr(member, ACTIVITY_TYPE_MARK, None) for member in vars(module).values())
+    return [kind for kind in marks if isinstance(kind, ActivityType)]

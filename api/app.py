@@ -68,8 +68,8 @@ def create_app(settings: Settings, *, waker: Waker | None = None, account_maker:
 
 
 @asynccontextmanager
-async def _own_waker(settings: Settings, database: Database) -> AsyncIterator[Waker]:
-    waker = await connect_waker(settings, database)
+async def _own_waker(database: Database) -> AsyncIterator[Waker]:
+    waker = await connect_waker(database)
     try:
         yield waker
     finally:
@@ -84,7 +84,7 @@ async def _given(waker: Waker) -> AsyncIterator[Waker]:
 @asynccontextmanager
 async def _parts(settings: Settings, waker: Waker | None, account_maker: AccountMaker | None) -> AsyncIterator[Parts]:
     database = Database(settings)
-    chosen: AbstractAsyncContextManager[Waker] = _own_waker(settings, database) if waker is None else _given(waker)
+    chosen: AbstractAsyncContextManager[Waker] = _own_waker(database) if waker is None else _given(waker)
     try:
         async with chosen as running:
             yield Parts(

@@ -20,7 +20,6 @@ from engine.search_attributes import at_start
 from missions.contracts import WORK_PROCESS, WorkProcessStart
 from missions.errors import PartUnavailable
 from missions.statuses import WorkProcessStatus
-from settings import Settings
 from store import wakeups
 from store.database import Database
 from store.wakeups import Wakeup, WakeupKind
@@ -28,17 +27,17 @@ from store.wakeups import Wakeup, WakeupKind
 logger = logging.getLogger(__name__)
 
 _RPC_TIMEOUT = timedelta(seconds=5)
-# The run is over or was never there, or refuses signals past its limit: another try cannot change that.
+# The run is over or was never there, or refuses signals past its limit: another try cannot change that. A start is
+# tried for ever: an accepted mission may not be lost because the engine was not set up yet.
 _PERMANENT = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION})
 
 
 class EngineWaker:
     """The real `store.wakeups.Waker`."""
 
-    def __init__(self, client: Client, database: Database, settings: Settings) -> None:
+    def __init__(self, client: Client, database: Database) -> None:
         self._client = client
         self._database = database
-        self._task_queue = settings.task_queue
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, batch: Sequence[Wakeup]) -> None:
@@ -86,7 +85,7 @@ class EngineWaker:
         except WorkflowAlreadyStartedError:
             return _Outcome(delivered=True)
         except RPCError as error:
-            if error.status in _PERMANENT:
+            if wakeup.kind is not WakeupKind.START and error.status in _PERMANENT:
                 return _Outcome(error=f"{error.status.name}: {error.message}")
             logger.warning("wake-up %s for %s not delivered: %s", wakeup.id, wakeup.workflow_id, error.message)
             return _Outcome()
@@ -101,7 +100,7 @@ class EngineWaker:
             WORK_PROCESS,
             start,
             id=wakeup.workflow_id,
-            task_queue=self._task_queue,
+            task_queue=start.task_queues.missions,
             # With the default reuse policy a repeated start would run a closed mission a second time.
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
@@ -131,6 +130,6 @@ def _details(start: WorkProcessStart) -> str:
     return f"[mission {start.work_process_id}]({start.details_url})\n\nAgents: {agents}\n\nSteps:\n{steps}\n"[:20000]
 
 
-async def connect_waker(settings: Settings, database: Database) -> EngineWaker:
+async def connect_waker(database: Database) -> EngineWaker:
     """A waker whose client connects at its first delivery, so that Temporal may be down at the start."""
-    return EngineWaker(await connect(lazy=True), database, settings)
+    return EngineWaker(await connect(lazy=True), database)

@@ -4,10 +4,10 @@
     REGISTRATION_TOKEN=0000-0000-0000-0000-0000 python agent.py --uuid truck-1 --yard demo
 
 It checks in with the registration token, is reserved by missions, drives its assignments one after the other, stops
-when one is cancelled, and is free again after its release; when it is stopped itself (SIGTERM), it says what it gives
-up. An assignment reads
-`{"task": "drive to the ramp", "to": {"x": 20, "y": 5}, "seconds": 1}`. What it hears and says goes to a log, one JSON
-object a line.
+when one is cancelled, and is free again after its release. Stopped itself (SIGTERM), it says what it gives up.
+
+An assignment reads `{"task": "drive to the ramp", "to": {"x": 20, "y": 5}, "seconds": 1}`. What it hears and says goes
+to a log, one JSON object a line.
 
 Everything happens in the listening thread, since the SDK's client is not thread-safe: timers are the connection's own.
 """

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from cli.stack.ports import any_free_port
+from cli.stack.ports import Ports
 from cli.stack.processes import Processes
 from settings import Settings
 
@@ -36,13 +36,14 @@ class Crew:
         service_type: str,
         trucks: tuple[str, ...],
     ) -> None:
-        """`folder`: where the trucks' own logs go; those of the last time are removed."""
+        """`folder`: for the trucks' own logs (those of the last time are removed) and the planner's port."""
         self.trucks = trucks
         self._settings, self._api, self._processes, self._folder = settings, api, processes, folder
         self._amqp = urlsplit(amqp_url)
         self._service_type = service_type
         self._planner = f"{service_type}-planner"
-        self._planner_port = any_free_port()
+        # The same port as the last time: missions under way know the planner by it.
+        self._planner_port = Ports(folder / "ports.json").choose({"planner": 0})["planner"]
 
     async def start(self, *, recipes: str) -> None:
         """Make yard, service and recipes known, then start the processes; `recipes`: keep or replace what is there."""

@@ -22,7 +22,7 @@ from fleet.wire import BadMessage, CheckInBody, Reason
 from missions.errors import MusterError, PartUnavailable, UserError
 from missions.statuses import AgentStatus
 from settings import Settings
-from store import agents, message_counts
+from store import agents, attention, message_counts
 from store.agents import AgentIdentity, CheckedIn, CheckIn
 from store.database import Database
 
@@ -117,6 +117,7 @@ class CheckIns:
                 ),
             )
         self._spawn(self._welcome(message, identity, done, anonymous=anonymous))
+        await attention.agent_restarted(self._database, done.agent_id)
         return done.agent_id
 
     def _authorise(

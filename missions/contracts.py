@@ -55,6 +55,18 @@ class Contract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class TaskQueues(Contract):
+    """The queues of one installation; its id is in the names, so that no other one's worker takes its tasks."""
+
+    missions: str
+    steps: str
+
+    @classmethod
+    def of(cls, prefix: str, installation: str) -> "TaskQueues":
+        """The names. Steps have a queue of their own: pending planners never hold up cancels and releases."""
+        return cls(missions=f"{prefix}-{installation}", steps=f"{prefix}-{installation}-steps")
+
+
 class ActivityPreset(Contract):
     """How a recipe's activity is run; resolved at dispatch and stored with the mission. Seconds."""
 
@@ -95,7 +107,7 @@ class WorkProcessStart(Contract):
     reserve_resend_interval: float = 3.0
     cancel_resend_interval: float = 10.0
     cancel_attempts: int = 3
-    step_task_queue: str = "muster-steps"
+    task_queues: TaskQueues
 
 
 # --- Signals -----------------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from sqlalchemy import select, update
 from missions.contracts import RaiseAttention
 from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER
-from missions.statuses import Severity
+from missions.statuses import AssignmentStatus, Severity
 from store import events
-from store.database import Connection
-from store.tables import assignments, work_processes
+from store.database import Connection, Database
+from store.tables import agents, assignments, work_processes
 from store.work_process_status import lock
 
 
@@ -45,3 +45,33 @@ async def raise_(connection: Connection, call: RaiseAttention) -> None:
         ],
         attempt=work_process.attempt,
     )
+
+
+async def agent_restarted(database: Database, agent_id: int) -> None:
+    """An agent that checks in with assignments on its hands may have forgotten them: only a person can tell."""
+    async with database.statement() as connection:
+        rows = (
+            await connection.execute(
+                select(assignments.c.id, assignments.c.work_process_id, assignments.c.attempt, agents.c.uuid)
+                .join(agents, agents.c.id == assignments.c.agent_id)
+                .where(
+                    assignments.c.agent_id == agent_id,
+                    assignments.c.status.in_([AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]),
+                )
+                .order_by(assignments.c.work_process_id, assignments.c.id)
+            )
+        ).all()
+    for row in rows:
+        text = f"agent {row.uuid} checked in anew while it had assignment {row.id}; it may have forgotten it"
+        async with database.transaction() as connection:
+            await raise_(
+                connection,
+                RaiseAttention(
+                    work_process_id=row.work_process_id,
+                    attempt=row.attempt,
+                    transition=0,
+                    code="agent_restarted",
+                    text=text,
+                    assignment_id=row.id,
+                ),
+            )

@@ -368,9 +368,9 @@ assignments = Table(
     UniqueConstraint("work_process_id", "attempt", "step", "result_index"),
     Index("ix_assignments_service_request", "service_request_id"),
     Index(
-        "ix_assignments_canceling",
+        "ix_assignments_at_agent",
         "agent_id",
-        postgresql_where=text("status = 'canceling'"),
+        postgresql_where=text("status IN ('executing', 'active', 'canceling')"),
     ),
     _one_of("status", AssignmentStatus),
 )

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from missions import task_events
-from missions.contracts import ActivityPreset, StepPlan, WorkProcessStart
+from missions.contracts import ActivityPreset, StepPlan, TaskQueues, WorkProcessStart
 from missions.errors import Conflict, InvalidInput
 from missions.events import utc_now
 from missions.graph import GraphStep, resolve_dependencies
@@ -57,7 +57,9 @@ async def dispatch(
     recipe = await _recipe(connection, work_process.type_name)
     options = MissionOptions.model_validate(recipe["options"])
     plan = await _plan(connection, work_process, recipe["id"], resolve_preset)
-    workflow_id = f"work-process-{await connection.scalar(select(installation.c.id))}-{work_process_id}"
+    installation_id = await connection.scalar(select(installation.c.id))
+    assert installation_id is not None, "made by the first migration"
+    workflow_id = f"work-process-{installation_id}-{work_process_id}"
     now = utc_now()
     policy = work_process.on_assignment_failure
     await change(
@@ -94,7 +96,7 @@ async def dispatch(
         reserve_resend_interval=settings.reserve_resend_interval,
         cancel_resend_interval=settings.cancel_resend_interval,
         cancel_attempts=settings.cancel_attempts,
-        step_task_queue=settings.step_task_queue,
+        task_queues=TaskQueues.of(settings.task_queue, installation_id),
     )
     return await wakeups.add_start(connection, workflow_id, start)
 

@@ -49,7 +49,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("api.problems", "sqlalchemy"): "tells by the SQLSTATE whether the database is away (503) or we are wrong (500)",
     ("api.app", "temporalio"): "reads the namespace from Temporal's own variables, for links to its UI",
     ("fleet.halving", "sqlalchemy"): "catches the error of the one row that spoils a batch",
-    ("engine.waker", "sqlalchemy"): "notes the run's id with the delivery of its start, in one transaction",
     ("activities.reserve_agents", "sqlalchemy"): "which agents are told, and that they were, is this activity's own",
     ("activities.finish_mission", "sqlalchemy"): "which agents are released is this activity's own",
     ("muster.testing", "httpx"): "the StepContext that it makes holds a client, as the real one does",
@@ -119,7 +118,9 @@ def wrong_arrows(known: Sources) -> Iterator[str]:
         if module in ROOTS or unit(module) == "examples":
             continue
         for name in sorted(imports(module, known)):
-            if unit(name) not in (*ARROWS, "worker", "examples", "benchmarks", "tests") or (unit(name) == unit(module) and name not in ROOTS):
+            if unit(name) not in (*ARROWS, "worker", "examples", "benchmarks", "tests") or (
+                unit(name) == unit(module) and name not in ROOTS
+            ):
                 continue
             only = ONLY_OF.get((unit(module), unit(name)))
             if unit(name) not in ARROWS[unit(module)] or name in ROOTS:
@@ -234,7 +235,7 @@ ACTIVITY_CALLS = {
     for kind in ("activity", "local_activity")
     for suffix in ("", "_method", "_class")
 }
-CALLERS = {"_act", "_call_step"}
+CALLERS = {"act", "_call_step"}
 
 
 def wrong_in_workflow(source: str) -> Iterator[str]:
@@ -291,12 +292,12 @@ def test_workflow_code_can_be_replayed(path: Path) -> None:
         ("from asyncio import TaskGroup", "uses asyncio.TaskGroup"),
         (
             "async def f():\n    await workflow.execute_activity('x')",
-            "execute_activity in f, not in _act or _call_step",
+            "execute_activity in f, not in _call_step or act",
         ),
-        ("async def _act():\n    workflow.start_activity('x')", "start_activity in _act without options or summary"),
+        ("async def act():\n    workflow.start_activity('x')", "start_activity in act without options or summary"),
         (
-            "def _act(o):\n    start_local_activity(**o)",
-            "start_local_activity in _act without options or summary",
+            "def act(o):\n    start_local_activity(**o)",
+            "start_local_activity in act without options or summary",
         ),
     ],
 )

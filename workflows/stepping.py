@@ -59,7 +59,7 @@ class Steps:
             plan.uses,
             call,
             result_type=StepRan,
-            task_queue=self._mission.start.step_task_queue,
+            task_queue=self._mission.start.task_queues.steps,
             summary=f"step {plan.step}",
             **of_preset(plan.preset),
         )

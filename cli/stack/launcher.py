@@ -132,6 +132,7 @@ class Stack:
                 if isinstance(result, BaseException):
                     raise result
         self._started.clear()
+        await self.processes.stop_marked()  # a child that was killed could not stop its own
         self.addresses_file.unlink(missing_ok=True)
         self._lock.release()
 

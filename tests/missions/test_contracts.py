@@ -70,11 +70,7 @@ def sample(model: type[BaseModel]) -> dict[str, Any]:
         elif annotation == list[contracts.StepPlan]:
             values[name] = [sample(contracts.StepPlan)]
         else:
-            values[name] = SAMPLES[
-                getattr(annotation, "__name__", "")
-                if inspect.isclass(annotation) and not getattr(annotation, "__args__", ())
-                else str(annotation)
-            ]
+            values[name] = SAMPLES[annotation.__name__ if type(annotation) is type else str(annotation)]
     return values
 
 

@@ -1,5 +1,7 @@
 """Who waits for whom in a recipe."""
 
+import time
+
 import pytest
 
 from missions.errors import InvalidInput
@@ -38,9 +40,9 @@ def test_recipe_may_have_no_steps() -> None:
 
 def test_cycle_is_refused_naming_its_steps() -> None:
     steps = [GraphStep("a", None, ["c"]), GraphStep("b", None, ["a"]), GraphStep("c", None, ["b"]), GraphStep("d")]
-    with pytest.raises(InvalidInput, match="a → c → b → a") as refused:
+    with pytest.raises(InvalidInput, match=r"a → c → b → a|c → b → a → c|b → a → c → b") as refused:
         resolve_dependencies(steps)
-    assert refused.value.field == "steps.a.dependencies"
+    assert refused.value.field in {f"steps.{name}.dependencies" for name in "abc"}
     assert refused.value.remedy
 
 
@@ -66,12 +68,15 @@ def test_step_name_used_twice_is_refused() -> None:
         resolve_dependencies([GraphStep("a"), GraphStep("a")])
 
 
-def test_long_chain_is_resolved() -> None:
-    steps = [GraphStep(f"s{n}", n) for n in range(500)]
-    assert resolve_dependencies(steps)["s499"] == ("s498",)
-
-
-def test_deep_recipe_does_not_exhaust_the_stack() -> None:
-    """Written last to first, so that the walk goes all the way down at once."""
-    steps = [GraphStep(f"s{n}", n) for n in reversed(range(2000))]
+def test_long_chain_does_not_exhaust_the_stack() -> None:
+    """Written last to first, so that a walk goes all the way down at once."""
+    steps = [GraphStep(f"s{n}", None, [f"s{n - 1}"] if n else []) for n in reversed(range(2000))]
     assert resolve_dependencies(steps)["s1999"] == ("s1998",)
+
+
+def test_work_grows_no_faster_than_the_recipe() -> None:
+    """An API request may hold thousands of steps, and everyone waits while they are checked."""
+    steps = [GraphStep(f"s{n}", n) for n in range(1000)]
+    started = time.process_time()
+    assert resolve_dependencies(steps)["s999"] == ("s998",)
+    assert time.process_time() - started < 1, "it was 10 s when each step looked at each other one, twice"

@@ -1,5 +1,6 @@
 """The order of the waiting line: the static key orders as the growing score does."""
 
+import itertools
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +22,7 @@ def test_key_orders_as_the_score_at_any_moment(seed: int) -> None:
         now = START + timedelta(seconds=chance.uniform(5_000, 500_000))
         scores = [score(*request, now) for request in by_key]
         # A millisecond's score is 1.7e-5: far above what floats lose here.
-        assert all(first >= second - 1e-9 for first, second in zip(scores, scores[1:], strict=False))
+        assert all(first >= second - 1e-9 for first, second in itertools.pairwise(scores))
 
 
 def test_one_point_of_priority_is_worth_a_minute_of_waiting() -> None:

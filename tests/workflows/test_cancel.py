@@ -1,7 +1,6 @@
 """Cancel: in every phase, from every side, racing with the end. Release never overtakes cancel."""
 
 import asyncio
-import os
 import shutil
 import subprocess
 import sys
@@ -43,11 +42,9 @@ async def by_engine(site: Site, mission: Mission) -> None:
 async def by_command_line(site: Site, mission: Mission) -> None:
     program = shutil.which("temporal") or str(Path(sys.executable).with_name("temporal"))
     run = await mission.run()
-    await asyncio.to_thread(
-        subprocess.run,
-        [program, "workflow", "cancel", "--workflow-id", run.id, "--address", site.addresses.temporal_address, "--namespace", site.addresses.temporal_namespace],
-        check=True, capture_output=True, env=os.environ,
-    )  # fmt: skip
+    where = ["--address", site.addresses.temporal_address, "--namespace", site.addresses.temporal_namespace]
+    command = [program, "workflow", "cancel", "--workflow-id", run.id, *where]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
 
 
 WAYS = [by_api, by_patch, by_signal, by_engine, by_command_line]

@@ -477,11 +477,11 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        "ix_assignments_canceling",
+        "ix_assignments_at_agent",
         "assignments",
         ["agent_id"],
         unique=False,
-        postgresql_where=sa.text("status = 'canceling'"),
+        postgresql_where=sa.text("status IN ('executing', 'active', 'canceling')"),
     )
     op.create_index("ix_assignments_service_request", "assignments", ["service_request_id"], unique=False)
     op.create_table(
@@ -515,7 +515,9 @@ def downgrade() -> None:
     op.drop_table("reservation_request_agents")
     op.drop_index("ix_assignments_service_request", table_name="assignments")
     op.drop_index(
-        "ix_assignments_canceling", table_name="assignments", postgresql_where=sa.text("status = 'canceling'")
+        "ix_assignments_at_agent",
+        table_name="assignments",
+        postgresql_where=sa.text("status IN ('executing', 'active', 'canceling')"),
     )
     op.drop_table("assignments")
     op.drop_table("service_requests")
