@@ -31,12 +31,21 @@ class Used:
             self.machine + other.machine,
         )
 
+    @property
+    def ours(self) -> float:
+        """What all processes of ours used."""
+        return sum(self.by_name.values())
+
+    @property
+    def others(self) -> float:
+        """What the machine did besides."""
+        return max(0.0, self.machine - self.ours)
+
     def per(self, count: int) -> dict[str, float]:
-        """Milliseconds for each of so many, with what others on the machine used as `others`."""
-        others = max(0.0, self.machine - sum(self.by_name.values()))
+        """Milliseconds for each of so many, by process, most first."""
         return {
             name: round(1000 * seconds / max(count, 1), 2)
-            for name, seconds in sorted({**self.by_name, "others": others}.items(), key=lambda item: -item[1])
+            for name, seconds in sorted(self.by_name.items(), key=lambda item: -item[1])
         }
 
 

@@ -21,6 +21,10 @@ class Results:
     loads: dict[Figure, list[Load]] = field(default_factory=dict)
     cpu: dict[str, dict[str, float]] = field(default_factory=dict)
     """Milliseconds of CPU per mission, and per bare mission, by process."""
+    cpu_ratio: float | None = None
+    """The CPU time of a bare mission over that of a mission: hardly depends on what else the machine does."""
+    others: float = 0.0
+    """Share of the machine that others took during the load."""
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -65,6 +69,8 @@ class Results:
             },
             "ratio_to_bare": None if ratio is None else {"overall": _rounded(ratio.overall), **asdict(ratio.rounds)},
             "cpu_ms_each": self.cpu,
+            "cpu_ratio_to_bare": None if self.cpu_ratio is None else _rounded(self.cpu_ratio),
+            "others_share": _rounded(self.others),
             "failed": self.failed,
             "samples_ms": {figure.name.lower(): list(map(_rounded, s)) for figure, s in self.latencies.items()},
         }

@@ -1,6 +1,7 @@
 """The measurements. Missions and the bare engine take turns, since the machine drifts."""
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +30,7 @@ class Plan:
 
     samples: int = 200
     seconds: float = 60.0
-    rounds: int = 4
+    rounds: int = 5
     warm_up: int = 5
 
     @classmethod
@@ -100,9 +101,16 @@ class Run:
                 await self._round(figure, seconds)
             turns += 1
             await self._round(Figure.EMPTY_RATE, seconds / 3)
-        for figure, used in self._used.items():
-            if figure in self.results.loads:
-                self.results.cpu[figure.name.lower()] = used.per(together(self.results.loads[figure]).ended)
+        self._count_cpu(sides)
+
+    def _count_cpu(self, sides: list[Figure]) -> None:
+        loads = {figure: together(self.results.loads[figure]) for figure in sides}
+        each = {figure: self._used[figure].ours / loads[figure].ended for figure in sides}
+        self.results.cpu = {figure.name.lower(): self._used[figure].per(loads[figure].ended) for figure in sides}
+        if self._missions:
+            self.results.cpu_ratio = each[Figure.BARE_RATE] / each[Figure.MISSIONS]
+        capacity = (os.cpu_count() or 1) * sum(load.seconds for load in loads.values())
+        self.results.others = sum(self._used[figure].others for figure in sides) / capacity
 
     def _too_few(self, sides: list[Figure]) -> bool:
         return any(together(self.results.loads[figure]).ended < self._plan.samples for figure in sides)

@@ -51,6 +51,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("fleet.halving", "sqlalchemy"): "catches the error of the one row that spoils a batch",
     ("activities.reserve_agents", "sqlalchemy"): "which agents are told, and that they were, is this activity's own",
     ("activities.finish_mission", "sqlalchemy"): "which agents are released is this activity's own",
+    ("muster.testing", "temporalio"): "runs a type in the engine's own test environment",
     ("muster.testing", "httpx"): "the StepContext that it makes holds a client, as the real one does",
 }
 

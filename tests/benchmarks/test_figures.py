@@ -32,6 +32,12 @@ def test_a_round_without_its_pair_is_an_error() -> None:
         Ratio.of([Load(1, 1.0), Load(1, 1.0)], [Load(1, 1.0)])
 
 
+def test_the_gate_goes_by_the_median_round() -> None:
+    bare = [Load(100, 10.0)] * 3
+    assert Ratio.of([Load(55, 10.0), Load(55, 10.0), Load(10, 10.0)], bare).passes
+    assert not Ratio.of([Load(45, 10.0), Load(45, 10.0), Load(100, 10.0)], bare).passes
+
+
 @pytest.mark.parametrize(("ended", "passes"), [(499, False), (500, True)])
 def test_the_gate_includes_its_bound(ended: int, passes: bool) -> None:
     assert GATE == 0.5

@@ -35,6 +35,13 @@ def test_half_of_the_bare_rate_passes() -> None:
     assert not results(9.9).ok
 
 
+def test_a_busy_machine_is_told() -> None:
+    busy = results(10)
+    assert "Others took" not in shown(busy)
+    busy.others = 0.4
+    assert "Others took 40% of the machine" in shown(busy)
+
+
 def test_a_failed_mission_spoils_the_run() -> None:
     spoiled = results(20, failed=["7: agent gone"])
     assert not spoiled.ok
@@ -52,7 +59,7 @@ def test_the_table_says_what_is_met() -> None:
     latency = next(line for line in lines if "submit → assignment" in line)
     assert latency.split()[-8:] == ["90.0", "110.0", "3", "<", "100", "met", "2066", "0.50"]
     assert "not met" in next(line for line in lines if "one-step missions" in line)  # 10 of at least 12 a second
-    assert "0.50 (rounds 0.50 / 0.50 / 0.50), at least 0.5: met" in shown(results(10))
+    assert "rounds 0.50 / 0.50 / 0.50, median at least 0.5: met" in shown(results(10))
 
 
 def test_results_are_kept_as_json(tmp_path: Path) -> None:
@@ -80,4 +87,5 @@ async def test_a_round_counts_everything_it_started_and_the_time_until_quiet() -
 
 def test_cpu_time_is_shared_among_the_missions() -> None:
     before, after = Used({"worker": 1.0}, 10.0), Used({"worker": 3.0, "api": 1.0}, 16.0)
-    assert after.since(before).per(100) == {"others": 30.0, "worker": 20.0, "api": 10.0}
+    assert after.since(before).per(100) == {"worker": 20.0, "api": 10.0}
+    assert after.since(before).others == 3.0
