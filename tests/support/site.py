@@ -143,6 +143,22 @@ class Site:
     async def agent(self, *options: str, uuid: str = "", listening: bool = True) -> "SiteAgent":
         """Start an SDK agent that checks in with the registration token; returns when it listens."""
         uuid = uuid or f"truck-{secrets.token_hex(3)}"
+        for _ in range(4):
+            process = await self._checked_in(uuid, options, listening=listening)
+            if process is not None:
+                break
+        else:
+            raise AssertionError(f"{uuid} could not check in")
+        agent = SiteAgent(self, process, await self._agent_id(uuid))
+        if listening:
+            await agent.until_status("free")
+        return agent
+
+    async def _checked_in(self, uuid: str, options: tuple[str, ...], *, listening: bool) -> SdkAgent | None:
+        """Start the process; None if it gave up, as the SDK does when nobody answers within 10 s."""
+        awaited = "listening" if listening else "checked_in"
+        log = self.folder / f"{uuid}.jsonl"
+        known = log.read_text().count(f'"event": "{awaited}"') if log.exists() else 0
         process = SdkAgent.start(
             self.addresses.amqp_url,
             self.folder,
@@ -151,15 +167,12 @@ class Site:
             token="0000-0000-0000-0000-0000",
         )
         self._agents.append(process)
-        known = len(process.records("listening"))
-        if listening:
-            await until(lambda: _more(process, "listening", known), 30, lambda: str(process.records()))
-        else:
-            await process.wait_for("checked_in", timeout=30)
-        agent = SiteAgent(self, process, await self._agent_id(uuid))
-        if listening:
-            await agent.until_status("free")
-        return agent
+
+        async def there_or_gone() -> bool:
+            return len(process.records(awaited)) > known or process.process.poll() is not None
+
+        await until(there_or_gone, 30, lambda: str(process.records()))
+        return process if len(process.records(awaited)) > known else None
 
     async def _agent_id(self, uuid: str) -> int:
         found = await self.get(f"/agents?uuid={uuid}")
@@ -298,10 +311,6 @@ class Mission:
             return "" if status.name == "RUNNING" else status.name
 
         return str(await until(closed, 15))
-
-
-async def _more(process: SdkAgent, event: str, than: int) -> bool:
-    return len(process.records(event)) > than
 
 
 async def until(condition: Callable[[], Any], timeout: float, explain: Callable[[], str] = lambda: "") -> Any:
