@@ -76,7 +76,9 @@ class Dispatcher:
     async def _intend(
         self, connection: Connection, work_process: LockedWorkProcess, call: DispatchAssignments
     ) -> _Group:
-        rows = await assignments.of_step(connection, call.service_request_id)
+        # The first try of the first group is the one that finds no rows.
+        fresh = call.group == 0 and activity.info().attempt == 1
+        rows = [] if fresh else await assignments.of_step(connection, call.service_request_id)
         if not rows and call.group == 0:
             request = await step_requests.read(connection, call.service_request_id)
             step, url = request["step"], request["service_url"] or ""

@@ -6,7 +6,7 @@ The release is published, with the broker's confirm, before the reservation ends
 import asyncio
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select, text
 from temporalio import activity
 
 from activities.parts import Parts
@@ -20,7 +20,7 @@ from missions.statuses import AssignmentStatus, Severity, WorkProcessStatus
 from store.agent_service import quarantine
 from store.database import Connection
 from store.reservations import end_request, lock_agents, release
-from store.tables import agents, assignments, reservations
+from store.tables import agents, assignments
 from store.waiting_line import refresh_lines
 from store.work_process_status import LockedWorkProcess, change, lock
 
@@ -113,23 +113,21 @@ class Finisher:
 
 async def _to_release(connection: Connection, work_process_id: int) -> list[AgentAddress]:
     """Every agent that was sent a reserve or an assignment, if it is still this mission's or nobody's."""
-    rows = await connection.execute(
-        select(agents.c.id, agents.c.uuid, agents.c.protocol)
-        .outerjoin(reservations, reservations.c.agent_id == agents.c.id)
-        .where(
-            or_(
-                (reservations.c.work_process_id == work_process_id) & reservations.c.reserve_sent_at.is_not(None),
-                reservations.c.agent_id.is_(None)
-                & agents.c.id.in_(
-                    select(assignments.c.agent_id).where(
-                        assignments.c.work_process_id == work_process_id, assignments.c.intent_at.is_not(None)
-                    )
-                ),
-            )
-        )
-        .order_by(agents.c.id)
-    )
+    rows = await connection.execute(_TO_RELEASE, {"of": work_process_id})
     return [AgentAddress(row.id, row.uuid, row.protocol) for row in rows]
+
+
+_TO_RELEASE = text(
+    """
+    SELECT agents.id, agents.uuid, agents.protocol
+    FROM agents LEFT JOIN reservations ON reservations.agent_id = agents.id
+    WHERE agents.id IN (
+        SELECT agent_id FROM reservations WHERE work_process_id = :of AND reserve_sent_at IS NOT NULL
+        UNION SELECT agent_id FROM assignments WHERE work_process_id = :of AND intent_at IS NOT NULL
+    ) AND (reservations.work_process_id IS NULL OR reservations.work_process_id = :of)
+    ORDER BY agents.id
+    """
+)
 
 
 async def _unconfirmed(connection: Connection, assignment_ids: list[int]) -> list[Any]:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, text
 from temporalio import activity
 
 from activities.heartbeats import beating
@@ -18,7 +18,7 @@ from missions.statuses import WorkProcessStatus
 from store import events
 from store.agent_service import not_listening
 from store.database import Connection
-from store.reservations import Request, enqueue, find_request, lock_agents, put_back, release, try_grant
+from store.reservations import Grant, Request, enqueue, find_request, lock_agents, put_back, release, try_grant
 from store.tables import agents, reservations
 from store.waiting_line import refresh_lines
 from store.waiting_reasons import waiting_reasons
@@ -47,24 +47,37 @@ class Reservations:
             work_process = await lock(connection, call.work_process_id)
             if work_process.superseded:
                 return Reserved(outcome=Outcome.SUPERSEDED)
-            if work_process.status is WorkProcessStatus.DISPATCHED:
-                await change(
-                    connection,
-                    work_process,
-                    WorkProcessStatus.PREPARING_RESOURCES,
-                    principal=MUSTER,
-                    source=EventSource.MISSION_WORKER,
-                    transition=call.transition,
-                    values={"run_id": activity.info().workflow_run_id},
-                )
             request, new = await enqueue(connection, work_process)
+            granted = None
             if request.status == "waiting":
                 granted = await try_grant(connection, work_process, request)
-                if granted is None:
-                    return await self._waiting(connection, work_process, first=new)
-                request = granted
+            await self._write(connection, work_process, call, granted)
+            if granted is not None:
+                request = granted.request
+            elif request.status == "waiting":
+                return await self._waiting(connection, work_process, first=new)
             to_tell = await _mark_reserve_sent(connection, work_process.id)
         return await self._tell(call, work_process, request, to_tell)
+
+    async def _write(
+        self, connection: Connection, work_process: LockedWorkProcess, call: ReserveAgents, granted: Grant | None
+    ) -> None:
+        """The first status change and the grant's event, in one statement where both are due."""
+        started: Sequence[NewEvent] = granted.started if granted else ()
+        values = granted.values if granted else {}
+        if work_process.status is not WorkProcessStatus.DISPATCHED:
+            await events.append_for_mission(connection, work_process.id, started, attempt=call.attempt, values=values)
+            return
+        await change(
+            connection,
+            work_process,
+            WorkProcessStatus.PREPARING_RESOURCES,
+            principal=MUSTER,
+            source=EventSource.MISSION_WORKER,
+            transition=call.transition,
+            values={"run_id": activity.info().workflow_run_id, **values},
+            also=started,
+        )
 
     async def _waiting(self, connection: Connection, work_process: LockedWorkProcess, *, first: bool) -> Reserved:
         reasons = (await waiting_reasons(connection, [work_process.id])).get(work_process.id, [])
@@ -178,17 +191,17 @@ class Reservations:
 
 async def _mark_reserve_sent(connection: Connection, work_process_id: int) -> list[tuple[AgentAddress, bool]]:
     """The agents to tell, and whether each acknowledges. Marked first: who may have got it also gets a release."""
-    rows = await connection.execute(
-        update(reservations)
-        .where(
-            reservations.c.work_process_id == work_process_id,
-            reservations.c.agent_id == agents.c.id,
-            reservations.c.ready_at.is_(None),
-        )
-        .values(reserve_sent_at=func.now())
-        .returning(agents.c.id, agents.c.uuid, agents.c.protocol, agents.c.acknowledge_reservation)
-    )
+    rows = await connection.execute(_MARK_RESERVE_SENT, {"of": work_process_id})
     return [(AgentAddress(row.id, row.uuid, row.protocol), row.acknowledge_reservation) for row in rows]
+
+
+_MARK_RESERVE_SENT = text(
+    """
+    UPDATE reservations SET reserve_sent_at = now() FROM agents
+    WHERE reservations.work_process_id = :of AND reservations.agent_id = agents.id AND reservations.ready_at IS NULL
+    RETURNING agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation
+    """
+)
 
 
 async def _held(connection: Connection, work_process_id: int) -> list[AgentAddress]:

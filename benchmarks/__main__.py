@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 
+import httpx
 from rich.console import Console
 
 from benchmarks.results import Results
@@ -49,8 +50,8 @@ def main() -> int:
         results = asyncio.run(run(Plan.short() if options.short else Plan(), options.only, console))
     except asyncio.CancelledError:
         return 130
-    except (FolderInUse, PartFailed, RuntimeError, TimeoutError) as error:
-        console.print(f"{error!r}" if isinstance(error, TimeoutError) else str(error), style="red", soft_wrap=True)
+    except (FolderInUse, PartFailed, RuntimeError, TimeoutError, httpx.HTTPError) as error:
+        console.print(str(error) or repr(error), style="red", soft_wrap=True)
         console.print(f"Logs: {DATA / 'logs'}")
         return 1
     show(results, console)

@@ -22,7 +22,7 @@ class Results:
     cpu: dict[str, dict[str, float]] = field(default_factory=dict)
     """Milliseconds of CPU per mission, and per bare mission, by process."""
     cpu_ratio: float | None = None
-    """The CPU time of a bare mission over that of a mission: hardly depends on what else the machine does."""
+    """The CPU time of a bare mission over that of a mission: depends less on what else the machine does."""
     others: float = 0.0
     """Share of the machine that others took during the load."""
     failed: list[str] = field(default_factory=list)

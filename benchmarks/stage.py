@@ -80,7 +80,8 @@ async def _players(stack: Stack) -> AsyncIterator[Stage]:
                 headers={"Authorization": f"Bearer {token}"},
                 trust_env=False,
                 timeout=30,
-                limits=httpx.Limits(max_keepalive_connections=AGENTS, max_connections=AGENTS),
+                # The API closes a connection that was idle for 5 s; we must be the first to.
+                limits=httpx.Limits(max_keepalive_connections=AGENTS, max_connections=AGENTS, keepalive_expiry=2),
             )
         )
         names = [member.name for member in (solo, *crew)]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
 
 from missions.errors import Failure, FailureCode, PlanningFailed
 from missions.events import EventSource, EventType, NewEvent
@@ -24,18 +24,39 @@ Row = Any
 _BIGINT = 2**63
 
 
-async def of_step(connection: Connection, service_request_id: int, group: int | None = None) -> Sequence[Row]:
-    """The assignments of a step (of one group) with their agents' addresses, in order."""
-    condition = assignments.c.service_request_id == service_request_id
-    if group is not None:
-        condition &= assignments.c.dispatch_group == group
-    rows = await connection.execute(
-        select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol, agents.c.name.label("agent_name"))
-        .join(agents, agents.c.id == assignments.c.agent_id)
-        .where(condition)
-        .order_by(assignments.c.dispatch_group, assignments.c.result_index)
-    )
+async def of_step(connection: Connection, service_request_id: int) -> Sequence[Row]:
+    """The assignments of a step with their agents' addresses, in order."""
+    rows = await connection.execute(_OF_STEP, {"of": service_request_id})
     return rows.mappings().all()
+
+
+_OF_STEP = (
+    select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol, agents.c.name.label("agent_name"))
+    .join(agents, agents.c.id == assignments.c.agent_id)
+    .where(assignments.c.service_request_id == bindparam("of"))
+    .order_by(assignments.c.dispatch_group, assignments.c.result_index)
+)
+_INSERT = insert(assignments).returning(assignments.c.id, sort_by_parameter_order=True)
+_AGENTS = text(
+    "SELECT id, uuid FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) OR uuid = ANY(CAST(:uuids AS text[]))"
+)
+_INTEND = text(
+    """
+    UPDATE assignments SET status = 'to_dispatch', intent_at = now(), start_time_stamp = :start, modified_at = now()
+    WHERE id = ANY(CAST(:ids AS bigint[]))
+    """
+)
+_SENT = text(
+    """
+    WITH before AS (SELECT id, status FROM assignments WHERE id = ANY(CAST(:ids AS bigint[])))
+    UPDATE assignments SET
+        dispatched_at = coalesce(assignments.dispatched_at, now()),
+        modified_at = now(),
+        status = CASE WHEN assignments.status = 'to_dispatch' THEN 'executing' ELSE assignments.status END
+    FROM before WHERE before.id = assignments.id
+    RETURNING assignments.id, assignments.agent_id, before.status = 'to_dispatch' AS moved
+    """
+)
 
 
 async def one(connection: Connection, assignment_id: int) -> Row:
@@ -61,7 +82,7 @@ async def plan(
     if not planned:
         return
     inserted = await connection.execute(
-        insert(assignments).returning(assignments.c.id, sort_by_parameter_order=True),
+        _INSERT,
         [
             {
                 "work_process_id": work_process.id,
@@ -108,11 +129,7 @@ async def _resolve_agents(
 ) -> dict[int, int]:
     ids = {p.agent_id for p in planned if p.agent_id is not None and 0 <= p.agent_id < _BIGINT}
     uuids = {p.agent_uuid for p in planned if p.agent_uuid is not None}
-    rows = (
-        await connection.execute(
-            select(agents.c.id, agents.c.uuid).where(or_(agents.c.id.in_(ids), agents.c.uuid.in_(uuids)))
-        )
-    ).all()
+    rows = (await connection.execute(_AGENTS, {"ids": list(ids), "uuids": list(uuids)})).all()
     known_ids, by_uuid = {row.id for row in rows}, {row.uuid: row.id for row in rows}
     resolved = {}
     for entry in planned:
@@ -134,11 +151,8 @@ async def _resolve_agents(
 
 async def intend(connection: Connection, ids: Collection[int], start_time: str) -> None:
     """Commit to send these, before they are sent."""
-    await connection.execute(
-        update(assignments)
-        .where(assignments.c.id.in_(ids))
-        .values(status=AssignmentStatus.TO_DISPATCH, intent_at=func.now(), start_time_stamp=start_time)
-    )
+    if ids:
+        await connection.execute(_INTEND, {"ids": list(ids), "start": start_time})
 
 
 async def withdraw_intent(connection: Connection, ids: Collection[int]) -> None:
@@ -152,26 +166,18 @@ async def withdraw_intent(connection: Connection, ids: Collection[int]) -> None:
 
 async def sent(connection: Connection, work_process_id: int, ids: Collection[int]) -> None:
     """The broker has these: `executing`, unless the agent was faster with its report. The mission is locked."""
-    await connection.execute(
-        update(assignments)
-        .where(assignments.c.id.in_(ids), assignments.c.dispatched_at.is_(None))
-        .values(dispatched_at=func.now())
-    )
-    moved = await connection.execute(
-        update(assignments)
-        .where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.TO_DISPATCH)
-        .values(status=AssignmentStatus.EXECUTING)
-        .returning(assignments.c.id, assignments.c.agent_id)
-    )
+    rows = await connection.execute(_SENT, {"ids": list(ids)})
     await events.append_for_mission(
         connection,
         work_process_id,
-        [_changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING) for row in moved],
+        [_changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING) for row in rows if row.moved],
     )
 
 
 async def fail_unsent(connection: Connection, work_process_id: int, ids: Collection[int], error: str) -> None:
     """These could not be sent, because their agents do not listen. The mission is locked."""
+    if not ids:
+        return
     moved = await connection.execute(
         update(assignments)
         .where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.TO_DISPATCH)

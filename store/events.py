@@ -1,9 +1,10 @@
 """The append-only event log: written in the transaction of its cause, positioned after the commit."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Update, bindparam, func, insert, select, text, update
 from uuid_utils import uuid7
 
 from missions.events import SCHEMA_VERSION, Event, NewEvent, utc_now
@@ -14,6 +15,27 @@ from store.tables import events, work_processes
 
 # One leader at a time gives the global positions; any number of relays may try.
 _SEQUENCER_LOCK = 0x6D757374
+
+
+# Statements are made once: making one costs more than running it.
+_INSERT = insert(events)
+
+
+@cache
+def _count_events(columns: tuple[str, ...]) -> Update:
+    """Count new events on the mission's row, and write these columns in the same statement."""
+    table = work_processes.c
+    changes: dict[str, Any] = {name: bindparam(f"new_{name}", type_=table[name].type) for name in columns}
+    if "status" in changes:
+        changes |= {"version": table.version + 1, "modified_at": func.now()}
+    if "started_at" in changes:  # the first attempt's
+        changes["started_at"] = func.coalesce(table.started_at, changes["started_at"])
+    return (
+        update(work_processes)
+        .where(table.id == bindparam("of"))
+        .values(event_count=table.event_count + bindparam("added"), **changes)
+        .returning(table.event_count)
+    )
 
 
 async def append_for_mission(
@@ -32,16 +54,15 @@ async def append_for_mission(
     """
     if not new:
         return
+    values = values or {}
     count = await connection.scalar(
-        update(work_processes)
-        .where(work_processes.c.id == work_process_id)
-        .values(event_count=work_processes.c.event_count + len(new), **(values or {}))
-        .returning(work_processes.c.event_count)
+        _count_events(tuple(sorted(values))),
+        {"of": work_process_id, "added": len(new), **{f"new_{name}": value for name, value in values.items()}},
     )
     assert count is not None, f"work process {work_process_id} does not exist"
     first = count - len(new) + 1
     await connection.execute(
-        insert(events),
+        _INSERT,
         [
             _row(event, work_process_id)
             | {"mission_sequence": first + offset, "attempt": attempt}
@@ -77,13 +98,13 @@ async def append_for_missions(connection: Connection, new: Mapping[tuple[int, in
             last[work_process_id] += 1
             numbers = {"mission_sequence": last[work_process_id], "attempt": attempt, "transition": None}
             values.append(_row(event, work_process_id) | numbers)
-    await connection.execute(insert(events), values)
+    await connection.execute(_INSERT, values)
 
 
 async def append(connection: Connection, new: Sequence[NewEvent]) -> None:
     """Append events that belong to no mission."""
     if new:
-        await connection.execute(insert(events), [_row(event, None) for event in new])
+        await connection.execute(_INSERT, [_row(event, None) for event in new])
 
 
 def _row(event: NewEvent, work_process_id: int | None) -> dict[str, Any]:

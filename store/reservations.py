@@ -12,20 +12,17 @@ other's state as it was before.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import bindparam, delete, select, text, update
 
 from missions import task_events
-from missions.events import utc_now
+from missions.events import NewEvent, utc_now
 from missions.priorities import score, score_key
-from store import events
 from store.database import Connection
 from store.tables import (
-    agents,
-    reservation_request_agents,
     reservation_requests,
     reservations,
-    work_processes,
 )
 from store.work_process_status import LockedWorkProcess
 
@@ -42,27 +39,25 @@ class Request:
 
 async def find_request(connection: Connection, work_process_id: int, attempt: int) -> Request | None:
     """The request of this attempt, if it was made already."""
-    row = (
-        await connection.execute(
-            select(
-                reservation_requests.c.id,
-                reservation_requests.c.status,
-                reservation_requests.c.round,
-                reservation_requests.c.enqueued_at,
-            ).where(
-                reservation_requests.c.work_process_id == work_process_id,
-                reservation_requests.c.attempt == attempt,
-            )
-        )
-    ).one_or_none()
+    row = (await connection.execute(_FIND, {"of": work_process_id, "attempt_": attempt})).one_or_none()
     return None if row is None else Request(*row)
 
 
 async def lock_agents(connection: Connection, agent_ids: Collection[int]) -> None:
     """Lock agents' rows in id order; before any read of lines or reservations."""
-    await connection.execute(
-        select(agents.c.id).where(agents.c.id.in_(agent_ids)).order_by(agents.c.id).with_for_update()
-    )
+    await connection.execute(_LOCK_AGENTS, {"ids": list(agent_ids)})
+
+
+_FIND = select(
+    reservation_requests.c.id,
+    reservation_requests.c.status,
+    reservation_requests.c.round,
+    reservation_requests.c.enqueued_at,
+).where(
+    reservation_requests.c.work_process_id == bindparam("of"),
+    reservation_requests.c.attempt == bindparam("attempt_"),
+)
+_LOCK_AGENTS = text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE")
 
 
 async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tuple[Request, bool]:
@@ -72,124 +67,119 @@ async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tu
     if known is not None:
         return known, False
     now = utc_now()
-    key = score_key(work_process.priority, now)
     request_id = await connection.scalar(
-        insert(reservation_requests)
-        .values(
-            work_process_id=work_process.id,
-            attempt=work_process.attempt,
-            status="waiting",
-            priority=work_process.priority,
-            enqueued_at=now,
-            score_key=key,
-        )
-        .returning(reservation_requests.c.id)
+        _ENQUEUE,
+        {
+            "of": work_process.id,
+            "attempt": work_process.attempt,
+            "priority": work_process.priority,
+            "now": now,
+            "key": score_key(work_process.priority, now),
+            "agents": work_process.agent_ids,
+        },
     )
     assert request_id is not None
-    await connection.execute(
-        text(
-            """
-            INSERT INTO reservation_request_agents (request_id, agent_id, score_key, claims)
-            SELECT :request, agents.id, :key, bool_and(agents.available) OVER ()
-            FROM agents WHERE agents.id = ANY(:agents)
-            """
-        ),
-        {"request": request_id, "key": key, "agents": work_process.agent_ids},
-    )
     return Request(request_id, "waiting", 0, now), True
 
 
-async def try_grant(connection: Connection, work_process: LockedWorkProcess, request: Request) -> Request | None:
-    """Grant a waiting request if it may be; mission and agents are locked. None: not yet."""
-    may = await connection.scalar(
-        text(
-            """
-            SELECT bool_and(
-                agents.status = 'free' AND agents.yard_id IS NOT NULL
-                AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL
-                AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
-                AND (
-                    SELECT line.request_id FROM reservation_request_agents AS line
-                    WHERE line.agent_id = agents.id AND line.claims
-                    ORDER BY line.score_key, line.request_id LIMIT 1
-                ) IS NOT DISTINCT FROM :request
-            )
-            FROM reservation_request_agents AS wanted JOIN agents ON agents.id = wanted.agent_id
-            WHERE wanted.request_id = :request
-            """
-        ),
-        {"request": request.id},
-    )
+@dataclass(frozen=True)
+class Grant:
+    """A request that got its agents; `started`: the event to write, at an attempt's first grant, with `values`."""
+
+    request: Request
+    started: Sequence[NewEvent]
+    values: dict[str, Any]
+
+
+async def try_grant(connection: Connection, work_process: LockedWorkProcess, request: Request) -> Grant | None:
+    """Grant a waiting request if it may be; mission and agents are locked. None: not yet.
+
+    The caller writes the grant's event in the same transaction.
+    """
+    may = await connection.scalar(_MAY_BE_GRANTED, {"request": request.id})
     if not may:
         return None
     now = utc_now()
     at_grant = score(work_process.priority, request.enqueued_at, now)
     await connection.execute(
-        update(reservation_requests)
-        .where(reservation_requests.c.id == request.id)
-        .values(status="granted", granted_at=now, score=at_grant, round=request.round + 1)
+        _GRANT,
+        {
+            "request": request.id,
+            "now": now,
+            "score": at_grant,
+            "of": work_process.id,
+            "attempt": work_process.attempt,
+            "agents": sorted(set(work_process.agent_ids)),
+        },
     )
-    await _leave_line(connection, request.id)
-    await connection.execute(
-        insert(reservations),
-        [
-            {
-                "agent_id": agent_id,
-                "work_process_id": work_process.id,
-                "attempt": work_process.attempt,
-                "granted_at": now,
-            }
-            for agent_id in sorted(set(work_process.agent_ids))
-        ],
+    granted = Request(request.id, "granted", request.round + 1, request.enqueued_at)
+    if request.round > 0:
+        return Grant(granted, (), {})
+    started = task_events.started(
+        work_process.id, work_process.type_name, work_process.priority, at_grant, work_process.attempt - 1, now
     )
-    if request.round == 0:
-        await events.append_for_mission(
-            connection,
-            work_process.id,
-            [
-                task_events.started(
-                    work_process.id,
-                    work_process.type_name,
-                    work_process.priority,
-                    at_grant,
-                    work_process.attempt - 1,
-                    now,
-                )
-            ],
-            attempt=work_process.attempt,
-            values={"started_at": func.coalesce(work_processes.c.started_at, now)},
-        )
-    return Request(request.id, "granted", request.round + 1, request.enqueued_at)
+    return Grant(granted, (started,), {"started_at": now})
 
 
-async def _leave_line(connection: Connection, request_id: int) -> None:
-    await connection.execute(
-        update(reservation_request_agents)
-        .where(reservation_request_agents.c.request_id == request_id)
-        .values(claims=False)
+_ENQUEUE = text(
+    """
+    WITH request AS (
+        INSERT INTO reservation_requests (work_process_id, attempt, status, priority, enqueued_at, score_key)
+        VALUES (:of, :attempt, 'waiting', :priority, :now, :key) RETURNING id
+    ), line AS (
+        INSERT INTO reservation_request_agents (request_id, agent_id, score_key, claims)
+        SELECT request.id, agents.id, :key, bool_and(agents.available) OVER ()
+        FROM request, agents WHERE agents.id = ANY(CAST(:agents AS bigint[]))
     )
+    SELECT id FROM request
+    """
+)
+
+_MAY_BE_GRANTED = text(
+    """
+    SELECT bool_and(
+        agents.status = 'free' AND agents.yard_id IS NOT NULL
+        AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL
+        AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
+        AND (
+            SELECT line.request_id FROM reservation_request_agents AS line
+            WHERE line.agent_id = agents.id AND line.claims
+            ORDER BY line.score_key, line.request_id LIMIT 1
+        ) IS NOT DISTINCT FROM :request
+    )
+    FROM reservation_request_agents AS wanted JOIN agents ON agents.id = wanted.agent_id
+    WHERE wanted.request_id = :request
+    """
+)
+
+_GRANT = text(
+    """
+    WITH granted AS (
+        UPDATE reservation_requests SET status = 'granted', granted_at = :now, score = :score, round = round + 1
+        WHERE id = :request
+    ), left_line AS (
+        UPDATE reservation_request_agents SET claims = false WHERE request_id = :request
+    )
+    INSERT INTO reservations (agent_id, work_process_id, attempt, granted_at)
+    SELECT agent_id, :of, :attempt, :now FROM unnest(CAST(:agents AS bigint[])) AS agent_id
+    """
+)
+
+_END_REQUEST = text(
+    """
+    WITH ended AS (
+        UPDATE reservation_requests SET status = 'ended'
+        WHERE work_process_id = :of AND attempt = :attempt AND status <> 'ended' RETURNING id
+    )
+    UPDATE reservation_request_agents AS line SET claims = false FROM ended WHERE line.request_id = ended.id
+    RETURNING line.agent_id
+    """
+)
 
 
 async def end_request(connection: Connection, work_process_id: int, attempt: int) -> list[int]:
     """Take a request out of its lines; returns its agents, whose lines the caller refreshes after the commit."""
-    request_id = await connection.scalar(
-        update(reservation_requests)
-        .where(
-            reservation_requests.c.work_process_id == work_process_id,
-            reservation_requests.c.attempt == attempt,
-            reservation_requests.c.status != "ended",
-        )
-        .values(status="ended")
-        .returning(reservation_requests.c.id)
-    )
-    if request_id is None:
-        return []
-    left = await connection.execute(
-        update(reservation_request_agents)
-        .where(reservation_request_agents.c.request_id == request_id)
-        .values(claims=False)
-        .returning(reservation_request_agents.c.agent_id)
-    )
+    left = await connection.execute(_END_REQUEST, {"of": work_process_id, "attempt": attempt})
     return sorted(left.scalars())
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, or_, select, text
 
 from store.database import Connection
 from store.tables import agent_details, agents, map_objects, service_requests, yards
@@ -30,6 +30,31 @@ _AGENT_COLUMNS = (
 _DETAIL_COLUMNS = ("reference_point", "coordinate_frame", "geometry", "data_format", "factsheet", "unit", "sensors")
 
 
+_YARD = select(yards).where(yards.c.id == bindparam("of"))
+_MAP_OBJECTS = text(
+    """
+    SELECT id, yard_id, type, name, data, data_format, metadata FROM map_objects
+    WHERE yard_id = :of AND deleted_at IS NULL AND (:everything OR type = ANY(CAST(:types AS text[]))) ORDER BY id
+    """
+).columns(map_objects.c.data, map_objects.c.metadata)
+_AGENTS = (
+    select(*(agents.c[name] for name in _AGENT_COLUMNS), *(agent_details.c[name] for name in _DETAIL_COLUMNS))
+    .outerjoin(agent_details, agent_details.c.agent_id == agents.c.id)
+    .where(
+        or_(
+            agents.c.yard_id == bindparam("yard", type_=BigInteger),
+            agents.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))),
+        )
+    )
+    .order_by(agents.c.id)
+)
+_FOLLOWING = select(service_requests.c.step).where(
+    service_requests.c.work_process_id == bindparam("of"),
+    service_requests.c.attempt == bindparam("try_"),
+    service_requests.c.depends_on_steps.any(bindparam("step_")),
+)
+
+
 async def step_context(connection: Connection, work_process: LockedWorkProcess, request: Any) -> dict[str, Any]:
     """The context of one service request row, as the service's `require_*` switches ask for it."""
     context: dict[str, Any] = {}
@@ -44,11 +69,10 @@ async def step_context(connection: Connection, work_process: LockedWorkProcess, 
 
 
 async def _map(connection: Connection, yard_id: int, wanted_types: list[str]) -> dict[str, Any]:
-    yard = (await connection.execute(select(yards).where(yards.c.id == yard_id))).mappings().one()
-    wanted = select(map_objects).where(map_objects.c.yard_id == yard_id, map_objects.c.deleted_at.is_(None))
-    if "__all__" not in wanted_types:
-        wanted = wanted.where(map_objects.c.type.in_(wanted_types))
-    rows = (await connection.execute(wanted.order_by(map_objects.c.id))).mappings()
+    yard = (await connection.execute(_YARD, {"of": yard_id})).mappings().one()
+    everything = "__all__" in wanted_types
+    wanted = {"of": yard_id, "everything": everything, "types": wanted_types}
+    rows = (await connection.execute(_MAP_OBJECTS, wanted)).mappings()
     return {
         "id": yard["id"],
         "uid": yard["uid"],
@@ -64,18 +88,11 @@ async def _map(connection: Connection, yard_id: int, wanted_types: list[str]) ->
 
 
 async def _agents(connection: Connection, work_process: LockedWorkProcess, request: Any) -> list[dict[str, Any]]:
-    conditions = []
-    if request["require_agents_data"]:
-        conditions.append(agents.c.yard_id == work_process.yard_id)
-    if request["require_mission_agents_data"] or request["require_agents_data"]:
-        conditions.append(agents.c.id.in_(work_process.agent_ids))
-    if not conditions:
+    all_of_yard, of_mission = request["require_agents_data"], request["require_mission_agents_data"]
+    if not (all_of_yard or of_mission):
         return []
     rows = await connection.execute(
-        select(*(agents.c[name] for name in _AGENT_COLUMNS), *(agent_details.c[name] for name in _DETAIL_COLUMNS))
-        .outerjoin(agent_details, agent_details.c.agent_id == agents.c.id)
-        .where(or_(*conditions))
-        .order_by(agents.c.id)
+        _AGENTS, {"yard": work_process.yard_id if all_of_yard else None, "ids": work_process.agent_ids}
     )
     # helyOS sends the id of an agent as text here.
     return [
@@ -90,11 +107,7 @@ async def _agents(connection: Connection, work_process: LockedWorkProcess, reque
 
 async def _orchestration(connection: Connection, work_process: LockedWorkProcess, step: str) -> dict[str, Any]:
     following = await connection.execute(
-        select(service_requests.c.step).where(
-            service_requests.c.work_process_id == work_process.id,
-            service_requests.c.attempt == work_process.attempt,
-            service_requests.c.depends_on_steps.any(step),
-        )
+        _FOLLOWING, {"of": work_process.id, "try_": work_process.attempt, "step_": step}
     )
     return {"current_step": step, "next_step": list(following.scalars())}
 

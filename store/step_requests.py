@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Text, bindparam, func, select, update
 
 from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent
@@ -16,37 +16,49 @@ from store.tables import service_requests, services, work_processes
 
 Row = Any
 
+_READ = (
+    select(
+        service_requests,
+        services.c.licence_key,
+        services.c.is_dummy,
+        work_processes.c.data,
+        work_processes.c.settings,
+        func.extract("epoch", func.now() - service_requests.c.dispatched_at).label("elapsed"),
+    )
+    .join(work_processes, work_processes.c.id == service_requests.c.work_process_id)
+    .outerjoin(services, services.c.id == service_requests.c.service_id)
+    .where(service_requests.c.id == bindparam("of"))
+)
+_BEGIN = (
+    update(service_requests)
+    .where(service_requests.c.id == bindparam("of"))
+    .values(
+        status=ServiceRequestStatus.DISPATCHING_SERVICE,
+        dispatched_at=func.now(),
+        request=bindparam("new_request", type_=service_requests.c.request.type),
+    )
+)
+_END = (
+    update(service_requests)
+    .where(service_requests.c.id == bindparam("of"), service_requests.c.status.not_in(SERVICE_REQUEST_ENDED))
+    .values(
+        status=bindparam("new_status"),
+        result_at=func.now(),
+        response=bindparam("new_response", type_=service_requests.c.response.type),
+        failure=bindparam("new_failure", type_=service_requests.c.failure.type),
+        request_uid=func.coalesce(bindparam("new_uid", type_=Text), service_requests.c.request_uid),
+    )
+)
+
 
 async def read(connection: Connection, service_request_id: int) -> Row:
     """The row of one step, with its service's key and whether it is a dummy, and the mission's data and settings."""
-    return (
-        (
-            await connection.execute(
-                select(
-                    service_requests,
-                    services.c.licence_key,
-                    services.c.is_dummy,
-                    work_processes.c.data,
-                    work_processes.c.settings,
-                    func.extract("epoch", func.now() - service_requests.c.dispatched_at).label("elapsed"),
-                )
-                .join(work_processes, work_processes.c.id == service_requests.c.work_process_id)
-                .outerjoin(services, services.c.id == service_requests.c.service_id)
-                .where(service_requests.c.id == service_request_id)
-            )
-        )
-        .mappings()
-        .one()
-    )
+    return (await connection.execute(_READ, {"of": service_request_id})).mappings().one()
 
 
 async def begin(connection: Connection, row: Row, request: Any) -> None:
     """The first try of a step starts; its time-out runs from here."""
-    await connection.execute(
-        update(service_requests)
-        .where(service_requests.c.id == row["id"])
-        .values(status=ServiceRequestStatus.DISPATCHING_SERVICE, dispatched_at=func.now(), request=request)
-    )
+    await connection.execute(_BEGIN, {"of": row["id"], "new_request": request})
     await _changed(connection, row, ServiceRequestStatus.DISPATCHING_SERVICE)
 
 
@@ -75,17 +87,16 @@ async def end(
     failure: Failure | None = None,
 ) -> bool:
     """Store a step's end; False: it ended before, by a cancel or an earlier try. The mission is locked."""
-    values: dict[str, Any] = {"status": status, "result_at": func.now()}
-    if response is not None:
-        values["response"] = response
-        if isinstance(response, dict) and response.get("request_id") is not None:
-            values["request_uid"] = str(response["request_id"])
-    if failure is not None:
-        values["failure"] = failure.model_dump(mode="json")
+    uid = response.get("request_id") if isinstance(response, dict) else None
     result = await connection.execute(
-        update(service_requests)
-        .where(service_requests.c.id == row["id"], service_requests.c.status.not_in(SERVICE_REQUEST_ENDED))
-        .values(**values)
+        _END,
+        {
+            "of": row["id"],
+            "new_status": status,
+            "new_response": response,
+            "new_failure": None if failure is None else failure.model_dump(mode="json"),
+            "new_uid": None if uid is None else str(uid),
+        },
     )
     if result.rowcount == 0:
         return False

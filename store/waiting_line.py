@@ -5,6 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import text
 
 from missions.contracts import AgentsGranted, Signal
+from store import events
 from store.database import Connection, Database
 from store.reservations import find_request, lock_agents, recompute_claims, try_grant
 from store.wakeups import NewSignal, Wakeup, add_signals
@@ -97,8 +98,12 @@ async def _grant_waiting(database: Database, work_process_id: int, attempt: int)
         request = await find_request(connection, work_process_id, attempt)
         if request is None or request.status != "waiting":
             return None
-        if await try_grant(connection, work_process, request) is None:
+        granted = await try_grant(connection, work_process, request)
+        if granted is None:
             return None
+        await events.append_for_mission(
+            connection, work_process_id, granted.started, attempt=attempt, values=granted.values
+        )
         assert work_process.workflow_id is not None
         grant = NewSignal(
             work_process.workflow_id, work_process_id, Signal.AGENTS_GRANTED, AgentsGranted(attempt=attempt)

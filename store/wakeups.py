@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pydantic import BaseModel
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 
 from missions.contracts import Signal, WorkProcessStart, json_object
 from store.database import Connection
@@ -91,10 +91,13 @@ def _row(
     }
 
 
+_INSERT = insert(wakeups).returning(wakeups.c.id, sort_by_parameter_order=True)
+
+
 async def _add(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Wakeup]:
     if not rows:
         return []
-    ids = await connection.execute(insert(wakeups).returning(wakeups.c.id, sort_by_parameter_order=True), list(rows))
+    ids = await connection.execute(_INSERT, list(rows))
     return [Wakeup(id=row_id, **row) for row_id, row in zip(ids.scalars(), rows, strict=True)]
 
 
@@ -114,7 +117,10 @@ async def left_over(connection: Connection, *, older_than: timedelta, limit: int
 
 async def delivered(connection: Connection, ids: Sequence[int]) -> None:
     """Forget delivered wake-ups."""
-    await connection.execute(delete(wakeups).where(wakeups.c.id.in_(ids)))
+    await connection.execute(_DELETE, {"ids": list(ids)})
+
+
+_DELETE = text("DELETE FROM wakeups WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 
 async def undeliverable(connection: Connection, wakeup_id: int, error: str) -> None:

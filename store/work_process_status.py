@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, select
 
 from missions.errors import MusterError, NotFound
 from missions.events import EventType, NewEvent
@@ -81,12 +81,12 @@ _COLUMNS = [
     ),
 ]
 
+_LOCK = select(*_COLUMNS).where(work_processes.c.id == bindparam("of")).with_for_update()
+
 
 async def lock(connection: Connection, work_process_id: int) -> LockedWorkProcess:
     """Lock a mission's row and read it; raises NotFound. First in the lock order."""
-    row = (
-        await connection.execute(select(*_COLUMNS).where(work_processes.c.id == work_process_id).with_for_update())
-    ).one_or_none()
+    row = (await connection.execute(_LOCK, {"of": work_process_id})).one_or_none()
     if row is None:
         raise NotFound(
             f"work process {work_process_id} does not exist",
@@ -134,7 +134,7 @@ async def change(
         [changed, *also],
         attempt=work_process.attempt,
         transition=transition,
-        values={"status": to, "version": work_processes.c.version + 1, "modified_at": func.now(), **(values or {})},
+        values={"status": to, **(values or {})},
     )
     work_process.status = to
     return Change.WRITTEN

@@ -48,7 +48,8 @@ ESSENTIAL = {
         "service_request_id", "step", "uses", "depends_on", "wait_assignments", "apply_result", "preset",
     },
     "StepRan": {"outcome"},
-    "WorkProcessStart": {"work_process_id", "steps"},
+    "TaskQueues": {"missions", "steps"},
+    "WorkProcessStart": {"work_process_id", "steps", "task_queues"},
 }  # fmt: skip
 
 SAMPLES: dict[str, Any] = {
@@ -115,7 +116,7 @@ def test_failure_inside_an_answer_reads_what_a_later_version_writes() -> None:
 
 
 def test_mission_options_inside_a_start_read_what_a_later_version_writes() -> None:
-    start = {"work_process_id": 1, "steps": [], "options": {"unconfirmed_start": "resend", "added_later": 1}}
+    start = sample(contracts.WorkProcessStart) | {"options": {"unconfirmed_start": "resend", "added_later": 1}}
     options = contracts.WorkProcessStart.model_validate(start).options
     assert options == MissionOptions(unconfirmed_start=UnconfirmedStart.RESEND)
 

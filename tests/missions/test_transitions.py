@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from missions.statuses import AssignmentStatus, ServiceRequestStatus, WorkProcessStatus
+from missions.statuses import AssignmentStatus as A
+from missions.statuses import ServiceRequestStatus as R
+from missions.statuses import WorkProcessStatus as W
 from missions.transitions import (
     AGENT_MAY_REPORT,
     ASSIGNMENT,
@@ -19,8 +21,6 @@ from missions.transitions import (
     may_follow,
     work_process_diagram,
 )
-
-W, A = WorkProcessStatus, AssignmentStatus
 
 
 def reachable(start: W) -> set[W]:
@@ -96,7 +96,6 @@ def test_agent_cannot_put_its_assignment_back_in_line() -> None:
 
 
 def test_service_request_ends_in_every_known_way() -> None:
-    R = ServiceRequestStatus
     assert {R.READY, R.FAILED, R.TIME_OUT, R.CANCELED, R.SKIPPED} == SERVICE_REQUEST_ENDED
 
 

@@ -1,0 +1,318 @@
+"""Records a closed history of every kind of ending, for the replay tests: `make histories`, about a minute.
+
+A whole Muster with SDK agents runs the missions; what no site can be made to produce is recorded from the workflow with
+scripted activities. Until version 0.1 is tagged they are simply recorded again; from then on a history stays, and a
+change of the workflow's commands needs a patch (docs: the engine's versioning).
+"""
+
+# ruff: noqa: D103, T201 -- the recorders' names are what they record; it is a command
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from temporalio.client import WorkflowHandle  # noqa: E402
+
+from missions.contracts import (  # noqa: E402
+    Activity,
+    AssignmentEnded,
+    AssignmentsChecked,
+    AssignmentsDispatched,
+    CancelRequest,
+    Outcome,
+)
+from tests.support import services  # noqa: E402
+from tests.support.planner import Call  # noqa: E402
+from tests.support.site import Mission, Site, SiteAgent, running_site, until  # noqa: E402
+from tests.workflows.isolated import Bench, Run  # noqa: E402
+
+FOLDER = ROOT / "tests" / "workflows" / "histories"
+# Who and where: replay does not look at it, and it would differ at each recording.
+NOISE = {"taskId", "identity", "requestId", "workerVersion"}
+PENDING = {"request_id": "job-1", "status": "pending"}
+
+BySite = Callable[[Site], Awaitable[Mission]]
+ByBench = Callable[[Bench], Awaitable[Run]]
+
+
+def drives(*agents: SiteAgent, **answer: Any) -> Callable[[Call], Any]:
+    """A planner that gives each of these agents an assignment."""
+    results = [{"agent_id": agent.id, "assignment": {"n": number}} for number, agent in enumerate(agents)]
+    return lambda call: {"results": results, **answer}
+
+
+async def _busy(site: Site) -> tuple[SiteAgent, str]:
+    truck = await site.agent("--work", "2")
+    recipe, _ = await site.recipe(drives(truck), options={"maxWait": 60})
+    await (await site.mission(recipe, [truck])).until("executing")
+    return truck, recipe
+
+
+async def _driving(site: Site, *options: str, **recipe_fields: Any) -> Mission:
+    truck = await site.agent("--work", "60", *options)
+    recipe, _ = await site.recipe(drives(truck), **recipe_fields)
+    mission = await site.mission(recipe, [truck])
+    await mission.until("executing")
+    await truck.until_status("busy")
+    return mission
+
+
+# --- from a site
+
+
+async def succeeded(site: Site) -> Mission:
+    truck = await site.agent()
+    recipe, _ = await site.recipe(drives(truck))
+    return await site.mission(recipe, [truck])
+
+
+async def succeeded_without_agents(site: Site) -> Mission:
+    recipe, _ = await site.recipe(lambda call: {"results": []})
+    return await site.mission(recipe, [])
+
+
+async def succeeded_in_two_groups(site: Site) -> Mission:
+    first, second = await site.agent(), await site.agent()
+    recipe, _ = await site.recipe(drives(first, second, dispatch_order=[[1], [0]]))
+    return await site.mission(recipe, [first, second])
+
+
+async def succeeded_in_a_diamond_of_steps(site: Site) -> Mission:
+    truck, name = await site.agent(), "diamond-of-steps"
+    steps = [
+        {"step": "first", "serviceType": name},
+        {"step": "left", "serviceType": name, "dependencies": ["first"], "waitAssignments": False},
+        {"step": "right", "serviceType": name, "dependencies": ["first"], "applyResult": False},
+        {"step": "last", "serviceType": name, "dependencies": ["left", "right"]},
+    ]
+    recipe, _ = await site.recipe(drives(truck), name=name, steps=steps)
+    return await site.mission(recipe, [truck])
+
+
+async def succeeded_after_polling(site: Site) -> Mission:
+    truck = await site.agent()
+    answer = drives(truck)
+    recipe, _ = await site.recipe(lambda call: answer(call) if call.method == "GET" else PENDING)
+    return await site.mission(recipe, [truck])
+
+
+async def succeeded_after_waiting_for_its_agent(site: Site) -> Mission:
+    truck, recipe = await _busy(site)
+    mission = await site.mission(recipe, [truck])
+    await mission.until_waiting("agent_reserved")
+    return mission
+
+
+async def succeeded_after_a_silent_agent(site: Site) -> Mission:
+    truck = await site.agent("--ignore-reserve", "--ignore-release")
+    recipe, _ = await site.recipe(drives(truck))
+    mission = await site.mission(recipe, [truck])
+    await mission.until_waiting("agent_not_listening")
+    truck.process.kill()
+    await site.agent(uuid=truck.uuid)
+    return mission
+
+
+async def failed_assignment(site: Site) -> Mission:
+    good, bad = await site.agent("--work", "60"), await site.agent("--fail")
+    recipe, _ = await site.recipe(drives(good, bad))
+    return await site.mission(recipe, [good, bad])
+
+
+async def failed_planning(site: Site) -> Mission:
+    truck = await site.agent()
+    recipe, _ = await site.recipe(lambda call: {"status": "failed"})
+    return await site.mission(recipe, [truck])
+
+
+async def failed_planner_time_out(site: Site) -> Mission:
+    recipe, _ = await site.recipe(lambda call: PENDING, resultTimeout=1)
+    return await site.mission(recipe, [])
+
+
+async def failed_longest_wait(site: Site) -> Mission:
+    truck = await site.agent("--ignore-reserve", "--ignore-release")
+    recipe, _ = await site.recipe(drives(truck), options={"maxWait": 4})
+    return await site.mission(recipe, [truck])
+
+
+async def failed_mission_time_out(site: Site) -> Mission:
+    return await _driving(site, options={"missionTimeout": 8})
+
+
+async def failed_assignment_time_out(site: Site) -> Mission:
+    return await _driving(site, options={"assignmentTimeout": 2})
+
+
+async def canceled_while_driving(site: Site) -> Mission:
+    mission = await _driving(site)
+    await mission.cancel()
+    return mission
+
+
+async def canceled_while_waiting(site: Site) -> Mission:
+    truck, recipe = await _busy(site)
+    mission = await site.mission(recipe, [truck])
+    await mission.until_waiting("agent_reserved")
+    await mission.cancel()
+    return mission
+
+
+async def canceled_while_polling(site: Site) -> Mission:
+    truck = await site.agent()
+    recipe, service = await site.recipe(lambda call: PENDING)
+    mission = await site.mission(recipe, [truck])
+
+    async def polled() -> bool:
+        return service.count("GET") > 0
+
+    await until(polled, 30)
+    await mission.cancel()
+    return mission
+
+
+async def canceled_by_signal(site: Site) -> Mission:
+    mission = await _driving(site)
+    await (await mission.run()).signal("cancel", CancelRequest(reason="by signal", requested_by="tester"))
+    return mission
+
+
+async def canceled_by_the_ui(site: Site) -> Mission:
+    mission = await _driving(site)
+    await (await mission.run()).cancel(reason="by the ui")
+    return mission
+
+
+async def canceled_unconfirmed(site: Site) -> Mission:
+    mission = await _driving(site, "--ignore-cancel", "--ignore-release")
+    await mission.cancel()
+    return mission
+
+
+# --- from the workflow alone
+
+
+async def _unconfirmed_start(bench: Bench, policy: str) -> Run:
+    sent = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1], unconfirmed=[1], agents="truck")
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: sent
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: AssignmentsChecked(statuses={"1": "to_dispatch"})
+    return await bench.start(options={"assignment_start_timeout": 0.2, "unconfirmed_start": policy})
+
+
+async def _then_succeeds(run: Run, after: str) -> Run:
+    await run.until_called(after)
+    await run.signal("assignment_ended", AssignmentEnded(assignment_id=1, status="succeeded"))
+    return run
+
+
+async def succeeded_after_an_unconfirmed_start_was_held(bench: Bench) -> Run:
+    return await _then_succeeds(await _unconfirmed_start(bench, "hold"), Activity.RAISE_ATTENTION)
+
+
+async def succeeded_after_an_unconfirmed_start_was_resent(bench: Bench) -> Run:
+    return await _then_succeeds(await _unconfirmed_start(bench, "resend"), Activity.RESEND_ASSIGNMENT)
+
+
+async def failed_unconfirmed_start(bench: Bench) -> Run:
+    return await _unconfirmed_start(bench, "fail")
+
+
+async def succeeded_after_silence_of_an_agent(bench: Bench) -> Run:
+    silent = AssignmentsChecked(statuses={}, silent={"1": "agent truck has said nothing for 0.2 s"})
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: silent
+    run = await bench.start(options={"agent_silence": 0.2})
+    return await _then_succeeds(run, Activity.RAISE_ATTENTION)
+
+
+async def canceled_as_its_row_said(bench: Bench) -> Run:
+    def cancel_row(call: Any) -> None:
+        bench.fake.canceling = True
+
+    bench.fake.scripts[Activity.RESERVE_AGENTS] = cancel_row
+    return await bench.start()
+
+
+async def canceled_while_failing(bench: Bench) -> Run:
+    def cancel_row(call: Any) -> None:
+        bench.fake.canceling = True
+
+    bench.fake.scripts[Activity.FINISH_MISSION] = cancel_row
+    return await bench.start(options={"mission_timeout": 0.2})
+
+
+BY_SITE: list[BySite] = [
+    succeeded, succeeded_without_agents, succeeded_in_two_groups, succeeded_in_a_diamond_of_steps,
+    succeeded_after_polling, succeeded_after_waiting_for_its_agent, succeeded_after_a_silent_agent, failed_assignment,
+    failed_planning, failed_planner_time_out, failed_longest_wait, failed_mission_time_out,
+    failed_assignment_time_out, canceled_while_driving, canceled_while_waiting, canceled_while_polling,
+    canceled_by_signal, canceled_by_the_ui, canceled_unconfirmed,
+]  # fmt: skip
+BY_BENCH: list[ByBench] = [
+    succeeded_after_an_unconfirmed_start_was_held, succeeded_after_an_unconfirmed_start_was_resent,
+    failed_unconfirmed_start, succeeded_after_silence_of_an_agent, canceled_as_its_row_said, canceled_while_failing,
+]  # fmt: skip
+
+
+def kinds() -> list[str]:
+    """The kinds of endings: the files' names."""
+    return sorted(record.__name__ for record in (*BY_SITE, *BY_BENCH))
+
+
+def _without_noise(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_noise(item) for key, item in value.items() if key not in NOISE}
+    return [_without_noise(item) for item in value] if isinstance(value, list) else value
+
+
+async def _save(kind: str, handle: WorkflowHandle[Any, Any]) -> None:
+    events = json.loads((await handle.fetch_history()).to_json())["events"]
+    lines = ",\n".join(json.dumps(_without_noise(event), ensure_ascii=False, sort_keys=True) for event in events)
+    (FOLDER / f"{kind}.json").write_text(f'{{"events": [\n{lines}\n]}}\n')
+    print(f"{kind}: {len(events)} events, {events[-1]['eventType']}")
+
+
+async def _by_site(site: Site, record: BySite, turn: asyncio.Semaphore) -> None:
+    async with turn:
+        mission = await record(site)
+        ending = record.__name__.partition("_")[0]
+        await mission.until(ending, timeout=60)
+        await mission.run_status()
+        await _save(record.__name__, await mission.run())
+
+
+async def _by_bench(site: Site, record: ByBench) -> None:
+    async with Bench(site.temporal, 100).running() as bench:
+        run = await record(bench)
+        await run.ended()
+        await _save(record.__name__, run.handle)
+
+
+async def main() -> None:
+    """Record all kinds, or those named on the command line."""
+    wanted = set(sys.argv[1:]) or set(kinds())
+    if not sys.argv[1:]:
+        for old in FOLDER.glob("*.json"):
+            old.unlink()
+    FOLDER.mkdir(exist_ok=True)
+    services.announce()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_site(services.find(), Path(folder)) as site:
+                turn = asyncio.Semaphore(4)
+                await asyncio.gather(
+                    *(_by_site(site, record, turn) for record in BY_SITE if record.__name__ in wanted),
+                    *(_by_bench(site, record) for record in BY_BENCH if record.__name__ in wanted),
+                )
+    finally:
+        services.shut_down()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

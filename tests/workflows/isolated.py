@@ -1,0 +1,280 @@
+"""The mission's workflow alone: a real engine, activities with the contracts' names that a test scripts."""
+
+import asyncio
+import inspect
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import pytest
+from pydantic import BaseModel
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
+
+from missions.contracts import (
+    WORK_PROCESS,
+    Activity,
+    ActivityPreset,
+    AssignmentsChecked,
+    AssignmentsDispatched,
+    CheckAssignments,
+    DispatchAssignments,
+    FinishMission,
+    MissionFinished,
+    MissionStopped,
+    Outcome,
+    RaiseAttention,
+    RequestNativeCancel,
+    RequeueReservation,
+    ResendAssignment,
+    ResendCancels,
+    ReserveAgents,
+    Reserved,
+    RunStep,
+    StepPlan,
+    StepRan,
+    StopMission,
+    TaskQueues,
+    WorkProcessStart,
+)
+from tests.support.site import until
+from worker import RUNNER, WORKFLOWS
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Script = Callable[[Any], Any]
+"""Called with an activity's input; returns what it answers instead (None: as usual). May be async."""
+
+STEP = "microservice"
+
+
+class FakeActivities:
+    """What the real ones do to one mission's row, in a few lines; `scripts` change single answers."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.canceling = False
+        """Whether the row says so."""
+        self.status = ""
+        """The last status, once it is written."""
+        self.scripts: dict[str, Script] = {}
+        self.calls: list[tuple[str, Any]] = []
+
+    def names(self) -> list[str]:
+        """The activities that were called, in order; a repeated try counts once."""
+        return [name for name, _ in self.calls]
+
+    def inputs(self, name: str) -> list[Any]:
+        """What an activity was called with."""
+        return [call for called, call in self.calls if called == name]
+
+    async def _act(self, call: BaseModel, usual: Callable[[], Answer]) -> Answer:
+        name = activity.info().activity_type
+        if activity.info().attempt == 1:
+            self.calls.append((name, call))
+        script = self.scripts.get(name)
+        if script is not None:
+            answer = script(call)
+            answer = await answer if inspect.isawaitable(answer) else answer
+            if answer is not None:
+                return answer  # type: ignore[no-any-return]
+        return usual()
+
+    @activity.defn(name=Activity.RESERVE_AGENTS)
+    async def reserve_agents(self, call: ReserveAgents) -> Reserved:
+        superseded, reserved = Reserved(outcome=Outcome.SUPERSEDED), Reserved(outcome=Outcome.DONE, ready=True)
+        return await self._act(call, lambda: superseded if self.canceling else reserved)
+
+    @activity.defn(name=Activity.REQUEUE_RESERVATION)
+    async def requeue_reservation(self, call: RequeueReservation) -> Reserved:
+        return await self._act(call, lambda: Reserved(outcome=Outcome.WAITING, waiting="a silent agent"))
+
+    @activity.defn(name=STEP)
+    async def microservice(self, call: RunStep) -> StepRan:
+        done = StepRan(outcome=Outcome.DONE, has_results=True)
+        return await self._act(call, lambda: StepRan(outcome=Outcome.SUPERSEDED) if self.canceling else done)
+
+    @activity.defn(name=Activity.DISPATCH_ASSIGNMENTS)
+    async def dispatch_assignments(self, call: DispatchAssignments) -> AssignmentsDispatched:
+        if self.canceling:
+            return await self._act(call, lambda: AssignmentsDispatched(outcome=Outcome.SUPERSEDED))
+        sent = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[call.service_request_id], agents="truck")
+        return await self._act(call, lambda: sent)
+
+    @activity.defn(name=Activity.CHECK_ASSIGNMENTS)
+    async def check_assignments(self, call: CheckAssignments) -> AssignmentsChecked:
+        return await self._act(call, lambda: AssignmentsChecked(statuses={}))
+
+    @activity.defn(name=Activity.RESEND_ASSIGNMENT)
+    async def resend_assignment(self, call: ResendAssignment) -> None:
+        await self._act(call, lambda: call)
+
+    @activity.defn(name=Activity.RAISE_ATTENTION)
+    async def raise_attention(self, call: RaiseAttention) -> None:
+        await self._act(call, lambda: call)
+
+    @activity.defn(name=Activity.STOP_MISSION)
+    async def stop_mission(self, call: StopMission) -> MissionStopped:
+        if call.failure is not None and self.canceling:
+            return await self._act(call, lambda: MissionStopped(outcome=Outcome.SUPERSEDED))
+        self.canceling = self.canceling or call.failure is None
+        return await self._act(call, lambda: MissionStopped(outcome=Outcome.DONE))
+
+    @activity.defn(name=Activity.RESEND_CANCELS)
+    async def resend_cancels(self, call: ResendCancels) -> MissionStopped:
+        return await self._act(call, lambda: MissionStopped(outcome=Outcome.DONE, awaited=call.assignment_ids))
+
+    @activity.defn(name=Activity.FINISH_MISSION)
+    async def finish_mission(self, call: FinishMission) -> MissionFinished:
+        def finish() -> MissionFinished:
+            if self.canceling and call.status != "canceled":
+                return MissionFinished(outcome=Outcome.SUPERSEDED)
+            self.status = call.status
+            return MissionFinished(outcome=Outcome.DONE, status=call.status)
+
+        return await self._act(call, finish)
+
+    @activity.defn(name=Activity.REQUEST_NATIVE_CANCEL)
+    async def request_native_cancel(self, call: RequestNativeCancel) -> None:
+        await self._act(call, lambda: call)
+        info = activity.info()
+        assert info.workflow_id is not None
+        handle = self._client.get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
+        await handle.cancel(reason=call.reason)
+
+    def all(self) -> list[Callable[..., Any]]:
+        """For the worker."""
+        return [
+            self.reserve_agents, self.requeue_reservation, self.microservice, self.dispatch_assignments,
+            self.check_assignments, self.resend_assignment, self.raise_attention, self.stop_mission,
+            self.resend_cancels, self.finish_mission, self.request_native_cancel,
+        ]  # fmt: skip
+
+
+class Run:
+    """One mission's run."""
+
+    def __init__(self, handle: WorkflowHandle[Any, Any], fake: FakeActivities) -> None:
+        self.handle, self.fake = handle, fake
+
+    async def signal(self, name: str, payload: BaseModel) -> None:
+        await self.handle.signal(name, payload)
+
+    async def cancel(self, reason: str = "") -> None:
+        """What the UI does."""
+        await self.handle.cancel(reason=reason)
+
+    async def until_called(self, name: str, times: int = 1) -> None:
+        async def called() -> bool:
+            return self.fake.names().count(name) >= times
+
+        await until(called, 10, lambda: f"calls: {self.fake.names()}")
+
+    async def until_waiting(self) -> None:
+        """Wait until nothing is left to do but to wait: every task is completed, no activity is on its way."""
+
+        async def waits() -> bool:
+            raw = (await self.handle.describe()).raw_description
+            return not raw.pending_activities and not raw.HasField("pending_workflow_task")
+
+        await until(waits, 10, lambda: f"calls: {self.fake.names()}")
+
+    async def ended(self) -> str:
+        """The run's status, e.g. COMPLETED, once it is closed."""
+
+        async def closed() -> str:
+            status = (await self.handle.describe()).status
+            assert status is not None
+            return "" if status.name == "RUNNING" else status.name
+
+        return str(await until(closed, 15, lambda: f"calls: {self.fake.names()}"))
+
+    async def failure_type(self) -> str:
+        """The code that a FAILED run names."""
+        last = [event async for event in self.handle.fetch_history_events()][-1]
+        return last.workflow_execution_failed_event_attributes.failure.application_failure_info.type
+
+
+class Bench:
+    """A task queue with a workflow worker and an activity worker, each of which can be stopped."""
+
+    def __init__(self, client: Client, max_cached_workflows: int) -> None:
+        self.client, self._cached = client, max_cached_workflows
+        self.fake = FakeActivities(client)
+        self.queue = f"isolated-{secrets.token_hex(4)}"
+        self._tasks: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
+
+    def start_workflows(self) -> None:
+        worker = Worker(
+            self.client,
+            task_queue=self.queue,
+            workflows=WORKFLOWS,
+            workflow_runner=RUNNER,
+            max_cached_workflows=self._cached,
+        )
+        self._tasks["workflows"] = worker, asyncio.create_task(worker.run())
+
+    async def stop_workflows(self) -> None:
+        worker, task = self._tasks.pop("workflows")
+        await worker.shutdown()
+        await task
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Bench"]:
+        activities = Worker(
+            self.client,
+            task_queue=self.queue,
+            activities=self.fake.all(),
+            max_heartbeat_throttle_interval=timedelta(milliseconds=100),
+        )
+        async with activities:
+            self.start_workflows()
+            try:
+                yield self
+            finally:
+                if "workflows" in self._tasks:
+                    await self.stop_workflows()
+
+    async def start(self, *, steps: list[StepPlan] | None = None, **fields: Any) -> Run:
+        """Start a mission with short times; by default it reserves and has one step."""
+        start = WorkProcessStart.model_validate(
+            {
+                "work_process_id": 7,
+                "reserves": True,
+                "steps": [step("plan", 1)] if steps is None else steps,
+                "ready_timeout": 0.3,
+                "reserve_resend_interval": 0.1,
+                "cancel_resend_interval": 0.3,
+                "task_queues": TaskQueues(missions=self.queue, steps=self.queue),
+                **fields,
+            }
+        )
+        handle = await self.client.start_workflow(
+            WORK_PROCESS, start, id=f"mission-{secrets.token_hex(6)}", task_queue=self.queue
+        )
+        return Run(handle, self.fake)
+
+
+def step(name: str, number: int, *depends_on: str, preset: ActivityPreset | None = None, **fields: Any) -> StepPlan:
+    """A step whose only assignment has the same number."""
+    return StepPlan(
+        **{
+            "service_request_id": number,
+            "step": name,
+            "uses": STEP,
+            "depends_on": list(depends_on),
+            "wait_assignments": True,
+            "apply_result": True,
+            "preset": preset or ActivityPreset(start_to_close=30, heartbeat=2.0, maximum_attempts=1),
+            **fields,
+        }
+    )
+
+
+def assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody complained: no failed task, no lost exception, no run that could not leave the cache."""
+    loud = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert loud == []

@@ -1,0 +1,94 @@
+"""The workflow replays a closed history of every kind of ending (recorded by `make histories`).
+
+Red: the order of the workflow's commands has changed, and runs that are on their way would hang at the next deploy.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from engine.client import DATA_CONVERTER
+from scripts.record_histories import kinds
+from tests.workflows.mutated import OneActivityMore
+from worker import RUNNER, WORKFLOWS
+
+FOLDER = Path(__file__).with_name("histories")
+CLOSED = {
+    "succeeded": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    "failed": "EVENT_TYPE_WORKFLOW_EXECUTION_FAILED",
+    "canceled": "EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED",
+}
+FAILURES = {
+    "failed_assignment": "assignment_failed",
+    "failed_planning": "planning_failed",
+    "failed_planner_time_out": "planner_timeout",
+    "failed_longest_wait": "reservation_timeout",
+    "failed_mission_time_out": "mission_timeout",
+    "failed_assignment_time_out": "assignment_timeout",
+    "failed_unconfirmed_start": "assignment_not_started",
+}
+# Activities that some ending must show, or its history is not of that kind.
+SHOWN = {
+    "canceled_as_its_row_said": "request_native_cancel",
+    "canceled_by_signal": "request_native_cancel",
+    "canceled_unconfirmed": "resend_cancels",
+    "succeeded_after_a_silent_agent": "requeue_reservation",
+    "succeeded_after_an_unconfirmed_start_was_held": "raise_attention",
+    "succeeded_after_an_unconfirmed_start_was_resent": "resend_assignment",
+    "succeeded_after_silence_of_an_agent": "check_assignments",
+}
+STORED = sorted(path.stem for path in FOLDER.glob("*.json"))
+each = pytest.mark.parametrize("kind", STORED)
+
+
+def events(kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((FOLDER / f"{kind}.json").read_text())["events"]
+    return found
+
+
+def history(kind: str) -> WorkflowHistory:
+    return WorkflowHistory.from_json("work-process-replayed", (FOLDER / f"{kind}.json").read_text())
+
+
+def replayer(*workflows: type) -> Replayer:
+    return Replayer(workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=RUNNER)
+
+
+def test_every_kind_of_ending_is_stored() -> None:
+    assert kinds() == STORED, "run `make histories`"
+    assert set(FAILURES) == {kind for kind in STORED if kind.startswith("failed")}
+    assert set(SHOWN) <= set(STORED)
+
+
+@each
+def test_stored_history_is_closed_in_the_way_it_says(kind: str) -> None:
+    """An open history replays green whatever comes after its last event."""
+    stored = events(kind)
+    assert stored[-1]["eventType"] == CLOSED[kind.partition("_")[0]]
+    if kind in FAILURES:
+        failure = stored[-1]["workflowExecutionFailedEventAttributes"]["failure"]
+        assert failure["applicationFailureInfo"]["type"] == FAILURES[kind]
+    if kind in SHOWN:
+        called = [event.get("activityTaskScheduledEventAttributes", {}) for event in stored]
+        assert SHOWN[kind] in [each.get("activityType", {}).get("name") for each in called]
+
+
+@each
+def test_stored_history_is_small(kind: str) -> None:
+    assert (FOLDER / f"{kind}.json").stat().st_size < 100_000
+
+
+@each
+async def test_workflow_replays(kind: str) -> None:
+    await replayer(*WORKFLOWS).replay_workflow(history(kind))
+
+
+@each
+async def test_workflow_with_one_activity_more_does_not(kind: str) -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(OneActivityMore).replay_workflow(history(kind))
