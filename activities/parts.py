@@ -6,6 +6,7 @@ import httpx
 from temporalio.client import Client
 
 from fleet.downlink import Downlink
+from fleet.ready_board import ReadyBoard
 from settings import Settings
 from store.database import Database
 from store.wakeups import Waker
@@ -21,3 +22,4 @@ class Parts:
     waker: Waker
     http: httpx.AsyncClient
     temporal: Client
+    ready_board: ReadyBoard

@@ -18,13 +18,25 @@ from missions.statuses import WorkProcessStatus
 from store import events
 from store.agent_service import not_listening
 from store.database import Connection
-from store.reservations import Grant, Request, enqueue, find_request, lock_agents, put_back, release, try_grant
+from store.reservations import (
+    Grant,
+    Request,
+    enqueue,
+    find_request,
+    hand_over,
+    lock_agents,
+    put_back,
+    release,
+    try_grant,
+)
 from store.tables import agents, reservations
 from store.waiting_line import refresh_lines
 from store.waiting_reasons import waiting_reasons
 from store.work_process_status import LockedWorkProcess, change, lock
 
 _RETRY_PAUSE = 0.2
+# How long the activity itself waits for `ready`, before it leaves that to the workflow.
+_ANSWER_TAKES = 0.1
 
 
 class Reservations:
@@ -104,7 +116,24 @@ class Reservations:
         request: Request,
         to_tell: Sequence[tuple[AgentAddress, bool]],
     ) -> Reserved:
-        unheard = [address for address, _ in to_tell]
+        board = self._parts.ready_board
+        answered = board.expect(call.work_process_id, call.attempt)
+        try:
+            unheard = await self._publish(work_process, [address for address, _ in to_tell])
+            if unheard:
+                return await self._put_back(call.work_process_id, call.attempt, unheard, "not listening")
+            ready = not any(acknowledges for _, acknowledges in to_tell)
+            if not ready and not request.handed_over:
+                ready = board.is_fed() and await _set_within(answered, _ANSWER_TAKES)
+                if not ready:
+                    async with self._parts.database.transaction() as connection:
+                        ready = await hand_over(connection, request)
+            return Reserved(outcome=Outcome.DONE, ready=ready, round=request.round)
+        finally:
+            board.forget(call.work_process_id, call.attempt)
+
+    async def _publish(self, work_process: LockedWorkProcess, unheard: list[AgentAddress]) -> set[int]:
+        """Tell the agents; returns those that nobody listens for."""
         # Agents check in before they listen, so the broker may return the first tries.
         deadline = time.monotonic() + self._parts.settings.reserve_return_window
         while True:
@@ -119,16 +148,9 @@ class Reservations:
                 )
             )
             unheard = [a for a, d in zip(unheard, deliveries, strict=True) if d is Delivery.NOT_LISTENING]
-            if not unheard:
-                break
-            if time.monotonic() > deadline:
-                return await self._put_back(
-                    call.work_process_id, call.attempt, {a.id for a in unheard}, "not listening"
-                )
+            if not unheard or time.monotonic() > deadline:
+                return {address.id for address in unheard}
             await asyncio.sleep(_RETRY_PAUSE)
-        return Reserved(
-            outcome=Outcome.DONE, ready=not any(acknowledges for _, acknowledges in to_tell), round=request.round
-        )
 
     @activity.defn(name=Activity.REQUEUE_RESERVATION)
     async def requeue_reservation(self, call: RequeueReservation) -> Reserved:
@@ -187,6 +209,14 @@ class Reservations:
             reasons = (await waiting_reasons(connection, [work_process_id])).get(work_process_id, [])
         await self._parts.waker.send(await refresh_lines(self._parts.database, freed))
         return Reserved(outcome=Outcome.WAITING, waiting="; ".join(reason["text"] for reason in reasons))
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _mark_reserve_sent(connection: Connection, work_process_id: int) -> list[tuple[AgentAddress, bool]]:

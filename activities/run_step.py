@@ -46,6 +46,7 @@ class _StepRun:
         self._parts = parts
         self._call = call
         self._row: Any = None
+        self._status = ServiceRequestStatus.READY_FOR_SERVICE
 
     async def run(self) -> StepRan:
         begun = await self._begin()
@@ -91,8 +92,10 @@ class _StepRun:
             if work_process.status in _BEFORE_CALCULATING:
                 await self._calculating(connection, work_process)
             request = _request(row)
+            self._status = ServiceRequestStatus(row["status"])
             if row["dispatched_at"] is None:
                 await step_requests.begin(connection, row, request)
+                self._status = ServiceRequestStatus.DISPATCHING_SERVICE
             context = await step_context(connection, work_process, row)
             context["mission_agent_ids"] = work_process.agent_ids
         return StepContext(
@@ -144,7 +147,10 @@ class _StepRun:
     async def _save_job(self, job_id: str) -> bool:
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, self._call.work_process_id)
-            return not work_process.superseded and await step_requests.pending(connection, self._row, job_id)
+            if work_process.superseded or not await step_requests.pending(connection, self._row, job_id):
+                return False
+        self._status = ServiceRequestStatus.PENDING
+        return True
 
     async def _end(
         self, status: ServiceRequestStatus, *, response: Any = None, failure: Failure | None = None
@@ -157,7 +163,9 @@ class _StepRun:
             work_process = await lock(connection, self._call.work_process_id)
             if work_process.superseded:
                 return StepRan(outcome=Outcome.SUPERSEDED)
-            if not await step_requests.end(connection, self._row, status, response=response, failure=failure):
+            if not await step_requests.end(
+                connection, self._row, status, before=self._status, response=response, failure=failure
+            ):
                 return StepRan(outcome=Outcome.SUPERSEDED)
         return _ran(response, failure)
 

@@ -65,7 +65,9 @@ def status(
     pid = holder(folder)
     file = folder / "addresses.json"
     if pid is None or not file.exists():
-        console.print("Not running. `muster up` starts it." if pid is None else f"Starting or stopping (pid {pid}).")
+        # Not to stdout, which `--env` gives to a shell.
+        words = "Not running. `muster up` starts it." if pid is None else f"Starting or stopping (pid {pid})."
+        Console(stderr=True, highlight=False).print(words)
         raise typer.Exit(1)
     addresses = Addresses.model_validate_json(file.read_text())
     if env:

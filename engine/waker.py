@@ -27,6 +27,8 @@ from store.wakeups import Wakeup, WakeupKind
 logger = logging.getLogger(__name__)
 
 _RPC_TIMEOUT = timedelta(seconds=5)
+# Shorter than the relay's patience with rows that are left over.
+_FORGET_AFTER = 0.2
 # The run is over or was never there, or refuses signals past its limit: another try cannot change that. A start is
 # tried for ever: an accepted mission may not be lost because the engine was not set up yet.
 _PERMANENT = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION})
@@ -39,6 +41,8 @@ class EngineWaker:
         self._client = client
         self._database = database
         self._tasks: set[asyncio.Task[None]] = set()
+        self._settled: list[int] = []
+        self._forgetting: asyncio.Task[None] | None = None
 
     async def send(self, batch: Sequence[Wakeup]) -> None:
         """Deliver these in the background."""
@@ -51,6 +55,9 @@ class EngineWaker:
         """Wait for what is on its way."""
         if self._tasks:
             await asyncio.gather(*self._tasks)
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        await self._forget()
 
     async def _deliver_quietly(self, batch: Sequence[Wakeup]) -> None:
         try:
@@ -61,15 +68,32 @@ class EngineWaker:
     async def deliver(self, batch: Sequence[Wakeup]) -> int:
         """Deliver these and forget what was delivered; returns how many were settled."""
         outcomes = await asyncio.gather(*(self._deliver_one(wakeup) for wakeup in batch))
-        done = [wakeup.id for wakeup, outcome in zip(batch, outcomes, strict=True) if outcome.delivered]
+        self._settled += [wakeup.id for wakeup, outcome in zip(batch, outcomes, strict=True) if outcome.delivered]
         failed = [(wakeup.id, outcome.error) for wakeup, outcome in zip(batch, outcomes, strict=True) if outcome.error]
-        if not done and not failed:
-            return 0
-        async with self._database.statement() as connection:
-            for wakeup_id, error in failed:
-                await wakeups.undeliverable(connection, wakeup_id, error)
-            await wakeups.delivered(connection, done)
-        return len(done) + len(failed)
+        if failed:
+            async with self._database.statement() as connection:
+                for wakeup_id, error in failed:
+                    await wakeups.undeliverable(connection, wakeup_id, error)
+        done = sum(outcome.delivered for outcome in outcomes) + len(failed)
+        if self._settled and (self._forgetting is None or self._forgetting.done()):
+            self._forgetting = asyncio.create_task(self._forget_soon())
+        return done
+
+    async def _forget_soon(self) -> None:
+        """Delete delivered rows together: one that is delivered twice does no harm."""
+        while self._settled:
+            await asyncio.sleep(_FORGET_AFTER)
+            await self._forget()
+
+    async def _forget(self) -> None:
+        settled, self._settled = self._settled, []
+        if not settled:
+            return
+        try:
+            async with self._database.statement() as connection:
+                await wakeups.delivered(connection, settled)
+        except PartUnavailable as error:
+            logger.warning("delivered wake-ups stay, and are delivered again: %s", error)
 
     async def _deliver_one(self, wakeup: Wakeup) -> "_Outcome":
         try:

@@ -14,6 +14,7 @@ from fleet.agent_messages import AgentMessage, check_sender, read
 from fleet.checkin import CheckIns
 from fleet.dead_letters import DeadLetter, DeadLetters
 from fleet.halving import halve
+from fleet.ready_board import ReadyBoard
 from fleet.topology import Uplink
 from fleet.wire import BadMessage, Reason, StateBody, read_body
 from store import agent_reports, agents
@@ -51,21 +52,24 @@ class OrderedIntake:
         check_ins: CheckIns,
         dead_letters: DeadLetters,
         refresh_lines: RefreshLines,
+        ready_board: ReadyBoard,
     ) -> None:
         self._database = database
         self._waker = waker
         self._check_ins = check_ins
         self._dead_letters = dead_letters
         self._refresh_lines = refresh_lines
+        self._ready_board = ready_board
         self._sends: set[asyncio.Task[None]] = set()
         # Agents whose lines are still to be refreshed: a batch that is tried again finds only repeats.
         self._changed: set[int] = set()
 
     async def handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """Take a batch; raises PartUnavailable or UnknownOutcome if it is to be tried again."""
+        self._ready_board.batch_taken()
         batch = _Batch()
         readable = _read(messages, batch)
-        async with self._database.transaction() as connection:
+        async with self._database.statement() as connection:
             known = await agents.identities(connection, {message.uuid for message in readable})
         for message in readable:
             await self._take(message, known.get(message.uuid), batch)
@@ -141,6 +145,8 @@ class OrderedIntake:
     async def _apply(self, rows: Sequence[tuple[AgentMessage, StateReport]], batch: _Batch) -> None:
         applied = await agent_reports.apply(self._database, [report for _, report in rows])
         self._wake(applied.wakeups)
+        for work_process_id, attempt in applied.ready:
+            self._ready_board.tell(work_process_id, attempt)
         self._changed |= applied.changed_agent_ids
         batch.letters += [
             DeadLetter(rows[refused.index][0].raw, Reason(refused.reason), refused.text) for refused in applied.rejected

@@ -8,6 +8,7 @@ from fleet.bus import Bus
 from fleet.checkin import CheckIns
 from fleet.dead_letters import DeadLetters
 from fleet.intake import OrderedIntake, RefreshLines
+from fleet.ready_board import ReadyBoard
 from fleet.sensors import BATCH_SIZE, FLUSH_INTERVAL, SensorIntake
 from fleet.signing import Signer
 from fleet.topology import LOSSY_QUEUE, ORDERED_QUEUE
@@ -27,13 +28,21 @@ class Intake:
         waker: Waker,
         *,
         refresh_lines: RefreshLines = refresh_waiting_lines,
+        ready_board: ReadyBoard | None = None,
     ) -> None:
         # Sensors have a connection of their own, so that their flood never stands before a state.
         self._bus = Bus(settings, "intake")
         self._sensor_bus = Bus(settings, "sensors")
         self.accounts = Accounts(settings)
         self._check_ins = CheckIns(settings, database, self._bus, self.accounts, Signer.load(settings))
-        self._ordered = OrderedIntake(database, waker, self._check_ins, DeadLetters(self._bus, database), refresh_lines)
+        self._ordered = OrderedIntake(
+            database,
+            waker,
+            self._check_ins,
+            DeadLetters(self._bus, database),
+            refresh_lines,
+            ready_board or ReadyBoard(),
+        )
         sensors = SensorIntake(database, DeadLetters(self._sensor_bus, database))
         self._consumers = [
             BatchConsumer(self._bus, ORDERED_QUEUE, self._ordered.handle, batch_size=settings.intake_batch_size),

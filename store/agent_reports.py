@@ -69,6 +69,8 @@ class Applied:
     wakeups: list[Wakeup] = field(default_factory=list)
     changed_agent_ids: set[int] = field(default_factory=set)
     rejected: list[Rejected] = field(default_factory=list)
+    ready: list[tuple[int, int]] = field(default_factory=list)
+    """Attempts (work process, attempt) whose agents are all ready, and whose activity still waits for them."""
     late: int = 0
 
 
@@ -115,7 +117,7 @@ async def apply(database: Database, reports: Sequence[StateReport]) -> Applied:
         applied.rejected += [
             Rejected(i, Rejection(reason), why) for i, reason, why in (*plan.rejected, *outcome.rejected)
         ]
-        applied.wakeups += await _write_ready(connection, ready)
+        await _write_ready(connection, ready, applied)
     return applied
 
 
@@ -254,20 +256,24 @@ async def _first_ready(
     return [said[row.agent_id] for row in rows if said[row.agent_id][1] == row.work_process_id]
 
 
-async def _write_ready(connection: Connection, ready: Sequence[_Claim]) -> list[Wakeup]:
+async def _write_ready(connection: Connection, ready: Sequence[_Claim], applied: Applied) -> None:
     """Note who is ready; wake the missions whose last awaited agent that was."""
     if not ready:
-        return []
+        return
     rows = await connection.execute(
         _WRITE_READY,
         {"agents": [c[0] for c in ready], "missions": [c[1] for c in ready], "at": [c[2] for c in ready]},
     )
     answered = sorted({(row.work_process_id, row.attempt) for row in rows if row.acknowledge_reservation})
     if not answered:
-        return []
-    complete = await connection.execute(
-        _COMPLETE, {"missions": [mission for mission, _ in answered], "attempts": [attempt for _, attempt in answered]}
-    )
+        return
+    complete = (
+        await connection.execute(
+            _COMPLETE,
+            {"missions": [mission for mission, _ in answered], "attempts": [attempt for _, attempt in answered]},
+        )
+    ).all()
+    applied.ready += [(row.work_process_id, row.attempt) for row in complete if not row.handed_over]
     signals = [
         NewSignal(
             row.workflow_id,
@@ -276,8 +282,9 @@ async def _write_ready(connection: Connection, ready: Sequence[_Claim]) -> list[
             AgentsReady(attempt=row.attempt, round=row.round),
         )
         for row in complete
+        if row.handed_over
     ]
-    return await add_signals(connection, signals)
+    applied.wakeups += await add_signals(connection, signals)
 
 
 _WRITE_READY = text(
@@ -293,7 +300,7 @@ _WRITE_READY = text(
 
 _COMPLETE = text(
     """
-    SELECT r.work_process_id, r.attempt, q.round, w.workflow_id
+    SELECT r.work_process_id, r.attempt, q.round, q.handed_over, w.workflow_id
     FROM reservations AS r
     JOIN unnest(CAST(:missions AS bigint[]), CAST(:attempts AS integer[])) AS u(work_process_id, attempt)
         ON u.work_process_id = r.work_process_id AND u.attempt = r.attempt
@@ -301,7 +308,7 @@ _COMPLETE = text(
     JOIN reservation_requests AS q ON q.work_process_id = r.work_process_id AND q.attempt = r.attempt
     JOIN work_processes AS w ON w.id = r.work_process_id
     WHERE w.workflow_id IS NOT NULL
-    GROUP BY r.work_process_id, r.attempt, q.round, w.workflow_id
+    GROUP BY r.work_process_id, r.attempt, q.round, q.handed_over, w.workflow_id
     HAVING bool_and(r.ready_at IS NOT NULL OR NOT a.acknowledge_reservation)
     ORDER BY r.work_process_id
     """

@@ -35,6 +35,7 @@ class Request:
     status: str
     round: int
     enqueued_at: datetime
+    handed_over: bool = False
 
 
 async def find_request(connection: Connection, work_process_id: int, attempt: int) -> Request | None:
@@ -53,6 +54,7 @@ _FIND = select(
     reservation_requests.c.status,
     reservation_requests.c.round,
     reservation_requests.c.enqueued_at,
+    reservation_requests.c.handed_over,
 ).where(
     reservation_requests.c.work_process_id == bindparam("of"),
     reservation_requests.c.attempt == bindparam("attempt_"),
@@ -155,7 +157,8 @@ _MAY_BE_GRANTED = text(
 _GRANT = text(
     """
     WITH granted AS (
-        UPDATE reservation_requests SET status = 'granted', granted_at = :now, score = :score, round = round + 1
+        UPDATE reservation_requests SET
+            status = 'granted', granted_at = :now, score = :score, round = round + 1, handed_over = false
         WHERE id = :request
     ), left_line AS (
         UPDATE reservation_request_agents SET claims = false WHERE request_id = :request
@@ -181,6 +184,35 @@ async def end_request(connection: Connection, work_process_id: int, attempt: int
     """Take a request out of its lines; returns its agents, whose lines the caller refreshes after the commit."""
     left = await connection.execute(_END_REQUEST, {"of": work_process_id, "attempt": attempt})
     return sorted(left.scalars())
+
+
+async def hand_over(connection: Connection, request: Request) -> bool:
+    """From now on a signal tells the workflow that its agents are ready. True: they are already.
+
+    Locks the agents, so that a `ready` comes either before this, and is seen here, or after it, and is signalled.
+    """
+    await connection.execute(_LOCK_HELD, {"request": request.id})
+    await connection.execute(_HAND_OVER, {"request": request.id})
+    return bool(await connection.scalar(_ALL_READY, {"request": request.id}))
+
+
+_LOCK_HELD = text(
+    """
+    SELECT agents.id FROM agents JOIN reservation_request_agents AS member ON member.agent_id = agents.id
+    WHERE member.request_id = :request ORDER BY agents.id FOR UPDATE OF agents
+    """
+)
+_HAND_OVER = text("UPDATE reservation_requests SET handed_over = true WHERE id = :request")
+_ALL_READY = text(
+    """
+    SELECT bool_and(held.ready_at IS NOT NULL OR NOT agents.acknowledge_reservation)
+    FROM reservation_requests AS request
+    JOIN reservations AS held
+        ON held.work_process_id = request.work_process_id AND held.attempt = request.attempt
+    JOIN agents ON agents.id = held.agent_id
+    WHERE request.id = :request
+    """
+)
 
 
 async def put_back(connection: Connection, work_process_id: int, attempt: int) -> None:

@@ -59,7 +59,7 @@ async def read(connection: Connection, service_request_id: int) -> Row:
 async def begin(connection: Connection, row: Row, request: Any) -> None:
     """The first try of a step starts; its time-out runs from here."""
     await connection.execute(_BEGIN, {"of": row["id"], "new_request": request})
-    await _changed(connection, row, ServiceRequestStatus.DISPATCHING_SERVICE)
+    await _changed(connection, row, ServiceRequestStatus.DISPATCHING_SERVICE, before=row["status"])
 
 
 async def pending(connection: Connection, row: Row, request_uid: str) -> bool:
@@ -74,7 +74,13 @@ async def pending(connection: Connection, row: Row, request_uid: str) -> bool:
     )
     if result.rowcount == 0:
         return False
-    await _changed(connection, row, ServiceRequestStatus.PENDING, request_uid=request_uid)
+    await _changed(
+        connection,
+        row,
+        ServiceRequestStatus.PENDING,
+        before=ServiceRequestStatus.DISPATCHING_SERVICE,
+        request_uid=request_uid,
+    )
     return True
 
 
@@ -83,6 +89,7 @@ async def end(
     row: Row,
     status: ServiceRequestStatus,
     *,
+    before: ServiceRequestStatus,
     response: Any = None,
     failure: Failure | None = None,
 ) -> bool:
@@ -105,6 +112,7 @@ async def end(
         connection,
         row,
         status,
+        before=before,
         severity=Severity.INFO if failure is None else Severity.ERROR,
         **extra,
     )
@@ -144,7 +152,9 @@ async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[
         .values(status=ServiceRequestStatus.CANCELED, result_at=func.now())
     )
     await events.append_for_mission(
-        connection, work_process_id, [_event(row, ServiceRequestStatus.CANCELED) for row in open_rows]
+        connection,
+        work_process_id,
+        [_event(row, ServiceRequestStatus.CANCELED, before=row["status"]) for row in open_rows],
     )
     return [row for row in open_rows if row["status"] == ServiceRequestStatus.PENDING and row["request_uid"]]
 
@@ -154,15 +164,17 @@ async def _changed(
     row: Row,
     status: ServiceRequestStatus,
     *,
+    before: str,
     severity: Severity = Severity.INFO,
     **extra: Any,
 ) -> None:
-    await events.append_for_mission(
-        connection, row["work_process_id"], [_event(row, status, severity=severity, **extra)]
-    )
+    event = _event(row, status, before=before, severity=severity, **extra)
+    await events.append_for_mission(connection, row["work_process_id"], [event])
 
 
-def _event(row: Row, status: ServiceRequestStatus, *, severity: Severity = Severity.INFO, **extra: Any) -> NewEvent:
+def _event(
+    row: Row, status: ServiceRequestStatus, *, before: str, severity: Severity = Severity.INFO, **extra: Any
+) -> NewEvent:
     return NewEvent(
         type=EventType.SERVICE_REQUEST_STATUS_CHANGED,
         source=EventSource.MISSION_WORKER,
@@ -171,7 +183,7 @@ def _event(row: Row, status: ServiceRequestStatus, *, severity: Severity = Sever
         payload={
             "service_request_id": row["id"],
             "step": row["step"],
-            "from": row["status"],
+            "from": str(before),
             "to": status.value,
             **extra,
         },

@@ -388,6 +388,8 @@ reservation_requests = Table(
     Column("enqueued_at", Moment, nullable=False),
     Column("score_key", Moment, nullable=False),
     Column("round", Integer, nullable=False, server_default="0"),  # how often it was granted
+    # The workflow waits for a signal; until then the activity that asked the agents waits itself.
+    Column("handed_over", Boolean, nullable=False, server_default=text("false")),
     Column("granted_at", Moment),
     Column("score", Double),  # at the grant
     UniqueConstraint("work_process_id", "attempt"),

@@ -25,10 +25,11 @@ async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[
     """
     if not agent_ids:
         return []
-    touched = set(agent_ids) | await _refresh_availability(database, agent_ids)
+    changed, heads = await _look(database, agent_ids)
+    if changed:
+        concerned = await _refresh_availability(database, changed)
+        _, heads = await _look(database, concerned | set(agent_ids))
     granted = []
-    async with database.statement() as connection:
-        heads = await _heads(connection, touched)
     for work_process_id, attempt in heads:
         wakeup = await _grant_waiting(database, work_process_id, attempt)
         if wakeup is not None:
@@ -36,57 +37,55 @@ async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[
     return granted
 
 
+async def _look(database: Database, agent_ids: Collection[int]) -> tuple[list[int], list[tuple[int, int]]]:
+    """Which of these agents came or went, and who is first in the line of those that are free: (mission, attempt)."""
+    async with database.statement() as connection:
+        rows = (await connection.execute(_LOOK, {"ids": list(agent_ids)})).all()
+    changed = [row.id for row in rows if row.changed]
+    heads = sorted({(row.work_process_id, row.attempt) for row in rows if row.work_process_id is not None})
+    return changed, heads
+
+
+_LOOK = text(
+    f"""
+    SELECT agents.id, agents.available IS DISTINCT FROM ({_AVAILABLE}) AS changed,
+           request.work_process_id, request.attempt
+    FROM agents
+    LEFT JOIN LATERAL (
+        SELECT line.request_id FROM reservation_request_agents AS line
+        WHERE line.agent_id = agents.id AND line.claims
+        ORDER BY line.score_key, line.request_id LIMIT 1
+    ) AS head ON agents.status = 'free'
+        AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
+    LEFT JOIN reservation_requests AS request ON request.id = head.request_id
+    WHERE agents.id = ANY(CAST(:ids AS bigint[]))
+    """
+)
+_SET_AVAILABLE = text(f"UPDATE agents SET available = ({_AVAILABLE}) WHERE id = ANY(CAST(:ids AS bigint[]))")
+_CONCERNED = text(
+    """
+    SELECT DISTINCT companion.agent_id, companion.request_id
+    FROM reservation_request_agents AS mine
+    JOIN reservation_requests AS request ON request.id = mine.request_id AND request.status = 'waiting'
+    JOIN reservation_request_agents AS companion ON companion.request_id = mine.request_id
+    WHERE mine.agent_id = ANY(CAST(:ids AS bigint[]))
+    """
+)
+
+
 async def _refresh_availability(database: Database, agent_ids: Collection[int]) -> set[int]:
     """Let the requests of agents that came or went claim or drop their other agents; returns all agents concerned.
 
     `agents.available` is the one fact that claims are made of; it changes here only, under the agent's lock.
     """
-    changed_sql = text(f"SELECT id FROM agents WHERE id = ANY(:ids) AND available IS DISTINCT FROM ({_AVAILABLE})")
-    concerned_sql = text(
-        """
-        SELECT DISTINCT companion.agent_id, companion.request_id
-        FROM reservation_request_agents AS mine
-        JOIN reservation_requests AS request ON request.id = mine.request_id AND request.status = 'waiting'
-        JOIN reservation_request_agents AS companion ON companion.request_id = mine.request_id
-        WHERE mine.agent_id = ANY(:ids)
-        """
-    )
-    async with database.statement() as connection:
-        changed = list((await connection.execute(changed_sql, {"ids": list(agent_ids)})).scalars())
-    if not changed:
-        return set()
     async with database.transaction() as connection:
-        await lock_agents(connection, changed)
-        await connection.execute(
-            text(f"UPDATE agents SET available = ({_AVAILABLE}) WHERE id = ANY(:ids)"), {"ids": changed}
-        )
+        await lock_agents(connection, agent_ids)
+        await connection.execute(_SET_AVAILABLE, {"ids": list(agent_ids)})
         # Read under the lock: a request that comes later waits for it, and then finds the new `available`.
-        rows = (await connection.execute(concerned_sql, {"ids": changed})).all()
-        await recompute_claims(connection, sorted({row.request_id for row in rows}))
+        rows = (await connection.execute(_CONCERNED, {"ids": list(agent_ids)})).all()
+        if rows:
+            await recompute_claims(connection, sorted({row.request_id for row in rows}))
         return {row.agent_id for row in rows}
-
-
-async def _heads(connection: Connection, agent_ids: Collection[int]) -> list[tuple[int, int]]:
-    """The first request in the line of each of these agents that is free and unreserved: (work process, attempt)."""
-    rows = await connection.execute(
-        text(
-            """
-            SELECT DISTINCT request.work_process_id, request.attempt
-            FROM agents
-            CROSS JOIN LATERAL (
-                SELECT line.request_id FROM reservation_request_agents AS line
-                WHERE line.agent_id = agents.id AND line.claims
-                ORDER BY line.score_key, line.request_id LIMIT 1
-            ) AS head
-            JOIN reservation_requests AS request ON request.id = head.request_id
-            WHERE agents.id = ANY(:ids) AND agents.status = 'free'
-              AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
-            ORDER BY request.work_process_id
-            """
-        ),
-        {"ids": list(agent_ids)},
-    )
-    return [(row.work_process_id, row.attempt) for row in rows]
 
 
 async def _grant_waiting(database: Database, work_process_id: int, attempt: int) -> Wakeup | None:

@@ -95,6 +95,11 @@ class Mission:
         )
         return answer
 
+    def show_calculating(self) -> None:
+        """Steps are asked; unless agents are at work already."""
+        if not self._executing:
+            self.board.status(WorkProcessStatus.CALCULATING)
+
     def show_executing(self) -> None:
         """Agents are at work."""
         self.board.status(WorkProcessStatus.EXECUTING)

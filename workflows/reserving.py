@@ -68,6 +68,7 @@ async def _reserve_agents(mission: Mission) -> Reserved:
 
 
 async def _wait_for_grant(mission: Mission, why: str, since: float) -> None:
+    mission.board.status(WorkProcessStatus.PREPARING_RESOURCES, why)
     limit = mission.start.options.max_wait
     left = None if limit is None else max(0.0, since + limit - workflow.time())
     if not await mission.until(lambda: mission.granted, timeout=left, waiting=why or "agents"):

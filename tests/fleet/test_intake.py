@@ -248,7 +248,7 @@ async def test_while_the_database_is_away_nothing_is_lost_or_dead_lettered(
         await agent.state(uuid, "busy")
 
         async def tried() -> object:
-            return failures > 4
+            return failures > 3  # one transaction a try
 
         await until(tried)
     await reaches(database, uuid, "busy")

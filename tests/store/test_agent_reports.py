@@ -77,6 +77,7 @@ class World:
             enqueued_at=now,
             score_key=now,
             round=round_,
+            handed_over=True,
         )
         async with self.database.transaction() as connection:
             await connection.execute(

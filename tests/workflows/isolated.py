@@ -4,23 +4,29 @@ import asyncio
 import inspect
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from pydantic import BaseModel
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from engine.client import DATA_CONVERTER
 from missions.contracts import (
     WORK_PROCESS,
     Activity,
     ActivityPreset,
+    AssignmentEnded,
     AssignmentsChecked,
     AssignmentsDispatched,
+    CancelRequest,
     CheckAssignments,
     DispatchAssignments,
     FinishMission,
@@ -41,14 +47,17 @@ from missions.contracts import (
     TaskQueues,
     WorkProcessStart,
 )
+from missions.errors import Failure, FailureCode
 from tests.support.site import until
 from worker import RUNNER, WORKFLOWS
+from workflows.search_attributes import ALL_KEYS
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Script = Callable[[Any], Any]
 """Called with an activity's input; returns what it answers instead (None: as usual). May be async."""
 
 STEP = "microservice"
+_DYNAMIC = ('history.timerProcessorMaxTimeShift="10ms"', "history.transferProcessorMaxPollRPS=2000")
 
 
 class FakeActivities:
@@ -163,10 +172,6 @@ class Run:
     async def signal(self, name: str, payload: BaseModel) -> None:
         await self.handle.signal(name, payload)
 
-    async def cancel(self, reason: str = "") -> None:
-        """What the UI does."""
-        await self.handle.cancel(reason=reason)
-
     async def until_called(self, name: str, times: int = 1) -> None:
         async def called() -> bool:
             return self.fake.names().count(name) >= times
@@ -278,3 +283,81 @@ def assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody complained: no failed task, no lost exception, no run that could not leave the cache."""
     loud = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert loud == []
+
+
+SUCCEEDED = AssignmentEnded(assignment_id=1, status="succeeded")
+WAITING = Reserved(outcome=Outcome.WAITING, waiting="agent truck is busy")
+BROKEN = StepRan(outcome=Outcome.FAILED, failure=Failure(code=FailureCode.PLANNING_FAILED, text="broken", step="plan"))
+UNKNOWN = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1], unconfirmed=[1], agents="truck")
+
+
+async def polls(call: Any) -> None:
+    """A planner that never has an answer."""
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(0.05)
+
+
+async def driving(bench: Bench, **fields: Any) -> Run:
+    """A mission whose agent has its assignment."""
+    before = bench.fake.names().count(Activity.DISPATCH_ASSIGNMENTS)
+    run = await bench.start(**fields)
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, before + 1)
+    await run.until_waiting()
+    return run
+
+
+async def end_assignment(run: Run) -> None:
+    """The agent's last report."""
+    await run.signal("assignment_ended", SUCCEEDED)
+
+
+async def cancel_natively(run: Run) -> None:
+    """What the UI does."""
+    await run.handle.cancel(reason="by the ui")
+
+
+async def without_a_reason(run: Run) -> None:
+    """What `temporal workflow cancel` does."""
+    await run.handle.cancel()
+
+
+async def cancel_by_signal(run: Run) -> None:
+    """What a program does that knows the workflow."""
+    await run.signal("cancel", CancelRequest(reason="by signal", requested_by="tester"))
+
+
+Deed = Callable[[Run], Awaitable[None]]
+
+
+async def assert_canceled(run: Run) -> None:
+    """Run and row say the same, and the release came after the stop."""
+    assert await run.ended() == "CANCELED"
+    assert run.fake.status == "canceled"
+    names = run.fake.names()
+    assert run.fake.inputs(Activity.FINISH_MISSION)[-1].status == "canceled"
+    last_finish = len(names) - 1 - names[::-1].index(Activity.FINISH_MISSION)
+    assert names.index(Activity.STOP_MISSION) < last_finish
+
+
+@pytest.fixture(scope="module")
+async def client() -> AsyncIterator[Client]:
+    """An engine of this test file's own."""
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+        data_converter=DATA_CONVERTER,
+        search_attributes=ALL_KEYS,
+        dev_server_extra_args=[part for value in _DYNAMIC for part in ("--dynamic-config-value", value)],
+    )
+    async with environment:
+        yield environment.client
+
+
+@pytest.fixture(params=[1000, 0], ids=["cached", "replayed"])
+async def bench(
+    request: pytest.FixtureRequest, client: Client, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[Bench]:
+    """A bench with a cache, and one without: there every task replays the run from its beginning."""
+    async with Bench(client, request.param).running() as running:
+        yield running
+    assert_quiet(caplog)

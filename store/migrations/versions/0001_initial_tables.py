@@ -362,6 +362,7 @@ def upgrade() -> None:
         sa.Column("enqueued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("score_key", sa.DateTime(timezone=True), nullable=False),
         sa.Column("round", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("handed_over", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("granted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("score", sa.Double(), nullable=True),
         sa.CheckConstraint("status IN ('waiting', 'granted', 'ended')", name=op.f("ck_reservation_requests_status")),
