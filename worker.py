@@ -6,6 +6,7 @@ Composition root of everything but the API. Several may run at once, and each ma
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Sequence
@@ -149,6 +150,10 @@ def main() -> None:
     roles = tuple(parser.parse_args().role or Role)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # What was imported lives as long as the process, and a mission makes many objects that die young: the collector
+    # need not look through the former, nor at the latter each 700 allocations.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     uvloop.run(serve(Settings(), roles))
 
 

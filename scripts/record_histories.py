@@ -288,7 +288,7 @@ async def _by_site(site: Site, record: BySite, turn: asyncio.Semaphore) -> None:
 
 
 async def _by_bench(site: Site, record: ByBench) -> None:
-    async with Bench(site.temporal, 100).running() as bench:
+    async with Bench(site.temporal).running() as bench:
         run = await record(bench)
         await run.ended()
         await _save(record.__name__, run.handle)

@@ -162,7 +162,6 @@ def test_missions_load_nothing_but_pydantic() -> None:
 
 
 def test_workflows_load_nothing_but_missions_and_the_engine() -> None:
-    """httpx in the sandbox would kill the worker at its start."""
     known = sources()
     for module in [name for name in known if unit(name) == "workflows"]:
         foreign = {unit(name) for name in reached(module, known)} - set(sys.stdlib_module_names)
@@ -279,6 +278,13 @@ def _wrong_calls(node: ast.AST, function: str) -> Iterator[str]:
 @pytest.mark.parametrize("path", sorted((ROOT / "workflows").glob("*.py")), ids=lambda path: path.stem)
 def test_workflow_code_can_be_replayed(path: Path) -> None:
     assert list(wrong_in_workflow(path.read_text())) == []
+
+
+def test_vocabulary_that_workflows_load_reads_no_clock() -> None:
+    known = sources()
+    loaded = {name for module in known if unit(module) == "workflows" for name in reached(module, known)}
+    used = {name: list(wrong_in_workflow(known[name])) for name in loaded if unit(name) == "missions"}
+    assert {name: wrong for name, wrong in used.items() if wrong} == {}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from engine.client import DATA_CONVERTER
 from missions.contracts import (
@@ -55,6 +56,9 @@ from workflows.search_attributes import ALL_KEYS
 Answer = TypeVar("Answer", bound=BaseModel)
 Script = Callable[[Any], Any]
 """Called with an activity's input; returns what it answers instead (None: as usual). May be async."""
+
+# The worker goes without; here the SDK watches over all of workflows/.
+SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("missions"))
 
 STEP = "microservice"
 _DYNAMIC = ('history.timerProcessorMaxTimeShift="10ms"', "history.transferProcessorMaxPollRPS=2000")
@@ -206,8 +210,8 @@ class Run:
 class Bench:
     """A task queue with a workflow worker and an activity worker, each of which can be stopped."""
 
-    def __init__(self, client: Client, max_cached_workflows: int) -> None:
-        self.client, self._cached = client, max_cached_workflows
+    def __init__(self, client: Client, *, max_cached_workflows: int = 100, runner: WorkflowRunner = RUNNER) -> None:
+        self.client, self._cached, self._runner = client, max_cached_workflows, runner
         self.fake = FakeActivities(client)
         self.queue = f"isolated-{secrets.token_hex(4)}"
         self._tasks: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
@@ -217,7 +221,7 @@ class Bench:
             self.client,
             task_queue=self.queue,
             workflows=WORKFLOWS,
-            workflow_runner=RUNNER,
+            workflow_runner=self._runner,
             max_cached_workflows=self._cached,
         )
         self._tasks["workflows"] = worker, asyncio.create_task(worker.run())
@@ -353,11 +357,13 @@ async def client() -> AsyncIterator[Client]:
         yield environment.client
 
 
-@pytest.fixture(params=[1000, 0], ids=["cached", "replayed"])
+@pytest.fixture(params=["as the worker runs it", "replayed in the sandbox"])
 async def bench(
     request: pytest.FixtureRequest, client: Client, caplog: pytest.LogCaptureFixture
 ) -> AsyncIterator[Bench]:
-    """A bench with a cache, and one without: there every task replays the run from its beginning."""
-    async with Bench(client, request.param).running() as running:
-        yield running
+    """A bench as the worker is, and one with the sandbox and no cache: every task replays the run from its start."""
+    replayed = Bench(client, max_cached_workflows=0, runner=SANDBOX)
+    bench = replayed if "replayed" in request.param else Bench(client)
+    async with bench.running():
+        yield bench
     assert_quiet(caplog)

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, WorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from engine.client import DATA_CONVERTER
 from scripts.record_histories import kinds
+from tests.workflows.isolated import SANDBOX
 from tests.workflows.mutated import OneActivityMore
 from worker import RUNNER, WORKFLOWS
 
@@ -55,8 +56,8 @@ def history(kind: str) -> WorkflowHistory:
     return WorkflowHistory.from_json("work-process-replayed", (FOLDER / f"{kind}.json").read_text())
 
 
-def replayer(*workflows: type) -> Replayer:
-    return Replayer(workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=RUNNER)
+def replayer(*workflows: type, runner: WorkflowRunner = RUNNER) -> Replayer:
+    return Replayer(workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=runner)
 
 
 def test_every_kind_of_ending_is_stored() -> None:
@@ -84,8 +85,9 @@ def test_stored_history_is_small(kind: str) -> None:
 
 
 @each
-async def test_workflow_replays(kind: str) -> None:
-    await replayer(*WORKFLOWS).replay_workflow(history(kind))
+@pytest.mark.parametrize("runner", [RUNNER, SANDBOX], ids=["as the worker runs it", "in the sandbox"])
+async def test_workflow_replays(kind: str, runner: WorkflowRunner) -> None:
+    await replayer(*WORKFLOWS, runner=runner).replay_workflow(history(kind))
 
 
 @each
