@@ -20,7 +20,7 @@ from missions.contracts import Outcome, RunStep, StepRan
 from missions.errors import Failure, FailureCode, InvalidInput, MissionError
 from missions.events import EventSource, NewEvent, utc_now
 from missions.principals import MUSTER
-from missions.statuses import ServiceRequestStatus, WorkProcessStatus
+from missions.statuses import ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from missions.transitions import SERVICE_REQUEST_ENDED
 from store import step_requests
 from store.database import Connection
@@ -88,7 +88,7 @@ class _StepRun:
                 return StepRan(outcome=Outcome.SUPERSEDED)
             if row["status"] in SERVICE_REQUEST_ENDED:  # an earlier try came to the end and died before saying so
                 failure = None if row["failure"] is None else Failure.model_validate(row["failure"])
-                return _ran(row["response"], failure)
+                return _ran(row, row["response"], failure)
             if work_process.status in _BEFORE_CALCULATING:
                 await self._calculating(connection, work_process)
             request = _request(row)
@@ -167,7 +167,7 @@ class _StepRun:
                 connection, self._row, status, before=self._status, response=response, failure=failure
             ):
                 return StepRan(outcome=Outcome.SUPERSEDED)
-        return _ran(response, failure)
+        return _ran(self._row, response, failure)
 
 
 def _unfit_for_the_store(response: Any) -> str:
@@ -179,10 +179,12 @@ def _unfit_for_the_store(response: Any) -> str:
     return "contains the character NUL (\\u0000), which cannot be stored" if "\\u0000" in text else ""
 
 
-def _ran(response: Any, failure: Failure | None) -> StepRan:
+def _ran(row: Any, response: Any, failure: Failure | None) -> StepRan:
     if failure is not None:
         return StepRan(outcome=Outcome.FAILED, failure=failure)
-    has_results = isinstance(response, dict) and bool(response.get("results") or response.get("result"))
+    # The results of a map server or a storage server are no assignments.
+    plans = row["service_class"] in (None, ServiceDomain.ASSIGNMENT_PLANNER)
+    has_results = plans and isinstance(response, dict) and bool(response.get("results") or response.get("result"))
     return StepRan(outcome=Outcome.DONE, has_results=has_results)
 
 

@@ -57,6 +57,14 @@ class ServiceRequestStatus(StrEnum):
     SKIPPED = "skipped"
 
 
+class ServiceDomain(StrEnum):
+    """What the results of a service are."""
+
+    ASSIGNMENT_PLANNER = "Assignment planner"
+    MAP_SERVER = "Map server"
+    STORAGE_SERVER = "Storage server"
+
+
 class AgentStatus(StrEnum):
     """What an agent says of itself; only the agent ever sets it."""
 

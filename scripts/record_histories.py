@@ -34,8 +34,8 @@ from tests.support.site import Mission, Site, SiteAgent, running_site, until  # 
 from tests.workflows.isolated import Bench, Run  # noqa: E402
 
 FOLDER = ROOT / "tests" / "workflows" / "histories"
-# Who and where: replay does not look at it, and it would differ at each recording.
-NOISE = {"taskId", "identity", "requestId", "workerVersion"}
+# Who, where and by which lines: replay does not look at it, and it would differ at each recording.
+NOISE = {"taskId", "identity", "requestId", "workerVersion", "stackTrace"}
 PENDING = {"request_id": "job-1", "status": "pending"}
 
 BySite = Callable[[Site], Awaitable[Mission]]

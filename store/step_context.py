@@ -51,7 +51,7 @@ _AGENTS = (
 _FOLLOWING = select(service_requests.c.step).where(
     service_requests.c.work_process_id == bindparam("of"),
     service_requests.c.attempt == bindparam("try_"),
-    service_requests.c.depends_on_steps.any(bindparam("step_")),
+    bindparam("step_") == any_(service_requests.c.depends_on_steps),
 )
 
 

@@ -1,6 +1,5 @@
 """Services on the wire."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -8,17 +7,10 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
 from missions.requests import Name, Request, Words
+from missions.statuses import ServiceDomain as Domain
 
 # A time-out is an integer of 32 bits in helyOS's table; a year is more than any job takes.
 Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
-
-
-class Domain(StrEnum):
-    """What a service's results are."""
-
-    ASSIGNMENT_PLANNER = "Assignment planner"
-    MAP_SERVER = "Map server"
-    STORAGE_SERVER = "Storage server"
 
 
 def _read_domain(value: object) -> object:

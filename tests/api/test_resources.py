@@ -85,7 +85,7 @@ async def test_a_recipe_is_read_as_it_was_written(world: AsyncClient) -> None:
         "name": "harvest",
         "description": "d",
         "settings": {"a": [1]},
-        "onAssignmentFailure": "CONTINUE_MISSION",
+        "onAssignmentFailure": "FAIL_MISSION",
         "options": {"maxWait": 60},
         "steps": [
             {
@@ -208,3 +208,11 @@ async def test_names_of_recipes_are_free(world: AsyncClient, name: str) -> None:
     await created(world, "/recipes", {"name": name})
     assert (await mission(world, workProcessTypeName=name))["workProcessTypeName"] == name
     assert len((await world.get("/recipes", params={"name": name})).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("field", [{"onAssignmentFailure": "CONTINUE_MISSION"}, {"fallbackMission": "repair"}])
+async def test_a_recipe_may_not_ask_for_what_this_version_would_ignore(
+    world: AsyncClient, field: dict[str, str]
+) -> None:
+    answer = await world.post("/recipes", json={"name": "careful", "steps": []} | field)
+    assert problem(answer, 422)["errors"][0]["field"].endswith(next(iter(field)))

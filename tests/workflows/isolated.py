@@ -284,9 +284,13 @@ def step(name: str, number: int, *depends_on: str, preset: ActivityPreset | None
 
 
 def assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody complained: no failed task, no lost exception, no run that could not leave the cache."""
-    loud = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert loud == []
+    """Nobody complained: no failed task, no lost exception, no run that could not leave the cache.
+
+    Activities may: one that is cancelled may hear of it when its run is over already.
+    """
+    records = [record for phase in ("setup", "call", "teardown") for record in caplog.get_records(phase)]
+    loud = [record for record in records if record.levelno >= logging.WARNING and record.name != "temporalio.activity"]
+    assert [f"{record.name}: {record.getMessage()}" for record in loud] == []
 
 
 SUCCEEDED = AssignmentEnded(assignment_id=1, status="succeeded")

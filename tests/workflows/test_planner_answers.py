@@ -115,3 +115,12 @@ async def test_unreachable_service_fails_naming_the_cause(site: Site) -> None:
     shown = await mission.until("failed")
     assert "http://127.0.0.1:9/" in shown["failure"]["text"]
     assert "ConnectError" in shown["failure"]["text"]
+
+
+async def test_results_of_other_domains_are_no_assignments(site: Site) -> None:
+    service = site.planner.service("storage", lambda call: {"results": ["stored"]})
+    await site.post("/services", {"name": "storage", "type": "storage", "url": service.url, "domain": "Storage server"})
+    await site.post("/recipes", {"name": "storing", "steps": [{"step": "keep", "serviceType": "storage"}]})
+    mission = await site.mission("storing", [])
+    await mission.until("succeeded")
+    assert await mission.assignments() == []

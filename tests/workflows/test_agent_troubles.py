@@ -1,0 +1,60 @@
+"""Agents that restart, fall silent, report late or report what is not theirs; and what missions say of it."""
+
+import asyncio
+
+from tests.support.site import Site, until
+
+
+async def test_agent_that_checks_in_with_an_assignment_on_its_hands_raises_attention(site: Site) -> None:
+    truck = await site.agent("--work", "60")
+    recipe, _ = await site.recipe(lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]})
+    mission = await site.mission(recipe, [truck])
+    await truck.until_status("busy")
+    truck.process.kill()
+    await site.agent(uuid=truck.uuid, listening=False)
+
+    async def raised() -> bool:
+        return [entry["code"] for entry in (await mission.read())["attention"]] == ["agent_restarted"]
+
+    await until(raised, 15)
+    assert (await mission.read())["status"] == "executing"
+    await mission.cancel()
+    await mission.until("canceled")
+
+
+async def test_silent_agent_raises_attention_once(site: Site) -> None:
+    truck = await site.agent("--work", "3")
+    recipe, _ = await site.recipe(
+        lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]}, options={"agentSilence": 1}
+    )
+    mission = await site.mission(recipe, [truck])
+    shown = await mission.until("succeeded")
+    assert [entry["code"] for entry in shown["attention"]] == ["agent_silent"]
+    assert shown["attention"][0]["agentId"] == truck.id
+
+
+async def test_assignment_and_mission_time_outs_fail_and_free_the_agent(site: Site) -> None:
+    truck = await site.agent("--work", "60")
+    for options, code in (({"assignmentTimeout": 1}, "assignment_timeout"), ({"missionTimeout": 2}, "mission_timeout")):
+        recipe, _ = await site.recipe(
+            lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]}, options=options
+        )
+        mission = await site.mission(recipe, [truck])
+        shown = await mission.until("failed")
+        assert shown["failure"]["code"] == code
+        assert len(truck.heard("cancel", mission)) == 1
+        await truck.until_status("free")
+
+
+async def test_many_missions_for_few_agents_all_end_well(site: Site) -> None:
+    trucks = await asyncio.gather(*(site.agent("--work", "0.01") for _ in range(3)))
+    recipe, _ = await site.recipe(
+        lambda call: {"results": [{"agent_id": call.body["request"]["who"], "assignment": {}}]}
+    )
+    missions = await asyncio.gather(
+        *(site.mission(recipe, [trucks[n % 3]], {"who": trucks[n % 3].id}) for n in range(30))
+    )
+    await asyncio.gather(*(mission.until("succeeded", timeout=100) for mission in missions))
+    for truck in trucks:
+        assert len(truck.assignments()) == 10
+        await truck.until_status("free")
