@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 PY := .venv/bin/python
 PYTEST_ARGS ?=
 
-.PHONY: help setup up down demo test check lint fmt bench lock clean rabbitmq
+.PHONY: help setup up down demo test check lint fmt bench histories lock clean rabbitmq
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ lint: .venv/.ready ## ruff and mypy
 fmt: .venv/.ready ## format the code
 	@$(PY) -m ruff check --fix --quiet . || true
 	@$(PY) -m ruff format .
+
+histories: setup ## record the replay histories anew, after a change of the workflow
+	@$(PY) -m scripts.record_histories
 
 bench: setup ## measure
 	@$(PY) -m benchmarks

@@ -4,9 +4,9 @@ Every field that is added later needs a default: runs of the version before it a
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from missions.errors import Failure
 from missions.recipes import MissionOptions
@@ -90,6 +90,14 @@ class StepPlan(Contract):
     preset: ActivityPreset
 
 
+def _known_options(value: object) -> object:
+    # What clients send is refused for an unknown option; a run that a later version started must not hang for one.
+    if not isinstance(value, dict):
+        return value
+    known = {name for key, field in MissionOptions.model_fields.items() for name in (key, field.alias)}
+    return {key: item for key, item in value.items() if key in known}
+
+
 class WorkProcessStart(Contract):
     """Input of the workflow: the plan, fixed at dispatch."""
 
@@ -102,7 +110,7 @@ class WorkProcessStart(Contract):
     details_url: str = Field("", description="the mission in the API, for the Temporal UI")
     reserves: bool = Field(True, description="whether agents are reserved first")
     steps: list[StepPlan]
-    options: MissionOptions = Field(default_factory=MissionOptions)
+    options: Annotated[MissionOptions, BeforeValidator(_known_options)] = Field(default_factory=MissionOptions)
     ready_timeout: float = 20.0
     reserve_resend_interval: float = 3.0
     cancel_resend_interval: float = 10.0

@@ -1,7 +1,10 @@
 """A recipe's graph of steps: who waits for whom (helyOS's `dependencies` and `request_order`)."""
 
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 from missions.errors import InvalidInput
 
@@ -21,15 +24,20 @@ def resolve_dependencies(steps: Sequence[GraphStep]) -> dict[str, tuple[str, ...
     Explicit dependencies decide; a step without that key waits for all steps of the next lower `request_order`;
     an empty list, or neither key, starts at once. Raises InvalidInput for double names, unknown steps and cycles.
     """
-    names = [step.name for step in steps]
-    for name in names:
-        if names.count(name) > 1:
+    names = Counter(step.name for step in steps)
+    for name, count in names.items():
+        if count > 1:
             raise InvalidInput(
-                f"the step name {name!r} is used {names.count(name)} times",
+                f"the step name {name!r} is used {count} times",
                 field="steps.step",
                 value=name,
                 remedy="give each step of a recipe a name of its own",
             )
+    by_order: dict[int, list[str]] = defaultdict(list)
+    for step in steps:
+        if step.request_order is not None:
+            by_order[step.request_order].append(step.name)
+    orders = sorted(by_order)
     resolved: dict[str, tuple[str, ...]] = {}
     for step in steps:
         if step.dependencies is not None:
@@ -43,37 +51,20 @@ def resolve_dependencies(steps: Sequence[GraphStep]) -> dict[str, tuple[str, ...
                     )
             resolved[step.name] = tuple(dict.fromkeys(step.dependencies))
         else:
-            resolved[step.name] = _next_lower(step, steps)
+            place = 0 if step.request_order is None else bisect_left(orders, step.request_order)
+            resolved[step.name] = tuple(by_order[orders[place - 1]]) if place else ()
     _refuse_cycles(resolved)
     return resolved
 
 
-def _next_lower(step: GraphStep, steps: Sequence[GraphStep]) -> tuple[str, ...]:
-    mine = step.request_order
-    if mine is None:
-        return ()
-    lower = {other.request_order for other in steps if other.request_order is not None and other.request_order < mine}
-    if not lower:
-        return ()
-    return tuple(other.name for other in steps if other.request_order == max(lower))
-
-
 def _refuse_cycles(dependencies: Mapping[str, tuple[str, ...]]) -> None:
-    settled: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            circle = " → ".join((*path[path.index(name) :], name))
-            raise InvalidInput(
-                f"the steps wait for each other: {circle}",
-                field=f"steps.{name}.dependencies",
-                value=list(dependencies[name]),
-                remedy="remove one of these dependencies",
-            )
-        if name not in settled:
-            for before in dependencies[name]:
-                visit(before, (*path, name))
-            settled.add(name)
-
-    for name in dependencies:
-        visit(name, ())
+    try:
+        TopologicalSorter(dependencies).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1][::-1]  # it names them in the order in which they would run
+        raise InvalidInput(
+            f"the steps wait for each other: {' → '.join(circle)}",
+            field=f"steps.{circle[0]}.dependencies",
+            value=list(dependencies[circle[0]]),
+            remedy="remove one of these dependencies",
+        ) from None

@@ -47,7 +47,7 @@ def read_answer(body: object, *, step: str, url: str) -> PlannerAnswer:
         if request_uid is not None:
             return PlannerAnswer(ServiceRequestStatus.PENDING, request_uid, body)
         raise _refuse(step, url, "answered neither a status nor results")
-    if word in _DONE_WORDS:
+    if isinstance(word, str) and word in _DONE_WORDS:
         return PlannerAnswer(ServiceRequestStatus.READY, request_uid, body)
     if word == "pending":
         return PlannerAnswer(ServiceRequestStatus.PENDING, request_uid, body)

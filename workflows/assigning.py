@@ -23,6 +23,8 @@ with workflow.unsafe.imports_passed_through():
 from workflows.mission import Failed, Mission, Stop
 from workflows.options import WITH_HEARTBEAT
 
+_LONGEST_PAUSE = 300.0
+
 
 async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
@@ -83,9 +85,10 @@ async def _until_settled(mission: Mission, settled: Callable[[], bool], ids: lis
     """Wait for a group's reports; False at its time-out. Agents' silence raises attention meanwhile."""
     limit, silence = mission.start.options.assignment_timeout, mission.start.options.agent_silence
     deadline = None if limit is None else workflow.time() + limit
+    pause, warned = silence, set[int]()
     while True:
         left = None if deadline is None else max(0.0, deadline - workflow.time())
-        pauses = [pause for pause in (left, silence) if pause is not None]
+        pauses = [seconds for seconds in (left, pause) if seconds is not None]
         if await mission.until(settled, timeout=min(pauses, default=None), waiting=waiting):
             return True
         checked = await _look_up(mission, [key for key in ids if key not in mission.ended], silence)
@@ -94,7 +97,12 @@ async def _until_settled(mission: Mission, settled: Callable[[], bool], ids: lis
         if deadline is not None and workflow.time() >= deadline:
             return False
         for key, text in checked.silent.items():
-            await _raise_attention(mission, "agent_silent", f"{text}; it has assignment {key}", int(key))
+            if int(key) not in warned:
+                warned.add(int(key))
+                await _raise_attention(mission, "agent_silent", f"{text}; it has assignment {key}", int(key))
+        if pause is not None:
+            # A drive may take a day: looking each few seconds would fill the run's history.
+            pause = max(pause, min(pause * 2, _LONGEST_PAUSE))
 
 
 def _failed_of(mission: Mission, ids: list[int]) -> int | None:
