@@ -5,9 +5,9 @@ so that operators use the same ones as with the `temporal` command; see `engine/
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -81,6 +81,15 @@ class Settings(BaseSettings):
     max_concurrent_steps: int = Field(200, ge=1)
     max_cached_workflows: int = Field(2000, ge=1)
     graceful_shutdown: Seconds = 20.0
+
+    @model_validator(mode="after")
+    def _pool_serves_the_activities(self) -> Self:
+        if self.max_concurrent_activities > 3 * self.database_pool_size:
+            raise ValueError(
+                f"max_concurrent_activities {self.max_concurrent_activities} is more than three times"
+                f" database_pool_size {self.database_pool_size}: make the pool larger or allow fewer activities"
+            )
+        return self
 
     @property
     def public_api_url(self) -> str:

@@ -85,9 +85,9 @@ async def _parts(
     settings: Settings, client: Client, database: Database, waker: EngineWaker, ready_board: ReadyBoard
 ) -> AsyncIterator[Parts]:
     bus = Bus(settings, "downlink")
-    await bus.connect()
     limits = httpx.Limits(max_connections=settings.max_concurrent_steps, max_keepalive_connections=20)
     try:
+        await bus.connect()
         async with httpx.AsyncClient(limits=limits, timeout=settings.planner_request_timeout) as http:
             downlink = Downlink(settings, bus, Signer.load(settings))
             yield Parts(settings, database, downlink, waker, http, client, ready_board)

@@ -67,7 +67,7 @@ class StepContext:
     idempotency_key: str
     """The same for every try of this step."""
     job_id: str | None
-    """What an earlier try saved with `save_job`."""
+    """The job that is stored: what this try or an earlier one saved with `save_job`."""
     elapsed: float
     """Seconds since the first try of this step began."""
     timeout: float
@@ -75,7 +75,10 @@ class StepContext:
     http: httpx.AsyncClient
     settings: Settings = field(repr=False)
     save_job: Callable[[str], Awaitable[bool]] = field(repr=False)
-    """Store the service's job id; False: the mission was cancelled meanwhile, so the job should be too."""
+    """Store the service's job id; False: the mission was cancelled meanwhile, so the job should be too.
+
+    True: go on with `job_id`, which is another try's job if that was stored first.
+    """
 
     def heartbeat(self) -> None:
         """Tell the engine that the work goes on; LONG activities call it at least each 3 s."""

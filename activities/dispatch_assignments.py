@@ -30,6 +30,7 @@ from store.database import Connection
 from store.work_process_status import LockedWorkProcess, change, lock
 
 _RETRY_PAUSE = 0.2
+_DEAF = "the agent is not listening for assignments"
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Dispatcher:
             planned = planned_assignments(request["response"] or {}, step=step, url=url)
             order = (request["response"] or {}).get("dispatch_order")
             await assignments.plan(
-                connection, work_process, request, planned, dispatch_groups(len(planned), order, step=step)
+                connection, work_process, request, planned, dispatch_groups(len(planned), order, step=step, url=url)
             )
             rows = await assignments.of_step(connection, call.service_request_id)
         groups = 1 + max((row["dispatch_group"] for row in rows), default=-1)
@@ -152,21 +153,29 @@ class Dispatcher:
         async with self._parts.database.transaction() as connection:
             await lock(connection, work_process_id)
             await assignments.sent(connection, work_process_id, done)
-            await assignments.fail_unsent(
-                connection, work_process_id, unheard, "the agent is not listening for assignments"
-            )
+            await assignments.fail_unsent(connection, work_process_id, unheard, _DEAF)
 
     @activity.defn(name=Activity.RESEND_ASSIGNMENT)
-    async def resend_assignment(self, call: ResendAssignment) -> None:
-        """Publish an assignment of unknown outcome once more, under the same id, as its recipe's policy says."""
+    async def resend_assignment(self, call: ResendAssignment) -> AssignmentsDispatched:
+        """Publish an assignment of unknown outcome once more, under the same id.
+
+        WAITING: its agent is not declared idempotent, so a second one might be driven too.
+        """
         async with self._parts.database.transaction() as connection:
             row = await assignments.one(connection, call.assignment_id)
-            if row["status"] != AssignmentStatus.TO_DISPATCH or row["first_report_at"] is not None:
-                return
-        if await self._parts.downlink.assign(address(row), message(row)) is Delivery.DELIVERED:
+        if row["status"] == AssignmentStatus.TO_DISPATCH and row["first_report_at"] is None:
+            if not row["idempotent"]:
+                return AssignmentsDispatched(outcome=Outcome.WAITING)
+            delivery = await self._parts.downlink.assign(address(row), message(row))
             async with self._parts.database.transaction() as connection:
                 await lock(connection, call.work_process_id)
-                await assignments.sent(connection, call.work_process_id, [call.assignment_id])
+                if delivery is Delivery.DELIVERED:
+                    await assignments.sent(connection, call.work_process_id, [call.assignment_id])
+                else:
+                    await assignments.fail_unsent(connection, call.work_process_id, [call.assignment_id], _DEAF)
+        async with self._parts.database.statement() as connection:
+            found = await assignments.statuses(connection, [call.assignment_id])
+        return AssignmentsDispatched(outcome=Outcome.DONE, sent=[call.assignment_id], ended=_ended(found))
 
 
 def _result(group: _Group, statuses: dict[int, str]) -> AssignmentsDispatched:
@@ -175,6 +184,10 @@ def _result(group: _Group, statuses: dict[int, str]) -> AssignmentsDispatched:
         groups=group.groups,
         sent=[row["id"] for row in group.rows],
         unconfirmed=sorted(group.unconfirmed),
-        ended={str(i): status for i, status in statuses.items() if status in ASSIGNMENT_ENDED},
+        ended=_ended(statuses),
         agents=", ".join(sorted({row["agent_name"] or row["agent_uuid"] for row in group.rows})),
     )
+
+
+def _ended(statuses: dict[int, str]) -> dict[str, str]:
+    return {str(key): status for key, status in statuses.items() if status in ASSIGNMENT_ENDED}

@@ -6,21 +6,19 @@ The release is published, with the broker's confirm, before the reservation ends
 import asyncio
 from typing import Any
 
-from sqlalchemy import select, text
 from temporalio import activity
 
 from activities.parts import Parts
-from fleet.downlink import AgentAddress
 from missions import task_events
 from missions.contracts import Activity, FinishMission, MissionFinished, Outcome
 from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER, Principal
-from missions.statuses import AssignmentStatus, Severity, WorkProcessStatus
+from missions.statuses import Severity, WorkProcessStatus
+from store import assignments, mission_agents
 from store.agent_service import quarantine
 from store.database import Connection
 from store.reservations import end_request, lock_agents, release
-from store.tables import agents, assignments
 from store.waiting_line import refresh_lines
 from store.work_process_status import LockedWorkProcess, change, lock
 
@@ -33,7 +31,7 @@ class Finisher:
 
     @activity.defn(name=Activity.FINISH_MISSION)
     async def finish_mission(self, call: FinishMission) -> MissionFinished:
-        """Release and end. SUPERSEDED: a cancel came first, and nothing is released or written."""
+        """Release and end. SUPERSEDED: a cancel came first; its own finish releases once more and writes the end."""
         status = WorkProcessStatus(call.status)
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id)
@@ -52,7 +50,7 @@ class Finisher:
                     source=EventSource.MISSION_WORKER,
                     transition=call.transition,
                 )
-            to_release = await _to_release(connection, work_process.id)
+            to_release = await mission_agents.to_release(connection, work_process.id)
         await asyncio.gather(
             *(self._parts.downlink.release(address, work_process_id=call.work_process_id) for address in to_release)
         )
@@ -71,10 +69,10 @@ class Finisher:
         call: FinishMission,
         status: WorkProcessStatus,
     ) -> list[int]:
-        unconfirmed = await _unconfirmed(connection, call.unconfirmed)
+        unconfirmed = await assignments.unconfirmed(connection, call.unconfirmed)
         await lock_agents(connection, {*work_process.agent_ids, *(row.agent_id for row in unconfirmed)})
         now = utc_now()
-        failure = None if call.failure is None else await _in_words(connection, call.failure)
+        failure = None if call.failure is None else await assignments.in_words(connection, call.failure)
         values: dict[str, Any] = {"ended_at": now}
         if failure is not None:
             values["failure"] = failure.model_dump(mode="json")
@@ -109,58 +107,6 @@ class Finisher:
         )
         waited = await end_request(connection, work_process.id, work_process.attempt)
         return sorted({*await release(connection, work_process.id), *waited})
-
-
-async def _to_release(connection: Connection, work_process_id: int) -> list[AgentAddress]:
-    """Every agent that was sent a reserve or an assignment, if it is still this mission's or nobody's."""
-    rows = await connection.execute(_TO_RELEASE, {"of": work_process_id})
-    return [AgentAddress(row.id, row.uuid, row.protocol) for row in rows]
-
-
-_TO_RELEASE = text(
-    """
-    SELECT agents.id, agents.uuid, agents.protocol
-    FROM agents LEFT JOIN reservations ON reservations.agent_id = agents.id
-    WHERE agents.id IN (
-        SELECT agent_id FROM reservations WHERE work_process_id = :of AND reserve_sent_at IS NOT NULL
-        UNION SELECT agent_id FROM assignments WHERE work_process_id = :of AND intent_at IS NOT NULL
-    ) AND (reservations.work_process_id IS NULL OR reservations.work_process_id = :of)
-    ORDER BY agents.id
-    """
-)
-
-
-async def _unconfirmed(connection: Connection, assignment_ids: list[int]) -> list[Any]:
-    if not assignment_ids:
-        return []
-    rows = await connection.execute(
-        select(assignments.c.id, assignments.c.agent_id, agents.c.uuid)
-        .join(agents, agents.c.id == assignments.c.agent_id)
-        .where(assignments.c.id.in_(assignment_ids), assignments.c.status == AssignmentStatus.CANCELING)
-        .order_by(assignments.c.id)
-    )
-    return list(rows)
-
-
-async def _in_words(connection: Connection, failure: Failure) -> Failure:
-    """A failed assignment's failure, with its agent and what that said."""
-    if failure.assignment_id is None:
-        return failure
-    row = (
-        await connection.execute(
-            select(assignments.c.error, assignments.c.result, assignments.c.agent_id, assignments.c.step, agents.c.uuid)
-            .join(agents, agents.c.id == assignments.c.agent_id)
-            .where(assignments.c.id == failure.assignment_id)
-        )
-    ).one()
-    said = row.error or (f"its result: {str(row.result)[:300]}" if row.result else "")
-    return failure.model_copy(
-        update={
-            "text": f"{failure.text} at agent {row.uuid}" + (f" ({said})" if said else ""),
-            "agent_id": row.agent_id,
-            "step": row.step,
-        }
-    )
 
 
 def _task_event(

@@ -1,11 +1,13 @@
 """Activity type `microservice`: ask a planner or another service, and poll it until it has an answer (spec 2)."""
 
 import asyncio
+import contextlib
 import json
 import random
 import time
-from collections.abc import Coroutine, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +20,16 @@ from missions.statuses import ServiceRequestStatus
 
 # A fault of the way to the service, not of the request: another try may help.
 _RETRIED = frozenset({429, 502, 503, 504})
+
+# How long a cancel waits for the answer to a POST under way, in seconds: without the job's id nobody could tell the
+# service to stop. A worker that is being stopped waits as long.
+_GRACE = 10.0
+
+_T = TypeVar("_T")
+
+
+class _Fault(Exception):
+    """A fault of the way to the service."""
 
 
 class MicroserviceInput(BaseModel):
@@ -70,45 +82,38 @@ class _Call:
 
     async def answer(self) -> dict[str, Any]:
         """The service's final answer; raises PlanningFailed."""
-        job = self._context.job_id
-        if job is None:
-            # A cancel in mid-call must not lose the job's id: else nobody could tell the service to stop.
-            first = await _then_cancelled(self._submit())
-            if first.status is not ServiceRequestStatus.PENDING:
-                return self._settled(first)
-            if first.request_uid is None:
-                raise self._failed("answered `pending` without a request_id, so it cannot be polled")
-            job = first.request_uid
-        return self._settled(await self._poll(job))
+        if self._context.job_id is not None:
+            return self._settled(await self._poll(self._context.job_id))
+        # The pauses between two tries end at a cancel; a POST that is under way must not lose its job's id.
+        first = await self._retried(lambda: _then_cancelled(self._submit()))
+        if first.status is not ServiceRequestStatus.PENDING:
+            return self._settled(first)
+        if not first.request_uid:
+            raise self._failed("answered `pending` without a request_id, so it cannot be polled")
+        await self._sleep(self._context.settings.planner_poll_initial)
+        return self._settled(await self._poll(self._context.job_id or first.request_uid))
 
     async def _submit(self) -> PlannerAnswer:
-        first = await self._post()
+        body = await self._exchange("POST", self._service.url, required=True)
+        first = read_answer(body, step=self._context.step, url=self._service.url)
         uid = first.request_uid
-        if first.status is ServiceRequestStatus.PENDING and uid is not None and not await self._context.save_job(uid):
+        if first.status is ServiceRequestStatus.PENDING and uid and not await self._context.save_job(uid):
             await cancel_job(self._context.http, self._service.url, self._service.api_key, uid)
             raise asyncio.CancelledError
         return first
 
-    async def _post(self) -> PlannerAnswer:
-        body = await self._exchange("POST", self._service.url, required=True)
-        return read_answer(body, step=self._context.step, url=self._service.url)
-
     async def _poll(self, job: str) -> PlannerAnswer:
+        # Asked before the deadline is looked at: after an outage the answer may have been there for long.
         settings = self._context.settings
         pause = settings.planner_poll_initial
         while True:
+            body = await self._retried(lambda: self._exchange("GET", job_url(self._service.url, job), required=False))
+            if body is not None:  # an empty answer to a poll says nothing
+                answer = read_answer(body, step=self._context.step, url=self._service.url)
+                if answer.status is not ServiceRequestStatus.PENDING:
+                    return answer
             await self._sleep(pause)
             pause = min(pause * 1.5, settings.planner_poll_max)
-            body = await self._exchange("GET", self._url(job), required=False)
-            if body is None:
-                continue  # an empty answer to a poll says nothing
-            answer = read_answer(body, step=self._context.step, url=self._service.url)
-            if answer.status is not ServiceRequestStatus.PENDING:
-                return answer
-
-    def _url(self, job: str) -> str:
-        # helyOS joins them without a slash, so its sites' URLs end with one.
-        return f"{self._service.url.rstrip('/')}/{job}"
 
     def _settled(self, answer: PlannerAnswer) -> dict[str, Any]:
         if answer.status is ServiceRequestStatus.READY:
@@ -116,26 +121,38 @@ class _Call:
         said = _excerpt(json.dumps(answer.body, ensure_ascii=False, default=str))
         raise self._failed(f"ended the job as {answer.status.value!r}: {said}")
 
-    async def _exchange(self, method: str, url: str, *, required: bool) -> Any:
-        """One request, tried again after faults of the way; the JSON body, or None if it is empty."""
+    async def _retried(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """What the call returns, tried again after faults of the way."""
         pause = 0.5
         while True:
             try:
-                status, content = await self._send(method, url)
-            except httpx.TransportError as error:
-                fault = f"{type(error).__name__}: {error}"
-            else:
-                if status not in _RETRIED:
-                    return self._read(status, content, required=required)
-                fault = f"HTTP {status}"
+                return await call()
+            except _Fault as error:
+                fault = str(error)
             await self._sleep(pause * random.uniform(0.5, 1.5), fault)
             pause = min(pause * 2, 10.0)
 
+    async def _exchange(self, method: str, url: str, *, required: bool) -> Any:
+        """One request; the JSON body, or None if it is empty. Raises _Fault."""
+        try:
+            status, content = await self._send(method, url)
+        except httpx.TransportError as error:
+            raise _Fault(f"{type(error).__name__}: {error}") from error
+        except httpx.RequestError as error:  # it has answered, and would answer so again
+            raise self._failed(f"answered what cannot be read ({type(error).__name__}: {error})") from error
+        if status in _RETRIED:
+            raise _Fault(f"HTTP {status}")
+        return self._read(status, content, required=required)
+
     async def _send(self, method: str, url: str) -> tuple[int, bytes]:
         limit = self._context.settings.max_response_bytes
-        content = self._body if method == "POST" else None
-        headers = self._headers if content is None else self._headers | {"Content-Type": "application/json"}
-        timeout = self._context.settings.planner_request_timeout
+        content, headers = None, self._headers
+        timeout = httpx.Timeout(self._context.settings.planner_request_timeout)
+        if method == "POST":
+            content, headers = self._body, self._headers | {"Content-Type": "application/json"}
+            # A service may take the step's whole time for its answer. A late try gets a second: the answer to the same
+            # key may be there.
+            timeout.read = max(self._deadline - time.monotonic(), 1.0)
         async with self._context.http.stream(
             method, url, headers=headers, timeout=timeout, content=content
         ) as response:
@@ -180,32 +197,29 @@ class _Call:
         )
 
 
+def job_url(url: str, job: str) -> str:
+    """Where a service's job is polled and stopped. helyOS joins them without a slash, so its URLs end with one."""
+    return f"{url.rstrip('/')}/{quote(job, safe='')}"
+
+
 async def cancel_job(http: httpx.AsyncClient, url: str, api_key: str | None, job: str) -> None:
     """Tell a service to stop a job (DELETE); its answer changes nothing, since the mission goes on without it."""
     headers: Mapping[str, str] = {"x-api-key": api_key} if api_key else {}
-    try:
-        await http.delete(f"{url.rstrip('/')}/{job}", headers=headers, timeout=5.0)
-    except httpx.HTTPError:
-        return
+    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(2):
+            await http.delete(job_url(url, job), headers=headers)
 
 
-async def _then_cancelled(work: Coroutine[Any, Any, PlannerAnswer]) -> PlannerAnswer:
-    """Finish the work even if a cancel comes, and be cancelled only then."""
+async def _then_cancelled(work: Coroutine[Any, Any, _T]) -> _T:
+    """Give the work `_GRACE` seconds to finish if a cancel comes, and be cancelled only then."""
     task = asyncio.create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
-            cancelled = error
-        except Exception:
-            break  # task.result() raises it below
-    result = task.result()
-    if cancelled is not None:
-        raise cancelled
-    return result
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_GRACE)
+        raise
+    finally:
+        task.cancel()
 
 
 def _refuse_constant(name: str) -> float:

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import select, text
 from temporalio import activity
 
 from activities.heartbeats import beating
@@ -15,7 +14,7 @@ from missions.errors import Failure, FailureCode
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER
 from missions.statuses import WorkProcessStatus
-from store import events
+from store import events, mission_agents
 from store.agent_service import not_listening
 from store.database import Connection
 from store.reservations import (
@@ -29,7 +28,6 @@ from store.reservations import (
     release,
     try_grant,
 )
-from store.tables import agents, reservations
 from store.waiting_line import refresh_lines
 from store.waiting_reasons import waiting_reasons
 from store.work_process_status import LockedWorkProcess, change, lock
@@ -68,7 +66,7 @@ class Reservations:
                 request = granted.request
             elif request.status == "waiting":
                 return await self._waiting(connection, work_process, first=new)
-            to_tell = await _mark_reserve_sent(connection, work_process.id)
+            to_tell = await mission_agents.mark_reserve_sent(connection, work_process.id)
         return await self._tell(call, work_process, request, to_tell)
 
     async def _write(
@@ -161,21 +159,10 @@ class Reservations:
                 return Reserved(outcome=Outcome.SUPERSEDED)
             request = await find_request(connection, call.work_process_id, call.attempt)
             assert request is not None, "a reservation was granted"
-            if request.status == "waiting":  # an earlier try of this call put it back
+            if request.status == "waiting" or request.round != call.round:
+                # Put back already, and perhaps granted anew: to agents that nobody has asked yet.
                 return Reserved(outcome=Outcome.WAITING)
-            silent = set(
-                (
-                    await connection.execute(
-                        select(reservations.c.agent_id)
-                        .join(agents, agents.c.id == reservations.c.agent_id)
-                        .where(
-                            reservations.c.work_process_id == call.work_process_id,
-                            reservations.c.ready_at.is_(None),
-                            agents.c.acknowledge_reservation,
-                        )
-                    )
-                ).scalars()
-            )
+            silent = await mission_agents.silent(connection, call.work_process_id)
         if not silent:  # they answered in the very last moment
             return Reserved(outcome=Outcome.DONE, ready=True, round=request.round)
         return await self._put_back(call.work_process_id, call.attempt, silent, "silent")
@@ -193,7 +180,7 @@ class Reservations:
                 ),
             )
         async with self._parts.database.transaction() as connection:
-            held = await _held(connection, work_process_id)
+            held = await mission_agents.to_release(connection, work_process_id)
         # Published before the reservation ends, so that no later reserve overtakes it.
         await asyncio.gather(
             *(self._parts.downlink.release(address, work_process_id=work_process_id) for address in held)
@@ -217,27 +204,3 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-async def _mark_reserve_sent(connection: Connection, work_process_id: int) -> list[tuple[AgentAddress, bool]]:
-    """The agents to tell, and whether each acknowledges. Marked first: who may have got it also gets a release."""
-    rows = await connection.execute(_MARK_RESERVE_SENT, {"of": work_process_id})
-    return [(AgentAddress(row.id, row.uuid, row.protocol), row.acknowledge_reservation) for row in rows]
-
-
-_MARK_RESERVE_SENT = text(
-    """
-    UPDATE reservations SET reserve_sent_at = now() FROM agents
-    WHERE reservations.work_process_id = :of AND reservations.agent_id = agents.id AND reservations.ready_at IS NULL
-    RETURNING agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation
-    """
-)
-
-
-async def _held(connection: Connection, work_process_id: int) -> list[AgentAddress]:
-    rows = await connection.execute(
-        select(agents.c.id, agents.c.uuid, agents.c.protocol)
-        .join(reservations, reservations.c.agent_id == agents.c.id)
-        .where(reservations.c.work_process_id == work_process_id)
-    )
-    return [AgentAddress(row.id, row.uuid, row.protocol) for row in rows]

@@ -6,6 +6,7 @@ answers, and turns its errors into the step's failure.
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ from store.database import Connection
 from store.step_context import step_context
 from store.work_process_status import LockedWorkProcess, change, lock
 
+# NUL as JSON writes it; behind an escaped backslash the same letters are harmless text.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _BEFORE_CALCULATING = frozenset({WorkProcessStatus.DISPATCHED, WorkProcessStatus.PREPARING_RESOURCES})
 
 
@@ -98,7 +101,7 @@ class _StepRun:
                 self._status = ServiceRequestStatus.DISPATCHING_SERVICE
             context = await step_context(connection, work_process, row)
             context["mission_agent_ids"] = work_process.agent_ids
-        return StepContext(
+        made = StepContext(
             work_process_id=self._call.work_process_id,
             attempt=self._call.attempt,
             step=self._call.step,
@@ -114,8 +117,9 @@ class _StepRun:
             timeout=row["result_timeout"],
             http=self._parts.http,
             settings=self._parts.settings,
-            save_job=self._save_job,
+            save_job=lambda job: self._save_job(made, job),
         )
+        return made
 
     async def _calculating(self, connection: Connection, work_process: LockedWorkProcess) -> None:
         now = utc_now()
@@ -144,17 +148,21 @@ class _StepRun:
             also=also,
         )
 
-    async def _save_job(self, job_id: str) -> bool:
+    async def _save_job(self, context: StepContext, job_id: str) -> bool:
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, self._call.work_process_id)
-            if work_process.superseded or not await step_requests.pending(connection, self._row, job_id):
-                return False
+            stored = None if work_process.superseded else await step_requests.pending(connection, self._row, job_id)
+        if stored is None:
+            return False
+        context.job_id = stored
         self._status = ServiceRequestStatus.PENDING
         return True
 
     async def _end(
         self, status: ServiceRequestStatus, *, response: Any = None, failure: Failure | None = None
     ) -> StepRan:
+        if failure is not None:
+            failure = failure.model_copy(update={"text": _storable(failure.text)})
         # Shielded: an answer that has come is stored, also when the worker is just being stopped.
         return await asyncio.shield(self._store_end(status, response, failure))
 
@@ -173,10 +181,20 @@ class _StepRun:
 def _unfit_for_the_store(response: Any) -> str:
     """Why PostgreSQL could not keep this answer, or nothing."""
     try:
-        text = json.dumps(response, allow_nan=False)
+        text = json.dumps(response, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        return "contains half of a surrogate pair, which is no text"
     except (TypeError, ValueError, RecursionError) as error:
         return f"cannot be stored as JSON: {error}"
-    return "contains the character NUL (\\u0000), which cannot be stored" if "\\u0000" in text else ""
+    if "\\u0000" in text and _NUL.search(text):
+        return "contains the character NUL (\\u0000), which cannot be stored"
+    return ""
+
+
+def _storable(text: str) -> str:
+    """The text without what PostgreSQL cannot keep: NUL and halves of surrogate pairs."""
+    return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 def _ran(row: Any, response: Any, failure: Failure | None) -> StepRan:

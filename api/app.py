@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 from temporalio.envconfig import ClientConfig
 
 from activities.registry import activity_types
@@ -57,6 +58,7 @@ def create_app(settings: Settings, *, waker: Waker | None = None, account_maker:
         separate_input_output_schemas=False,
     )
     problems.install(app)
+    app.add_api_route("/", _to_the_description, include_in_schema=False)
     app.include_router(health.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
@@ -65,6 +67,10 @@ def create_app(settings: Settings, *, waker: Waker | None = None, account_maker:
     # Longer than the wait for a connection, so that this one tells of itself first.
     app.add_middleware(Deadline, seconds=settings.database_pool_timeout + 5)
     return app
+
+
+async def _to_the_description() -> RedirectResponse:
+    return RedirectResponse("/docs")
 
 
 @asynccontextmanager

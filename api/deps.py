@@ -1,6 +1,7 @@
 """What every handler gets: the parts of this process, and who asks."""
 
 import hashlib
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from activities.activity_types import ActivityType
 from api.problems import PreconditionFailed
@@ -105,8 +106,9 @@ def require_match(if_match: str | None, version: int) -> None:
         )
 
 
-def body_hash(canonical: str) -> str:
+def body_hash(body: BaseModel) -> str:
     """The fingerprint of a request's body, whatever its spacing and order of keys."""
+    canonical = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -11,6 +11,8 @@ from api.documents import Document, field_problem, problem_at, read_document
 from api.models.base import Resource
 from api.problems import Refused
 from missions.errors import Conflict, InvalidInput
+from missions.events import EventSource
+from missions.principals import MUSTER, Principal
 from store import recipes, services
 from store.database import Connection, Database
 
@@ -51,26 +53,29 @@ class Imported(Resource):
     kept: list[str] = Field(default_factory=list, description="there before, and not touched")
 
 
-async def store_document(connection: Connection, document: Document, existing: Existing) -> Imported:
+async def store_document(
+    connection: Connection, document: Document, existing: Existing, principal: Principal
+) -> Imported:
     """Store what a file holds, services first; raises Refused or Conflict, and then the caller stores nothing."""
     imported = Imported()
+    source = EventSource.API
     for entry, service in document.services:
         known = await services.id_of(connection, service.name)
         try:
             if known is None:
-                await services.create(connection, service.columns())
+                await services.create(connection, service.columns(), principal=principal, source=source)
             elif existing is Existing.REPLACE:
-                await services.patch(connection, known, service.columns())
+                await services.patch(connection, known, service.columns(), principal=principal, source=source)
         except Conflict as error:
             field_path = ".".join(map(str, entry.path))
             raise Refused([field_problem(error).model_copy(update={"field": field_path})]) from error
         _note(imported, service.name, known, existing)
     for _, recipe in document.recipes:
         known = None
-        if await recipes.create(connection, recipe) is None:
+        if await recipes.create(connection, recipe, principal=principal, source=source) is None:
             known = await recipes.id_of(connection, recipe.name)
             if known is not None and existing is Existing.REPLACE:
-                await recipes.replace(connection, known, recipe)
+                await recipes.replace(connection, known, recipe, principal=principal, source=source)
         _note(imported, recipe.name, known, existing)
     return imported
 
@@ -95,6 +100,7 @@ async def import_text(
     *,
     kinds: Collection[str],
     existing: Existing,
+    principal: Principal,
 ) -> Imported:
     """Import a file's content, all or nothing; raises Refused, Conflict. `kinds`: of `recipes`, `services`."""
     try:
@@ -110,7 +116,7 @@ async def import_text(
                 remedy=f"import them at /api/v1/{kind}/import",
             )
     async with database.transaction() as connection:
-        return await store_document(connection, document, existing)
+        return await store_document(connection, document, existing, principal)
 
 
 async def load_files(
@@ -125,7 +131,12 @@ async def load_files(
         try:
             content = path.read_bytes()
             loaded[path] = await import_text(
-                database, content, types, kinds=("recipes", "services"), existing=Existing.KEEP
+                database,
+                content,
+                types,
+                kinds=("recipes", "services"),
+                existing=Existing.KEEP,
+                principal=MUSTER,
             )
         except OSError as error:
             raise Refused(

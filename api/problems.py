@@ -18,13 +18,12 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from missions.errors import PartUnavailable, TooLarge, UserError
+from store.database import passes
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-# SQLSTATE classes that say "not now": connection, resources, shut-down and start, deadlock.
-_PASSING = ("08", "53", "57P", "40", "55P03")
 _SECRET_FIELDS = ("apikey", "password", "token")
 
 _short = reprlib.Repr()
@@ -219,9 +218,7 @@ def unavailable(part: str) -> Response:
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
-    cause = (error.orig.__cause__ or error.orig) if isinstance(error, DBAPIError) and error.orig else error
-    state = str(getattr(cause, "sqlstate", None) or "")
-    if state.startswith(_PASSING) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    if passes(error):
         logger.error("PostgreSQL does not answer: %s", error)
         return unavailable("PostgreSQL")
     return await _unexpected(request, error)

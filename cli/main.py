@@ -1,6 +1,7 @@
 """The `muster` command."""
 
 import asyncio
+import contextlib
 import os
 import shlex
 import signal
@@ -13,7 +14,7 @@ from rich.console import Console
 from settings import Settings
 
 from .stack.addresses import Addresses
-from .stack.lock import holder
+from .stack.lock import STARTING_OR_STOPPING, holder
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Durable missions for fleets of agents.", rich_markup_mode=None
@@ -40,13 +41,20 @@ def down() -> None:
     from .stack.launcher import Stack
 
     folder = Settings().data_dir.resolve()
-    pid = holder(folder)
+    deadline = time.monotonic() + 2
+    while (pid := holder(folder)) == STARTING_OR_STOPPING:
+        # There is no process 0: a signal to it would reach our own process group.
+        if time.monotonic() > deadline:
+            console.print("The stack is starting or stopping. Try again in a moment.")
+            raise typer.Exit(1)
+        time.sleep(0.05)
     if pid is None:
         asyncio.run(Stack(Settings()).stop_leftovers())
         console.print("Nothing runs here any more.")
         return
     console.print(f"Stopping the stack (pid {pid}) …")
-    os.kill(pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):  # it just ended
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + Settings().graceful_shutdown + 40
     while holder(folder) is not None:
         if time.monotonic() > deadline:
@@ -64,9 +72,9 @@ def status(
     folder = Settings().data_dir.resolve()
     pid = holder(folder)
     file = folder / "addresses.json"
-    if pid is None or not file.exists():
+    if not pid or not file.exists():
         # Not to stdout, which `--env` gives to a shell.
-        words = "Not running. `muster up` starts it." if pid is None else f"Starting or stopping (pid {pid})."
+        words = "Not running. `muster up` starts it." if pid is None else "Starting or stopping."
         Console(stderr=True, highlight=False).print(words)
         raise typer.Exit(1)
     addresses = Addresses.model_validate_json(file.read_text())

@@ -1,7 +1,6 @@
 """`muster up`: start everything, stay until told to stop, stop everything in order."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Coroutine
 from typing import Any
@@ -45,9 +44,9 @@ async def up(settings: Settings, console: Console, *, servers_only: bool, fleet:
         console.print(f"{error} Use it, or stop it with `muster down`.", style="red", soft_wrap=True)
         return 1
     finally:
-        # A second Ctrl-C while we stop: leave at once; the next start cleans up.
+        # A second Ctrl-C would leave servers behind; stopping takes seconds.
         for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, os._exit, 130)
+            loop.add_signal_handler(number, console.print, "Still stopping …")
         if stack.is_started:
             with Progress(console, "Stopping") as stopped:
                 await stack.stop(report=stopped)
@@ -89,7 +88,6 @@ def _addresses(stack: Stack) -> Table:
     addresses = stack.addresses
     assert addresses is not None
     rows = {
-        "Web page": f"{stack.api_url}/" if stack.api_url else "",
         "API docs": f"{stack.api_url}/docs" if stack.api_url else "",
         "Temporal UI": addresses.temporal_ui_url,
         "Temporal": addresses.temporal_address,

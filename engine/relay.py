@@ -1,7 +1,7 @@
 """The relay: what must happen sooner or later, whoever died in between.
 
-It positions events, re-sends wake-ups that their committer did not deliver, and makes up for missed grants. Any number
-may run at once.
+It positions events, re-sends wake-ups that their committer did not deliver, makes up for missed grants, and tells of
+assignments that no agent starts. Any number may run at once.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from engine.waker import EngineWaker
 from missions.errors import PartUnavailable
-from store import events, wakeups
+from store import attention, events, wakeups
 from store.database import Database
 from store.waiting_line import agents_with_missed_grants, refresh_lines
 
@@ -36,6 +36,7 @@ class Relay:
             asyncio.create_task(self._every(0.5, self._position_events), name="relay: position events"),
             asyncio.create_task(self._every(1.0, self._send_left_over), name="relay: left-over wake-ups"),
             asyncio.create_task(self._every(5.0, self._make_up_for_grants), name="relay: missed grants"),
+            asyncio.create_task(self._every(5.0, self._watch_starts), name="relay: assignments that nobody starts"),
         ]
 
     async def stop(self) -> None:
@@ -69,6 +70,9 @@ class Relay:
         if not batch:
             return 0
         return await self._waker.deliver(batch)
+
+    async def _watch_starts(self) -> int:
+        return await attention.unstarted_assignments(self._database)
 
     async def _make_up_for_grants(self) -> int:
         async with self._database.transaction() as connection:

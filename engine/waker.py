@@ -116,6 +116,10 @@ class EngineWaker:
         except (OSError, RuntimeError) as error:  # the lazy client's first connection
             logger.warning("wake-up %s for %s not delivered: %s", wakeup.id, wakeup.workflow_id, error)
             return _Outcome()
+        except Exception as error:
+            # One that cannot be read may not keep the others from being delivered.
+            logger.exception("wake-up %s for %s can never be delivered", wakeup.id, wakeup.workflow_id)
+            return _Outcome(error=repr(error))
         return _Outcome(delivered=True)
 
     async def _start(self, wakeup: Wakeup) -> None:

@@ -96,13 +96,19 @@ class Truck:
     def assignment(self, channel: Any, sender: str, message: Any, text: str, signature: Any) -> None:
         """Something to do."""
         facts, order = message.metadata, message.body
-        drive = Drive(
-            id=facts.id,
-            mission=facts.work_process_id,
-            task=order.get("task", "drive"),
-            to=(float(order["to"]["x"]), float(order["to"]["y"])),
-            seconds=float(order.get("seconds", 1)),
-        )
+        try:
+            drive = Drive(
+                id=facts.id,
+                mission=facts.work_process_id,
+                task=order.get("task", "drive"),
+                to=(float(order["to"]["x"]), float(order["to"]["y"])),
+                seconds=float(order.get("seconds", 1)),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # Say so: an agent that only throws leaves its mission waiting for a word that never comes.
+            self.log(hears="assignment", mission=facts.work_process_id, assignment=facts.id, error=repr(error))
+            self.say(facts.id, ASSIGNMENT_STATUS.FAILED, {"error": repr(error)})
+            return
         self.log(hears="assignment", mission=drive.mission, assignment=drive.id, task=drive.task)
         self.drives.append(drive)
         self.begin()

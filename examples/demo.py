@@ -244,8 +244,16 @@ async def main() -> int:
     """Ctrl-C and SIGTERM cancel the demo, which then stops all that it started."""
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        if not told:  # a second Ctrl-C must not cut the stopping: it would leave servers behind
+            told = True
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     return await demo(Settings(), Console(highlight=False))
 
 

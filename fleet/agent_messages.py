@@ -24,6 +24,8 @@ class AgentMessage:
     inner: Inner
     user: str | None
     received_at: datetime
+    said_at: datetime
+    """When the agent sent it, as its own clock says, but not after we read it: it may have lain in the queue."""
 
     @property
     def exchange(self) -> str:
@@ -41,7 +43,9 @@ def read(raw: AbstractIncomingMessage) -> AgentMessage:
     inner = read_envelope(raw.body)
     if inner.uuid != sender.uuid:
         raise BadMessage(Reason.UUID_MISMATCH, f"the routing key names {sender.uuid!r}, the message {inner.uuid!r}")
-    return AgentMessage(raw, sender.uuid, sender.word, inner, raw.user_id, utc_now())
+    now = utc_now()
+    said_at = min(now, raw.timestamp) if raw.timestamp else now
+    return AgentMessage(raw, sender.uuid, sender.word, inner, raw.user_id, now, said_at)
 
 
 def check_sender(message: AgentMessage, identity: AgentIdentity | None) -> None:

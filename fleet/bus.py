@@ -63,13 +63,17 @@ class Bus:
                 heartbeat=_HEARTBEAT,
             )
         )
-        await self._probe_transient_queues()
-        # This channel stays: it declares everything again whenever the connection comes back.
-        self._declaring = self._connection.channel()
-        await _reach(self._declaring.initialize())
-        await _reach(topology.declare(self._declaring, self._settings))
-        self._publishing = self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        await _reach(self._publishing.initialize())
+        try:
+            await self._probe_transient_queues()
+            # This channel stays: it declares everything again whenever the connection comes back.
+            self._declaring = self._connection.channel()
+            await _reach(self._declaring.initialize())
+            await _reach(topology.declare(self._declaring, self._settings))
+            self._publishing = self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            await _reach(self._publishing.initialize())
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Close the connection."""

@@ -1,14 +1,16 @@
 """Check-in and check-out (reference A.6): who may, what is written, and the answer with map, key and password.
 
 The row is written in the order of the agent's messages; account and answer follow beside the flow, since the
-broker's management API is slow. If we die between the two, the agent hears nothing and checks in again.
+broker's management API is slow, and only once the batch cannot come again: a repeated check-in would get a second
+password. If we die between the two, the agent hears nothing and checks in again.
 """
 
 import asyncio
 import hmac
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -43,6 +45,14 @@ class Refused(MusterError):
         self.code = code
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A check-in or check-out that is written. `answer`: sends the answer beside the flow; not to be called twice."""
+
+    agent_id: int
+    answer: Callable[[], None]
+
+
 class CheckIns:
     """Takes check-ins and check-outs."""
 
@@ -57,8 +67,8 @@ class CheckIns:
         # Two answers to one agent would race for its password.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def take(self, message: AgentMessage, identity: AgentIdentity | None) -> int | None:
-        """Write a check-in or check-out and have it answered; returns the agent's id, or None if it was refused.
+    async def take(self, message: AgentMessage, identity: AgentIdentity | None) -> Taken | None:
+        """Write a check-in or check-out, which the caller then answers; None if it was refused, which is answered here.
 
         Raises BadMessage if it is neither, PartUnavailable if the database does not answer.
         """
@@ -87,7 +97,7 @@ class CheckIns:
         while self._answers:
             await asyncio.gather(*self._answers, return_exceptions=True)
 
-    async def _check_in(self, message: AgentMessage, identity: AgentIdentity | None) -> int:
+    async def _check_in(self, message: AgentMessage, identity: AgentIdentity | None) -> Taken:
         try:
             body = wire.read_body(CheckInBody, message.inner.body)
         except BadMessage as error:
@@ -110,15 +120,20 @@ class CheckIns:
                     status=status,
                     protocol="MQTT" if message.exchange == self._settings.mqtt_exchange else "AMQP",
                     at=message.received_at,
+                    said_at=message.said_at,
                     rbmq_username=None if anonymous else message.user,
                     public_key=body.public_key,
                     public_key_format=body.public_key_format,
                     profile=body.fields(),
                 ),
             )
-        self._spawn(self._welcome(message, identity, done, anonymous=anonymous))
-        await attention.agent_restarted(self._database, done.agent_id)
-        return done.agent_id
+        try:
+            await attention.agent_restarted(self._database, done.agent_id)
+        except PartUnavailable:
+            raise
+        except Exception:
+            log.exception("agent %s checked in, but the restart could not be noted on its missions", message.uuid)
+        return Taken(done.agent_id, lambda: self._spawn(self._welcome(message, identity, done, anonymous=anonymous)))
 
     def _authorise(
         self, message: AgentMessage, identity: AgentIdentity | None, body: CheckInBody, *, anonymous: bool
@@ -131,7 +146,7 @@ class CheckIns:
         ):
             raise Refused("token", "registration_token is wrong: set REGISTRATION_TOKEN to this installation's token")
 
-    async def _check_out(self, message: AgentMessage, identity: AgentIdentity | None) -> int:
+    async def _check_out(self, message: AgentMessage, identity: AgentIdentity | None) -> Taken:
         if identity is None:
             raise Refused("unknown_agent", f"agent {message.uuid!r} is not known")
         if message.user == ANONYMOUS:
@@ -139,8 +154,7 @@ class CheckIns:
         async with self._database.transaction() as connection:
             agent_id = await agents.check_out(connection, message.uuid, message.received_at)
         content = {"agentId": str(agent_id), "message": "check-out successful", "response_code": "200"}
-        self._spawn(self._answer(message, CHECK_OUT, content))
-        return agent_id
+        return Taken(agent_id, lambda: self._spawn(self._answer(message, CHECK_OUT, content)))
 
     async def _welcome(
         self, message: AgentMessage, identity: AgentIdentity | None, done: CheckedIn, *, anonymous: bool

@@ -1,17 +1,22 @@
 """Messages that cannot be used: kept for a while with their reason, and counted. They never stop the flow."""
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from fleet.bus import Bus
+from fleet.bus import Bus, UnknownOutcome
 from fleet.topology import DEAD_LETTER_QUEUE
 from fleet.wire import BadMessage, Reason
+from missions.errors import PartUnavailable
 from store import message_counts
 from store.database import Database
+
+log = logging.getLogger(__name__)
 
 REASON_HEADER = "x-muster-reason"
 TEXT_HEADER = "x-muster-text"
@@ -29,10 +34,22 @@ class DeadLetter:
     reason: Reason
     text: str
 
-    @classmethod
-    def of(cls, message: AbstractIncomingMessage, error: BadMessage) -> "DeadLetter":
-        """A message that turned out bad."""
-        return cls(message, error.reason, error.text)
+
+@contextmanager
+def dead_lettered(message: AbstractIncomingMessage, letters: list[DeadLetter]) -> Iterator[None]:
+    """Whatever is wrong with one message makes it a dead letter, also what we did not think of: never a stop.
+
+    Raises PartUnavailable or UnknownOutcome: they say nothing against the message.
+    """
+    try:
+        yield
+    except BadMessage as error:
+        letters.append(DeadLetter(message, error.reason, error.text))
+    except (PartUnavailable, UnknownOutcome):
+        raise
+    except Exception as error:
+        log.exception("a message with the key %r could not be taken", message.routing_key)
+        letters.append(DeadLetter(message, Reason.INVALID, repr(error)))
 
 
 class DeadLetters:

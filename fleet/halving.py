@@ -3,14 +3,9 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError
-
-from missions.errors import MusterError, PartUnavailable
+from missions.errors import MusterError
 
 T = TypeVar("T")
-
-# Classes of SQLSTATE that say nothing against the rows: connection, resources, serialization and deadlock, shutdown.
-_PASSING = ("08", "40", "53", "55", "57")
 
 
 async def halve(
@@ -18,15 +13,14 @@ async def halve(
 ) -> None:
     """Write rows in one go; where that fails, write its halves, in order, and hand single bad rows to `refuse`.
 
-    Raises PartUnavailable: then nothing is wrong with the rows, and the whole batch is to be tried again.
+    Raises PartUnavailable, as `Database.transaction` does in `write`: then nothing is wrong with the rows, and the whole
+    batch is to be tried again.
     """
     try:
         await write(rows)
     except MusterError:
         raise
     except Exception as error:
-        if isinstance(error, DBAPIError) and str(getattr(error.orig, "sqlstate", None))[:2] in _PASSING:
-            raise PartUnavailable("PostgreSQL", str(error.orig)) from error
         if len(rows) == 1:
             refuse(rows[0], error)
             return

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from aio_pika.abc import AbstractIncomingMessage
 
 from fleet.agent_messages import AgentMessage, check_sender, read
-from fleet.checkin import CheckIns
-from fleet.dead_letters import DeadLetter, DeadLetters
+from fleet.checkin import CheckIns, Taken
+from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.halving import halve
 from fleet.ready_board import ReadyBoard
 from fleet.topology import Uplink
@@ -26,20 +26,17 @@ from store.wakeups import Waker, Wakeup
 RefreshLines = Callable[[Database, Collection[int]], Awaitable[list[Wakeup]]]
 
 STATE = "agent_state"
-_SENDS_AT_ONCE = 20
 _CHECK_INS_AT_ONCE = 8
 
 
 @dataclass
 class _Batch:
-    """What is still to be written of a batch, and what was refused."""
+    """What is still to be written of a batch, what was refused, and which check-ins are to be answered."""
 
     letters: list[DeadLetter] = field(default_factory=list)
     states: list[tuple[AgentMessage, StateReport]] = field(default_factory=list)
     check_ins: list[tuple[AgentMessage, AgentIdentity | None]] = field(default_factory=list)
-
-    def refuse(self, message: AbstractIncomingMessage, error: BadMessage) -> None:
-        self.letters.append(DeadLetter.of(message, error))
+    taken: list[Taken] = field(default_factory=list)
 
 
 class OrderedIntake:
@@ -60,7 +57,6 @@ class OrderedIntake:
         self._dead_letters = dead_letters
         self._refresh_lines = refresh_lines
         self._ready_board = ready_board
-        self._sends: set[asyncio.Task[None]] = set()
         # Agents whose lines are still to be refreshed: a batch that is tried again finds only repeats.
         self._changed: set[int] = set()
 
@@ -77,41 +73,35 @@ class OrderedIntake:
         await self._write_states(batch)
         await self._dead_letters.put(batch.letters)
         # Committed, but not acknowledged: a grant that is missed here would be missed until the agent changes again.
-        self._wake(await self._refresh_lines(self._database, frozenset(self._changed)))
+        await self._waker.send(await self._refresh_lines(self._database, frozenset(self._changed)))
         self._changed.clear()
-
-    async def finish(self) -> None:
-        """Wait for the wake-ups that are on their way."""
-        await asyncio.gather(*self._sends, return_exceptions=True)
+        for taken in batch.taken:
+            taken.answer()
 
     async def _take(self, message: AgentMessage, identity: AgentIdentity | None, batch: _Batch) -> None:
-        try:
-            if message.word == Uplink.CHECK_IN:
-                await self._take_check_in(message, identity, batch)
+        checks_in = message.word == Uplink.CHECK_IN
+        # What the same agent said before comes first; what others said does not matter.
+        if checks_in and any(earlier.uuid == message.uuid for earlier, _ in batch.states):
+            await self._write_states(batch)
+        if any(earlier.uuid == message.uuid for earlier, _ in batch.check_ins):
+            await self._write_check_ins(batch)
+        with dead_lettered(message.raw, batch.letters):
+            if checks_in:
+                await self._check_sender(message, identity)
+                batch.check_ins.append((message, identity))
                 return
             check_sender(message, identity)
             if message.word != Uplink.STATE:
                 raise BadMessage(Reason.NOT_SUPPORTED, f"nothing takes {message.word!r} messages")
-            report = _state_report(message)
-        except BadMessage as error:
-            batch.refuse(message.raw, error)
-            return
-        if any(earlier.uuid == message.uuid for earlier, _ in batch.check_ins):
-            await self._write_check_ins(batch)
-        batch.states.append((message, report))
+            batch.states.append((message, _state_report(message)))
 
-    async def _take_check_in(self, message: AgentMessage, identity: AgentIdentity | None, batch: _Batch) -> None:
+    async def _check_sender(self, message: AgentMessage, identity: AgentIdentity | None) -> None:
+        """Check who checks in; whoever may not is told so."""
         try:
             check_sender(message, identity)
         except BadMessage as error:
             await self._check_ins.refuse(message, error.reason, error.text)
             raise
-        # What the same agent said before comes first; what others said does not matter.
-        if any(earlier.uuid == message.uuid for earlier, _ in batch.states):
-            await self._write_states(batch)
-        if any(earlier.uuid == message.uuid for earlier, _ in batch.check_ins):
-            await self._write_check_ins(batch)
-        batch.check_ins.append((message, identity))
 
     async def _write_check_ins(self, batch: _Batch) -> None:
         """Write the check-ins of different agents side by side."""
@@ -120,13 +110,15 @@ class OrderedIntake:
 
         async def write(rows: Sequence[tuple[AgentMessage, AgentIdentity | None]]) -> None:
             for message, identity in rows:
-                try:
-                    async with limit:
-                        agent_id = await self._check_ins.take(message, identity)
-                except BadMessage as error:
-                    batch.refuse(message.raw, error)
-                else:
-                    self._changed |= set() if agent_id is None else {agent_id}
+                async with limit:
+                    try:
+                        taken = await self._check_ins.take(message, identity)
+                    except BadMessage as error:
+                        batch.letters.append(DeadLetter(message.raw, error.reason, error.text))
+                        continue
+                if taken is not None:
+                    batch.taken.append(taken)
+                    self._changed.add(taken.agent_id)
 
         def refuse(row: tuple[AgentMessage, AgentIdentity | None], error: Exception) -> None:
             batch.letters.append(_refused_by_database(row[0], error))
@@ -144,7 +136,7 @@ class OrderedIntake:
 
     async def _apply(self, rows: Sequence[tuple[AgentMessage, StateReport]], batch: _Batch) -> None:
         applied = await agent_reports.apply(self._database, [report for _, report in rows])
-        self._wake(applied.wakeups)
+        await self._waker.send(applied.wakeups)
         for work_process_id, attempt in applied.ready:
             self._ready_board.tell(work_process_id, attempt)
         self._changed |= applied.changed_agent_ids
@@ -152,21 +144,12 @@ class OrderedIntake:
             DeadLetter(rows[refused.index][0].raw, Reason(refused.reason), refused.text) for refused in applied.rejected
         ]
 
-    def _wake(self, wakeups: Sequence[Wakeup]) -> None:
-        """Send wake-ups beside the flow: a slow engine must not hold up the agents. The relay re-sends what is left."""
-        if wakeups and len(self._sends) < _SENDS_AT_ONCE:
-            task = asyncio.create_task(self._waker.send(wakeups))
-            self._sends.add(task)
-            task.add_done_callback(self._sends.discard)
-
 
 def _read(messages: Sequence[AbstractIncomingMessage], batch: _Batch) -> list[AgentMessage]:
     readable = []
     for message in messages:
-        try:
+        with dead_lettered(message, batch.letters):
             readable.append(read(message))
-        except BadMessage as error:
-            batch.refuse(message, error)
     return readable
 
 
@@ -179,6 +162,7 @@ def _state_report(message: AgentMessage) -> StateReport:
         uuid=message.uuid,
         status=body.status,
         received_at=message.received_at,
+        said_at=message.said_at,
         resources=body.resources,
         work_process_id=body.work_process_id,
         assignment=None

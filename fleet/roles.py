@@ -35,7 +35,7 @@ class Intake:
         self._sensor_bus = Bus(settings, "sensors")
         self.accounts = Accounts(settings)
         self._check_ins = CheckIns(settings, database, self._bus, self.accounts, Signer.load(settings))
-        self._ordered = OrderedIntake(
+        ordered = OrderedIntake(
             database,
             waker,
             self._check_ins,
@@ -45,23 +45,29 @@ class Intake:
         )
         sensors = SensorIntake(database, DeadLetters(self._sensor_bus, database))
         self._consumers = [
-            BatchConsumer(self._bus, ORDERED_QUEUE, self._ordered.handle, batch_size=settings.intake_batch_size),
+            BatchConsumer(self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size),
             BatchConsumer(self._sensor_bus, LOSSY_QUEUE, sensors.handle, batch_size=BATCH_SIZE, gather=FLUSH_INTERVAL),
         ]
 
     async def start(self) -> None:
-        """Connect, prepare the broker and begin to consume; raises PartUnavailable or bus.AgentsRefused."""
-        await self._bus.connect()
-        await self._sensor_bus.connect()
-        await self.accounts.prepare()
-        for consumer in self._consumers:
-            await consumer.start()
+        """Connect, prepare the broker and begin to consume; raises PartUnavailable or bus.AgentsRefused.
+
+        If that fails nothing is left open: a consumer of ours that nobody serves would keep the queue from others.
+        """
+        try:
+            await self._bus.connect()
+            await self._sensor_bus.connect()
+            await self.accounts.prepare()
+            for consumer in self._consumers:
+                await consumer.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
-        """Finish the batches in hand, acknowledge them, send what is on its way, and close."""
+        """Finish the batches in hand, acknowledge them, send the answers that are on their way, and close."""
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
         await self._check_ins.finish()
-        await self._ordered.finish()
         await self._bus.close()
         await self._sensor_bus.close()
         await self.accounts.close()

@@ -6,7 +6,7 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 
 from fleet.agent_messages import AgentMessage, check_sender, read
-from fleet.dead_letters import DeadLetter, DeadLetters
+from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.halving import halve
 from fleet.wire import BadMessage, Profile, Reason, read_body
 from missions.events import utc_now
@@ -34,16 +34,14 @@ class SensorIntake:
         letters: list[DeadLetter] = []
         readable: list[AgentMessage] = []
         for raw in messages:
-            try:
+            with dead_lettered(raw, letters):
                 readable.append(read(raw))
-            except BadMessage as error:
-                letters.append(DeadLetter.of(raw, error))
         async with self._database.transaction() as connection:
             known = await agents.identities(connection, {message.uuid for message in readable})
         merged: dict[str, dict[str, Any]] = {}
         last: dict[str, AgentMessage] = {}
         for message in readable:
-            try:
+            with dead_lettered(message.raw, letters):
                 identity = known.get(message.uuid)
                 if identity is None:
                     raise BadMessage(Reason.UNKNOWN_AGENT, f"agent {message.uuid!r} is not known")
@@ -52,8 +50,6 @@ class SensorIntake:
                     raise BadMessage(Reason.UNKNOWN_TYPE, f"{message.inner.type!r} is none of {', '.join(TYPES)}")
                 merged.setdefault(message.uuid, {}).update(read_body(Profile, message.inner.body).fields())
                 last[message.uuid] = message
-            except BadMessage as error:
-                letters.append(DeadLetter.of(message.raw, error))
 
         async def write(uuids: Sequence[str]) -> None:
             await self._write({known[uuid].id: (uuid, merged[uuid]) for uuid in uuids})

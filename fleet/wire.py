@@ -16,6 +16,7 @@ from missions.errors import MusterError
 
 VERSION = "2.0.0"
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+_MOST_DIGITS = len(str(2**63))
 
 DatabaseId = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Body = TypeVar("Body", bound=BaseModel)
@@ -62,7 +63,6 @@ class Inner:
     body: dict[str, Any]
     text: str
     signature: str | None
-    headers: dict[str, Any]
 
 
 class _Body(BaseModel):
@@ -107,7 +107,8 @@ class StateBody(_Body):
             for name in names:
                 value = (source or {}).get(name)
                 if isinstance(value, str | int) and not isinstance(value, bool) and str(value).isdecimal():
-                    return int(value) if int(value) < 2**63 else None
+                    # int() raises for thousands of digits.
+                    return int(value) if len(str(value)) <= _MOST_DIGITS and int(value) < 2**63 else None
         return None
 
 
@@ -195,9 +196,9 @@ def read_envelope(payload: bytes) -> Inner:
     text = outer.get("message")
     if isinstance(text, str):
         inner = _object(text)
-        signature, headers = outer.get("signature"), outer.get("headers")
+        signature = outer.get("signature")
     else:
-        inner, text, signature, headers = outer, payload.decode(), None, None
+        inner, text, signature = outer, payload.decode(), None
     uuid, body = inner.get("uuid"), inner.get("body", {})
     if not isinstance(uuid, str) or not uuid:
         raise BadMessage(Reason.NO_UUID, "the message names no uuid")
@@ -209,13 +210,14 @@ def read_envelope(payload: bytes) -> Inner:
         body=body,
         text=text,
         signature=_hexadecimal(signature),
-        headers=headers if isinstance(headers, dict) else {},
     )
 
 
 def _object(payload: bytes | str) -> dict[str, Any]:
     try:
-        value = json.loads(payload, parse_constant=_no_constant)
+        # Only UTF-8: json.loads would take UTF-16 too, and what is no text here is none for the signature either.
+        text = payload if isinstance(payload, str) else payload.decode()
+        value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise BadMessage(Reason.NOT_JSON, str(error)[:300]) from error
     if not isinstance(value, dict):

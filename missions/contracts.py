@@ -106,7 +106,7 @@ class WorkProcessStart(Contract):
     mission_type: str = ""
     yard: str = ""
     priority: int = 20
-    agents: list[str] = Field(default_factory=list, description="uuids, the first 40 (a limit of the engine)")
+    agents: list[str] = Field(default_factory=list, description="uuids, as many as the engine can show")
     details_url: str = Field("", description="the mission in the API, for the Temporal UI")
     reserves: bool = Field(True, description="whether agents are reserved first")
     steps: list[StepPlan]

@@ -3,21 +3,24 @@
 from missions.errors import Failure, FailureCode, PlanningFailed
 
 
-def dispatch_groups(count: int, dispatch_order: object, *, step: str) -> list[list[int]]:
+def dispatch_groups(count: int, dispatch_order: object, *, step: str, url: str | None = None) -> list[list[int]]:
     """Split `count` results into groups of indexes, sent one group after the other.
 
-    Without an order everything goes out at once. Raises PlanningFailed, naming the step and the index, if the order
-    is not a list of lists of indexes, or if an index is out of range, twice, or missing.
+    Without an order everything goes out at once. Raises PlanningFailed, naming the step, the service's URL and
+    the index, if the order is not a list of lists of indexes, or if an index is out of range, twice, or missing.
     """
-    if not dispatch_order:
+    if dispatch_order is None or dispatch_order == []:
         return [list(range(count))] if count else []
+
+    source = f" of the service at {url}" if url else ""
 
     def refuse(problem: str) -> PlanningFailed:
         return PlanningFailed(
             Failure(
                 code=FailureCode.PLANNING_FAILED,
                 step=step,
-                text=f"step {step!r}: dispatch_order {problem} (the answer has {count} results)",
+                url=url,
+                text=f"step {step!r}: the dispatch_order{source} {problem} (the answer has {count} results)",
             )
         )
 

@@ -19,7 +19,6 @@ class EventType(StrEnum):
     TASK_STARTED = "task.started"
     TASK_COMPLETED = "task.completed"
     TASK_FAILED = "task.failed"
-    TASK_RETRYING = "task.retrying"
     TASK_CANCELLED = "task.cancelled"
 
     WORK_PROCESS_CREATED = "work_process.created"
@@ -27,6 +26,10 @@ class EventType(StrEnum):
     WORK_PROCESS_STATUS_CHANGED = "work_process.status_changed"
     WORK_PROCESS_WAITING = "work_process.waiting"
     WORK_PROCESS_ATTENTION_RAISED = "work_process.attention_raised"
+
+    RECIPE_CHANGED = "recipe.changed"
+    SERVICE_CHANGED = "service.changed"
+    YARD_CHANGED = "yard.changed"
 
     SERVICE_REQUEST_STATUS_CHANGED = "service_request.status_changed"
 
@@ -39,8 +42,6 @@ class EventType(StrEnum):
     AGENT_CHECKED_IN = "agent.checked_in"
     AGENT_CHECKED_OUT = "agent.checked_out"
     AGENT_STATUS_CHANGED = "agent.status_changed"
-    AGENT_RESERVED = "agent.reserved"
-    AGENT_RELEASED = "agent.released"
     AGENT_NOT_LISTENING = "agent.not_listening"
     AGENT_QUARANTINED = "agent.quarantined"
     AGENT_QUARANTINE_CLEARED = "agent.quarantine_cleared"
@@ -50,14 +51,20 @@ class EventSource(StrEnum):
     """Who produced an event; agents are `agent:<uuid>`."""
 
     API = "api"
-    SCHEDULE = "schedule"
-    QUEUE = "queue"
     MISSION_WORKER = "mission_worker"
 
     @staticmethod
     def agent(uuid: str) -> str:
         """The source word of one agent."""
         return f"agent:{uuid}"
+
+
+class Action(StrEnum):
+    """What became of a recipe, service or yard: the `action` of its `….changed` event."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
 
 
 class NewEvent(BaseModel):

@@ -40,6 +40,8 @@ def read_answer(body: object, *, step: str, url: str) -> PlannerAnswer:
         raise _refuse(step, url, f"answered {_short(body)}, not a JSON object")
     uid = body.get("request_id")
     request_uid = None if uid is None else str(uid)
+    if request_uid is not None and not request_uid.isprintable():
+        raise _refuse(step, url, f"answered the request_id {_short(request_uid)}, which is no printable text")
     word = body.get("status")
     if word is None:
         if "results" in body or "result" in body:

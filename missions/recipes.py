@@ -15,7 +15,7 @@ class MissionOptions(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
     max_wait: float | None = Field(None, gt=0, description="longest wait for agents, then the mission fails")
-    mission_timeout: float | None = Field(None, gt=0, description="from dispatch to the end")
+    mission_timeout: float | None = Field(None, gt=0, description="from the start of its run to the end")
     assignment_timeout: float | None = Field(None, gt=0, description="from dispatch of one to its last report")
     agent_silence: float | None = Field(
         None, gt=0, description="an agent with an assignment that says nothing this long raises attention"

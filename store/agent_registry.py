@@ -88,6 +88,7 @@ async def patch(connection: Connection, agent_id: int, values: Row, *, principal
     changed = {name: value for name, value in values.items() if row[name] != value}
     if not changed:
         return False
+    _refuse_verifying_without_key(row, changed)
     await connection.execute(update(agents).where(agents.c.id == agent_id).values(modified_at=func.now(), **changed))
     await _tell(
         connection, EventType.AGENT_UPDATED, agent_id, row["uuid"], principal, source, {"changed": sorted(changed)}
@@ -95,17 +96,10 @@ async def patch(connection: Connection, agent_id: int, values: Row, *, principal
     return "yard_id" in changed
 
 
-async def account_made(connection: Connection, agent_id: int, username: str) -> None:
-    """Note that the agent has an account at the broker."""
-    await connection.execute(
-        update(agents).where(agents.c.id == agent_id).values(has_rbmq_account=True, rbmq_username=username)
-    )
-
-
 async def clear_quarantine(connection: Connection, agent_id: int, *, principal: Principal, source: str) -> bool:
     """Let an agent be reserved again; returns whether it was quarantined. Raises NotFound.
 
-    The caller refreshes the lines of waiting missions after the commit (store/reservations.py).
+    The caller refreshes the lines of waiting missions after the commit (store/waiting_line.py).
     """
     row = await _locked(connection, agent_id)
     if row["quarantined_since"] is None:
@@ -146,6 +140,18 @@ async def _refuse_unknown_yard(connection: Connection, values: Row) -> None:
             field="yardId",
             value=yard_id,
             remedy="list the yards (GET /api/v1/yards) and use one of them",
+        )
+
+
+def _refuse_verifying_without_key(row: Row, changed: Row) -> None:
+    """Nothing that the agent says would be taken any more."""
+    after = row | changed
+    if changed.keys() & {"verify_signature", "public_key"} and after["verify_signature"] and not after["public_key"]:
+        raise InvalidInput(
+            "`verifySignature` needs a key to verify with",
+            field="publicKey",
+            value=after["public_key"],
+            remedy="send `publicKey` too, or `verifySignature` as false",
         )
 
 

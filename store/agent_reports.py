@@ -32,11 +32,15 @@ class AssignmentReport:
 
 @dataclass(frozen=True)
 class StateReport:
-    """One state message. `work_process_id`: the mission that the agent says it is reserved for."""
+    """One state message. `work_process_id`: the mission that the agent says it is reserved for.
+
+    `said_at`: when the agent sent it, which may be long before `received_at`, and is never after it.
+    """
 
     uuid: str
     status: str
     received_at: datetime
+    said_at: datetime
     resources: dict[str, Any] | None = None
     work_process_id: int | None = None
     assignment: AssignmentReport | None = None
@@ -83,6 +87,7 @@ class _Agent:
     quarantined: bool
     status_since: datetime | None = None
     state_at: datetime | None = None
+    heard_at: datetime | None = None
     resources: dict[str, Any] | None = None
     assignment_id: int | None = None
     clears_quarantine: bool = False
@@ -162,7 +167,7 @@ def _take(agent: _Agent, report: StateReport, applied: Applied) -> list[NewEvent
                 source_module="store.agent_reports",
             )
         )
-    agent.state_at = report.received_at
+    agent.state_at, agent.heard_at = report.said_at, report.received_at
     if report.resources is not None:
         agent.resources = report.resources
     agent.assignment_id = report.assignment.id if report.assignment else None
@@ -204,7 +209,8 @@ async def _write(connection: Connection, agents: Sequence[_Agent]) -> None:
             "ids": [a.id for a in agents],
             "statuses": [a.status for a in agents],
             "since": [a.status_since for a in agents],
-            "at": [a.state_at for a in agents],
+            "said": [a.state_at for a in agents],
+            "heard": [a.heard_at for a in agents],
             "resources": [None if a.resources is None else json.dumps(a.resources) for a in agents],
             "assignments": [a.assignment_id for a in agents],
             "clears": [a.clears_quarantine for a in agents],
@@ -217,17 +223,18 @@ _WRITE = text(
     UPDATE agents AS a SET
         status = u.status,
         status_since = coalesce(u.since, a.status_since),
-        state_at = u.at,
-        last_message_time = greatest(a.last_message_time, u.at),
+        state_at = u.said_at,
+        last_message_time = greatest(a.last_message_time, u.heard_at),
         resources = coalesce(CAST(u.resources AS jsonb), a.resources),
         reported_assignment_id = u.assignment_id,
         not_listening_since = NULL,
         quarantined_since = CASE WHEN u.clears THEN NULL ELSE a.quarantined_since END,
         quarantine_reason = CASE WHEN u.clears THEN NULL ELSE a.quarantine_reason END
     FROM unnest(
-        CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:since AS timestamptz[]), CAST(:at AS timestamptz[]),
-        CAST(:resources AS text[]), CAST(:assignments AS bigint[]), CAST(:clears AS boolean[])
-    ) AS u(id, status, since, at, resources, assignment_id, clears)
+        CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:since AS timestamptz[]), CAST(:said AS timestamptz[]),
+        CAST(:heard AS timestamptz[]), CAST(:resources AS text[]), CAST(:assignments AS bigint[]),
+        CAST(:clears AS boolean[])
+    ) AS u(id, status, since, said_at, heard_at, resources, assignment_id, clears)
     WHERE a.id = u.id
     """
 )

@@ -65,6 +65,7 @@ class CheckIn:
     status: AgentStatus
     protocol: str
     at: datetime
+    said_at: datetime
     rbmq_username: str | None = None
     public_key: str | None = None
     public_key_format: str | None = None
@@ -81,14 +82,6 @@ class CheckedIn:
     yard_uid: str
     origin: Mapping[str, float | None]
     map_objects: Sequence[Mapping[str, Any]]
-
-
-async def addresses(connection: Connection, agent_ids: Collection[int]) -> dict[int, AgentAddress]:
-    """The addresses of these agents, by id; agents that do not exist are left out."""
-    rows = await connection.execute(
-        select(agents.c.id, agents.c.uuid, agents.c.protocol).where(agents.c.id.in_(agent_ids))
-    )
-    return {row.id: AgentAddress(row.id, row.uuid, row.protocol) for row in rows}
 
 
 async def identities(connection: Connection, uuids: Collection[str]) -> dict[str, AgentIdentity]:
@@ -126,7 +119,7 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
         "protocol": arrival.protocol,
         "message_channel": arrival.uuid,
         "status": arrival.status,
-        "state_at": arrival.at,
+        "state_at": arrival.said_at,
         "last_message_time": arrival.at,
         # Whoever checks in is about to listen; if it does not, the next message to it comes back.
         "not_listening_since": None,

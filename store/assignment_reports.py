@@ -1,6 +1,8 @@
 """What agents report of their assignments: progress, ends, confirmed cancels, late reports and refused ones."""
 
 import json
+import logging
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +23,14 @@ from store.wakeups import NewSignal, Wakeup, add_signals
 if TYPE_CHECKING:
     from store.agent_reports import StateReport
 
+log = logging.getLogger(__name__)
+
 Refused = tuple[int, str, str]
 """Place in the batch, reason, text."""
 
 
+# As JSON writes it, behind an even number of backslashes.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 # A dispatch notes its confirm within this time, or its worker has died.
 _CONFIRM_TAKES = timedelta(seconds=2)
 
@@ -135,13 +141,16 @@ async def _owners(connection: Connection, ids: set[int]) -> dict[int, Any]:
 
 
 async def _canceling(connection: Connection, agent_ids: list[int]) -> Sequence[Any]:
-    """Assignments of agents that now say to be idle, whose cancel waits for a confirmation."""
+    """Assignments of agents that now say to be idle, whose cancel waits for a confirmation, or is just being noted.
+
+    Their missions get locked, as in `store.assignments.cancels_sent`: whoever comes second sees what the first wrote.
+    """
     if not agent_ids:
         return []
     rows = await connection.execute(
         text(
             "SELECT id, agent_id, work_process_id FROM assignments WHERE status = 'canceling' "
-            "AND agent_id = ANY(CAST(:ids AS bigint[])) AND cancel_sent_at IS NOT NULL"
+            "AND agent_id = ANY(CAST(:ids AS bigint[]))"
         ),
         {"ids": agent_ids},
     )
@@ -208,11 +217,11 @@ def _was_in_doubt(assignment: _Assignment, report: "StateReport") -> bool:
 
 
 def _confirms(assignment: _Assignment, report: "StateReport") -> bool:
-    """A `free` or `ready` without an assignment that came after the cancel was sent: the agent has stopped."""
+    """A `free` or `ready` without an assignment, said after the cancel was sent: the agent has stopped."""
     return (
         assignment.status is AssignmentStatus.CANCELING
         and assignment.cancel_sent_at is not None
-        and assignment.cancel_sent_at < report.received_at
+        and assignment.cancel_sent_at < report.said_at
     )
 
 
@@ -279,6 +288,19 @@ def _signal(assignment: _Assignment, ended: bool) -> NewSignal:
     return NewSignal(assignment.workflow_id, assignment.work_process_id, Signal.ASSIGNMENT_STARTED, sign)
 
 
+def _storable(assignment: _Assignment) -> str | None:
+    """The result as JSON that PostgreSQL takes: an agent's odd result must not cost its status."""
+    try:
+        said = json.dumps(assignment.result, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        log.warning("the result of assignment %s is dropped: it holds a number beyond all bounds", assignment.id)
+        return None
+    stored = _NUL.sub(r"\1\\ufffd", said).encode(errors="replace").decode()
+    if stored != said:
+        log.warning("characters in the result of assignment %s are replaced: no database takes them", assignment.id)
+    return stored
+
+
 async def _store(connection: Connection, assignments: Sequence[_Assignment]) -> None:
     if assignments:
         await connection.execute(
@@ -286,7 +308,7 @@ async def _store(connection: Connection, assignments: Sequence[_Assignment]) -> 
             {
                 "ids": [a.id for a in assignments],
                 "statuses": [str(a.status) for a in assignments],
-                "results": [None if a.result is None else json.dumps(a.result) for a in assignments],
+                "results": [None if a.result is None else _storable(a) for a in assignments],
                 "first": [a.first_report_at for a in assignments],
                 "ended": [a.ended_at for a in assignments],
                 "late": [a.late for a in assignments],

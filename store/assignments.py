@@ -62,7 +62,7 @@ _SENT = text(
 async def one(connection: Connection, assignment_id: int) -> Row:
     """One assignment with its agent's address."""
     rows = await connection.execute(
-        select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol)
+        select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol, agents.c.idempotent)
         .join(agents, agents.c.id == assignments.c.agent_id)
         .where(assignments.c.id == assignment_id)
     )
@@ -327,3 +327,37 @@ async def dependency_results(connection: Connection, ids: Iterable[int]) -> list
         .order_by(assignments.c.id)
     )
     return [{"assign": row.id, "status": row.status, "result": row.result} for row in rows]
+
+
+async def unconfirmed(connection: Connection, assignment_ids: Collection[int]) -> list[Row]:
+    """Of these, the ones whose agents never confirmed that they stopped, with the agents' uuids."""
+    if not assignment_ids:
+        return []
+    rows = await connection.execute(
+        select(assignments.c.id, assignments.c.agent_id, agents.c.uuid)
+        .join(agents, agents.c.id == assignments.c.agent_id)
+        .where(assignments.c.id.in_(assignment_ids), assignments.c.status == AssignmentStatus.CANCELING)
+        .order_by(assignments.c.id)
+    )
+    return list(rows)
+
+
+async def in_words(connection: Connection, failure: Failure) -> Failure:
+    """A failed assignment's failure, with its agent and what that said."""
+    if failure.assignment_id is None:
+        return failure
+    row = (
+        await connection.execute(
+            select(assignments.c.error, assignments.c.result, assignments.c.agent_id, assignments.c.step, agents.c.uuid)
+            .join(agents, agents.c.id == assignments.c.agent_id)
+            .where(assignments.c.id == failure.assignment_id)
+        )
+    ).one()
+    said = row.error or (f"its result: {str(row.result)[:300]}" if row.result else "")
+    return failure.model_copy(
+        update={
+            "text": f"{failure.text} at agent {row.uuid}" + (f" ({said})" if said else ""),
+            "agent_id": row.agent_id,
+            "step": row.step,
+        }
+    )

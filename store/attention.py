@@ -1,6 +1,8 @@
 """Trouble that needs a person: a field of the mission, with an event."""
 
-from sqlalchemy import select, update
+from typing import Any
+
+from sqlalchemy import select, text, update
 
 from missions.contracts import RaiseAttention
 from missions.events import EventSource, EventType, NewEvent, utc_now
@@ -62,16 +64,47 @@ async def agent_restarted(database: Database, agent_id: int) -> None:
             )
         ).all()
     for row in rows:
-        text = f"agent {row.uuid} checked in anew while it had assignment {row.id}; it may have forgotten it"
-        async with database.transaction() as connection:
-            await raise_(
-                connection,
-                RaiseAttention(
-                    work_process_id=row.work_process_id,
-                    attempt=row.attempt,
-                    transition=0,
-                    code="agent_restarted",
-                    text=text,
-                    assignment_id=row.id,
-                ),
-            )
+        words = f"agent {row.uuid} checked in anew while it had assignment {row.id}; it may have forgotten it"
+        await _raise_alone(database, row, "agent_restarted", words)
+
+
+async def unstarted_assignments(database: Database, limit: int = 100) -> int:
+    """Raise attention on assignments that went out and of which their agents say nothing; returns how many."""
+    async with database.statement() as connection:
+        rows = (await connection.execute(_UNSTARTED, {"limit": limit})).all()
+    for row in rows:
+        sent = f"{row.dispatched_at:%Y-%m-%d %H:%M:%S %Z}"
+        words = f"agent {row.uuid} was sent assignment {row.id} at {sent} and has said nothing of it"
+        await _raise_alone(database, row, "assignment_not_started", words)
+    return len(rows)
+
+
+_UNSTARTED = text(
+    """
+    SELECT a.id, a.work_process_id, a.attempt, a.dispatched_at, agents.uuid
+    FROM assignments AS a
+    JOIN work_processes AS w ON w.id = a.work_process_id
+    JOIN agents ON agents.id = a.agent_id
+    WHERE a.status = 'executing' AND a.first_report_at IS NULL AND w.status = 'executing'
+      AND a.dispatched_at < now() - make_interval(secs => coalesce(w.options ->> 'assignmentStartTimeout', '30')::float)
+      AND NOT w.attention @> jsonb_build_array(
+          jsonb_build_object('code', 'assignment_not_started', 'assignmentId', a.id))
+    ORDER BY a.work_process_id, a.id LIMIT :limit
+    """
+)
+
+
+async def _raise_alone(database: Database, row: Any, code: str, words: str) -> None:
+    """Raise attention in a transaction of its own; `row`: id, work_process_id and attempt of an assignment."""
+    async with database.transaction() as connection:
+        await raise_(
+            connection,
+            RaiseAttention(
+                work_process_id=row.work_process_id,
+                attempt=row.attempt,
+                transition=0,
+                code=code,
+                text=words,
+                assignment_id=row.id,
+            ),
+        )

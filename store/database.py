@@ -14,11 +14,11 @@ from settings import Settings
 
 Connection = AsyncConnection
 
-# SQLSTATE classes that say "not now": connection, resources, shut-down and start, deadlock, lock not available.
-_PASSING = ("08", "53", "57P", "40", "55P03")
+# SQLSTATE classes that say "not now": connection, resources, operator intervention, deadlock, object in use or locked.
+_PASSING = ("08", "40", "53", "55006", "55P03", "57")
 
 
-def _passes(error: BaseException) -> bool:
+def passes(error: BaseException) -> bool:
     """Whether the same transaction may succeed later."""
     if isinstance(error, (OSError, PoolTimeout)) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return True
@@ -56,7 +56,7 @@ class Database:
             async with self.engine.begin() as connection:
                 yield connection
         except (OSError, PoolTimeout, DBAPIError, asyncpg.PostgresError) as error:
-            if not _passes(error):
+            if not passes(error):
                 raise
             raise _unavailable(error) from error
 
@@ -67,7 +67,7 @@ class Database:
             async with self._autocommit.connect() as connection:
                 yield connection
         except (OSError, PoolTimeout, DBAPIError, asyncpg.PostgresError) as error:
-            if not _passes(error):
+            if not passes(error):
                 raise
             raise _unavailable(error) from error
 

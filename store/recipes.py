@@ -9,7 +9,10 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from missions.errors import Conflict, InvalidInput, NotFound
+from missions.events import Action, EventType, NewEvent
+from missions.principals import Principal
 from missions.recipes import MissionOptions, Recipe, RecipeStep
+from store import events
 from store.database import Connection
 from store.tables import recipe_steps, work_process_types
 
@@ -32,8 +35,8 @@ class StoredRecipe:
     recipe: Recipe
 
 
-async def create(connection: Connection, recipe: Recipe) -> int | None:
-    """Store a new recipe; None if its name is taken. The recipe was checked (missions/recipe_check.py)."""
+async def create(connection: Connection, recipe: Recipe, *, principal: Principal, source: str) -> int | None:
+    """Store a new recipe and its event; None if its name is taken. The recipe was checked (api/recipe_rules.py)."""
     recipe_id: int | None = await connection.scalar(
         upsert(work_process_types)
         .values(name=recipe.name, **_columns(recipe))
@@ -42,6 +45,7 @@ async def create(connection: Connection, recipe: Recipe) -> int | None:
     )
     if recipe_id is not None:
         await _insert_steps(connection, recipe_id, recipe.steps)
+        await _tell(connection, Action.CREATED, recipe_id, recipe.name, principal, source)
     return recipe_id
 
 
@@ -55,8 +59,11 @@ def name_taken(name: str) -> Conflict:
     )
 
 
-async def replace(connection: Connection, recipe_id: int, recipe: Recipe) -> None:
-    """Replace a locked recipe's content; missions on their way keep the old one. Raises NotFound, InvalidInput."""
+async def replace(connection: Connection, recipe_id: int, recipe: Recipe, *, principal: Principal, source: str) -> None:
+    """Replace a locked recipe's content, with an event; missions on their way keep the old one.
+
+    Raises NotFound, InvalidInput.
+    """
     name = await connection.scalar(select(work_process_types.c.name).where(work_process_types.c.id == recipe_id))
     if name is None:
         raise _unknown(recipe_id)
@@ -74,15 +81,17 @@ async def replace(connection: Connection, recipe_id: int, recipe: Recipe) -> Non
     )
     await connection.execute(delete(recipe_steps).where(recipe_steps.c.work_process_type_id == recipe_id))
     await _insert_steps(connection, recipe_id, recipe.steps)
+    await _tell(connection, Action.UPDATED, recipe_id, recipe.name, principal, source)
 
 
-async def remove(connection: Connection, recipe_id: int) -> None:
-    """Delete a recipe; missions that were dispatched from it are not touched. Raises NotFound."""
-    gone = await connection.scalar(
-        delete(work_process_types).where(work_process_types.c.id == recipe_id).returning(work_process_types.c.id)
+async def remove(connection: Connection, recipe_id: int, *, principal: Principal, source: str) -> None:
+    """Delete a recipe, with an event; missions that were dispatched from it are not touched. Raises NotFound."""
+    name = await connection.scalar(
+        delete(work_process_types).where(work_process_types.c.id == recipe_id).returning(work_process_types.c.name)
     )
-    if gone is None:
+    if name is None:
         raise _unknown(recipe_id)
+    await _tell(connection, Action.DELETED, recipe_id, name, principal, source)
 
 
 async def lock_version(connection: Connection, recipe_id: int) -> int:
@@ -184,6 +193,14 @@ async def _insert_steps(connection: Connection, recipe_id: int, steps: Sequence[
                 for position, step in enumerate(steps)
             ],
         )
+
+
+async def _tell(
+    connection: Connection, action: Action, recipe_id: int, name: str, principal: Principal, source: str
+) -> None:
+    payload = {"id": recipe_id, "name": name, "action": action}
+    event = NewEvent(type=EventType.RECIPE_CHANGED, source=source, payload=payload, actor=principal)
+    await events.append(connection, [event])
 
 
 def _unknown(recipe_id: int) -> NotFound:

@@ -4,42 +4,51 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from missions.errors import Conflict, NotFound
+from missions.events import Action, EventType, NewEvent
+from missions.principals import Principal
+from store import events
 from store.constraints import violated
 from store.database import Connection
 from store.rows import Row, all_rows, one_row
 from store.tables import services
 
 
-async def create(connection: Connection, values: Row) -> int:
-    """Register a service (columns of the table); raises Conflict."""
+async def create(connection: Connection, values: Row, *, principal: Principal, source: str) -> int:
+    """Register a service (columns of the table), with an event; raises Conflict."""
     try:
         service_id: int | None = await connection.scalar(insert(services).values(**values).returning(services.c.id))
     except IntegrityError as error:
         raise _conflict(error, values) from error
     assert service_id is not None
+    await _tell(connection, Action.CREATED, service_id, values["name"], principal, source)
     return service_id
 
 
-async def patch(connection: Connection, service_id: int, values: Row) -> None:
-    """Change columns of a service; requests on their way keep what they were given. Raises NotFound, Conflict."""
+async def patch(connection: Connection, service_id: int, values: Row, *, principal: Principal, source: str) -> None:
+    """Change columns of a service, with an event; requests on their way keep what they were given.
+
+    Raises NotFound, Conflict.
+    """
     try:
-        found = await connection.scalar(
+        name = await connection.scalar(
             update(services)
             .where(services.c.id == service_id)
             .values(version=services.c.version + 1, modified_at=func.now(), **values)
-            .returning(services.c.id)
+            .returning(services.c.name)
         )
     except IntegrityError as error:
         raise _conflict(error, values) from error
-    if found is None:
+    if name is None:
         raise _unknown(service_id)
+    await _tell(connection, Action.UPDATED, service_id, name, principal, source)
 
 
-async def remove(connection: Connection, service_id: int) -> None:
-    """Delete a service; raises NotFound."""
-    found = await connection.scalar(delete(services).where(services.c.id == service_id).returning(services.c.id))
-    if found is None:
+async def remove(connection: Connection, service_id: int, *, principal: Principal, source: str) -> None:
+    """Delete a service, with an event; raises NotFound."""
+    name = await connection.scalar(delete(services).where(services.c.id == service_id).returning(services.c.name))
+    if name is None:
         raise _unknown(service_id)
+    await _tell(connection, Action.DELETED, service_id, name, principal, source)
 
 
 async def lock_version(connection: Connection, service_id: int) -> int:
@@ -91,6 +100,14 @@ def _conflict(error: IntegrityError, values: Row) -> Exception:
             remedy="use another name, or change that service (PATCH)",
         )
     return error
+
+
+async def _tell(
+    connection: Connection, action: Action, service_id: int, name: str, principal: Principal, source: str
+) -> None:
+    payload = {"id": service_id, "name": name, "action": action}
+    event = NewEvent(type=EventType.SERVICE_CHANGED, source=source, payload=payload, actor=principal)
+    await events.append(connection, [event])
 
 
 def _unknown(service_id: int) -> NotFound:

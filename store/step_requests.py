@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Text, bindparam, func, select, update
+from sqlalchemy import Text, and_, bindparam, func, null, or_, select, update
 
 from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent
@@ -12,22 +12,25 @@ from missions.statuses import ServiceRequestStatus, Severity
 from missions.transitions import SERVICE_REQUEST_ENDED
 from store import events
 from store.database import Connection
-from store.tables import service_requests, services, work_processes
+from store.tables import service_requests, work_processes
 
 Row = Any
 
 _READ = (
     select(
         service_requests,
-        services.c.licence_key,
-        services.c.is_dummy,
         work_processes.c.data,
         work_processes.c.settings,
         func.extract("epoch", func.now() - service_requests.c.dispatched_at).label("elapsed"),
     )
     .join(work_processes, work_processes.c.id == service_requests.c.work_process_id)
-    .outerjoin(services, services.c.id == service_requests.c.service_id)
     .where(service_requests.c.id == bindparam("of"))
+)
+# A job that a cancel cut off: it had no answer yet.
+_CANCELED_JOB = and_(
+    service_requests.c.status == ServiceRequestStatus.CANCELED,
+    service_requests.c.request_uid.is_not(None),
+    service_requests.c.response.is_(null()),
 )
 _BEGIN = (
     update(service_requests)
@@ -52,7 +55,7 @@ _END = (
 
 
 async def read(connection: Connection, service_request_id: int) -> Row:
-    """The row of one step, with its service's key and whether it is a dummy, and the mission's data and settings."""
+    """The row of one step, with the mission's data and settings."""
     return (await connection.execute(_READ, {"of": service_request_id})).mappings().one()
 
 
@@ -62,8 +65,11 @@ async def begin(connection: Connection, row: Row, request: Any) -> None:
     await _changed(connection, row, ServiceRequestStatus.DISPATCHING_SERVICE, before=row["status"])
 
 
-async def pending(connection: Connection, row: Row, request_uid: str) -> bool:
-    """The service took the job; False: the request was cancelled meanwhile. The mission is locked."""
+async def pending(connection: Connection, row: Row, request_uid: str) -> str | None:
+    """The service took the job; returns the job that is stored, for another try may have been first.
+
+    None: the request ended meanwhile. The mission is locked.
+    """
     result = await connection.execute(
         update(service_requests)
         .where(
@@ -73,7 +79,12 @@ async def pending(connection: Connection, row: Row, request_uid: str) -> bool:
         .values(status=ServiceRequestStatus.PENDING, request_uid=request_uid)
     )
     if result.rowcount == 0:
-        return False
+        stored: str | None = await connection.scalar(
+            select(service_requests.c.request_uid).where(
+                service_requests.c.id == row["id"], service_requests.c.status == ServiceRequestStatus.PENDING
+            )
+        )
+        return stored
     await _changed(
         connection,
         row,
@@ -81,7 +92,7 @@ async def pending(connection: Connection, row: Row, request_uid: str) -> bool:
         before=ServiceRequestStatus.DISPATCHING_SERVICE,
         request_uid=request_uid,
     )
-    return True
+    return request_uid
 
 
 async def end(
@@ -120,8 +131,11 @@ async def end(
 
 
 async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[Row]:
-    """Cancel all open requests of a locked mission; returns those whose service has a job to stop."""
-    open_rows = (
+    """Cancel all open requests of a locked mission; returns those whose service has a job to stop.
+
+    Also those that an earlier try canceled: it may have died before it told the service.
+    """
+    rows = (
         (
             await connection.execute(
                 select(
@@ -131,12 +145,11 @@ async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[
                     service_requests.c.status,
                     service_requests.c.service_url,
                     service_requests.c.request_uid,
-                    services.c.licence_key,
+                    service_requests.c.licence_key,
                 )
-                .outerjoin(services, services.c.id == service_requests.c.service_id)
                 .where(
                     service_requests.c.work_process_id == work_process_id,
-                    service_requests.c.status.not_in(SERVICE_REQUEST_ENDED),
+                    or_(service_requests.c.status.not_in(SERVICE_REQUEST_ENDED), _CANCELED_JOB),
                 )
                 .order_by(service_requests.c.id)
             )
@@ -144,19 +157,19 @@ async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[
         .mappings()
         .all()
     )
-    if not open_rows:
-        return []
-    await connection.execute(
-        update(service_requests)
-        .where(service_requests.c.id.in_([row["id"] for row in open_rows]))
-        .values(status=ServiceRequestStatus.CANCELED, result_at=func.now())
-    )
+    open_rows = [row for row in rows if row["status"] != ServiceRequestStatus.CANCELED]
+    if open_rows:
+        await connection.execute(
+            update(service_requests)
+            .where(service_requests.c.id.in_([row["id"] for row in open_rows]))
+            .values(status=ServiceRequestStatus.CANCELED, result_at=func.now())
+        )
     await events.append_for_mission(
         connection,
         work_process_id,
         [_event(row, ServiceRequestStatus.CANCELED, before=row["status"]) for row in open_rows],
     )
-    return [row for row in open_rows if row["status"] == ServiceRequestStatus.PENDING and row["request_uid"]]
+    return [row for row in rows if row["request_uid"]]
 
 
 async def _changed(

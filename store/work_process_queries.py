@@ -12,7 +12,7 @@ from store.rows import Row, all_rows, one_row
 from store.tables import agents, assignments, service_requests, work_processes
 
 # Up to 10 MB each, so only on demand.
-_BULK = ("request", "context", "response")
+_BULK = ("request", "response")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ async def assignments_page(connection: Connection, work_process_id: int, *, afte
 
 
 async def service_requests_of(connection: Connection, work_process_id: int, *, full: bool = False) -> list[Row]:
-    """A mission's service requests in the order of their steps; `full`: with request, context and response."""
+    """A mission's service requests in the order of their steps; `full`: with request and response."""
     columns = [column for column in service_requests.c if full or column.name not in _BULK]
     query = (
         select(*columns).where(service_requests.c.work_process_id == work_process_id).order_by(service_requests.c.id)

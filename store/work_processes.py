@@ -31,6 +31,8 @@ ResolvePreset = Callable[[RecipeStep, float], ActivityPreset]
 
 DEFAULT_STEP_TIMEOUT = 180.0
 MICROSERVICE = "microservice"
+# The engine refuses inputs of 2 MB; the plan also travels with each activity's history.
+MAX_PLAN_BYTES = 512 * 1024
 
 
 async def dispatch(
@@ -87,7 +89,7 @@ async def dispatch(
         mission_type=work_process.type_name,
         yard=work_process.yard_uid,
         priority=work_process.priority,
-        agents=work_process.agent_uuids[:40],
+        agents=_shown(work_process.agent_uuids),
         details_url=f"{settings.public_api_url}/api/v1/work-processes/{work_process_id}",
         reserves=work_process.wait_free_agent and bool(work_process.agent_ids),
         steps=plan,
@@ -98,7 +100,25 @@ async def dispatch(
         cancel_attempts=settings.cancel_attempts,
         task_queues=TaskQueues.of(settings.task_queue, installation_id),
     )
+    if len(start.model_dump_json()) > MAX_PLAN_BYTES:
+        raise InvalidInput(
+            f"the plan of recipe {work_process.type_name!r} is larger than {MAX_PLAN_BYTES} bytes",
+            field="workProcessTypeName",
+            value=work_process.type_name,
+            remedy="use fewer steps, or shorter names of steps",
+        )
     return await wakeups.add_start(connection, workflow_id, start)
+
+
+def _shown(uuids: list[str]) -> list[str]:
+    """The first of these for the engine's search attribute, which refuses more than 2,048 bytes."""
+    shown, size = [], 0
+    for uuid in uuids:
+        size += len(uuid) + 4
+        if size > 1_900:
+            break
+        shown.append(uuid)
+    return shown
 
 
 async def _recipe(connection: Connection, name: str) -> Any:
@@ -208,6 +228,8 @@ def _service_columns(row: Any, service: Any) -> dict[str, Any]:
                 "service_type",
                 "service_url",
                 "service_class",
+                "licence_key",
+                "is_dummy",
                 "config",
                 "require_agents_data",
                 "require_mission_agents_data",
@@ -220,6 +242,8 @@ def _service_columns(row: Any, service: Any) -> dict[str, Any]:
         "service_type": service["service_type"],
         "service_url": service["service_url"],
         "service_class": service["class"],
+        "licence_key": service["licence_key"],
+        "is_dummy": service["is_dummy"],
         "config": service["config"] if row["service_config"] is None else row["service_config"],
         "require_agents_data": service["require_agents_data"],
         "require_mission_agents_data": service["require_mission_agents_data"],

@@ -6,36 +6,41 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from missions.errors import Conflict, NotFound
+from missions.events import Action, EventType, NewEvent
+from missions.principals import Principal
 from missions.transitions import WORK_PROCESS_ENDED
+from store import events
 from store.constraints import violated
 from store.database import Connection
 from store.rows import Row, all_rows, one_row
 from store.tables import agents, map_objects, work_processes, yards
 
 
-async def create(connection: Connection, values: Row) -> int:
-    """Store a yard (columns of the table); raises Conflict if its uid is taken."""
+async def create(connection: Connection, values: Row, *, principal: Principal, source: str) -> int:
+    """Store a yard (columns of the table) and its event; raises Conflict if its uid is taken."""
     try:
         yard_id: int | None = await connection.scalar(insert(yards).values(**values).returning(yards.c.id))
     except IntegrityError as error:
         raise _conflict(error, values) from error
     assert yard_id is not None
+    await _tell(connection, Action.CREATED, yard_id, values["uid"], principal, source)
     return yard_id
 
 
-async def patch(connection: Connection, yard_id: int, values: Row) -> None:
-    """Change columns of a yard; raises NotFound, Conflict."""
+async def patch(connection: Connection, yard_id: int, values: Row, *, principal: Principal, source: str) -> None:
+    """Change columns of a yard, with an event; raises NotFound, Conflict."""
     try:
-        found = await connection.scalar(
+        uid = await connection.scalar(
             update(yards)
             .where(yards.c.id == yard_id, yards.c.deleted_at.is_(None))
             .values(modified_at=func.now(), **values)
-            .returning(yards.c.id)
+            .returning(yards.c.uid)
         )
     except IntegrityError as error:
         raise _conflict(error, values) from error
-    if found is None:
+    if uid is None:
         raise _unknown(yard_id)
+    await _tell(connection, Action.UPDATED, yard_id, uid, principal, source)
 
 
 async def replace_map_objects(connection: Connection, yard_id: int, objects: Sequence[Row]) -> None:
@@ -49,12 +54,12 @@ async def replace_map_objects(connection: Connection, yard_id: int, objects: Seq
         await connection.execute(insert(map_objects), [{"yard_id": yard_id, **values} for values in objects])
 
 
-async def remove(connection: Connection, yard_id: int) -> None:
-    """Delete a yard that nobody uses. Its row stays for the missions of the past; its uid gets free.
+async def remove(connection: Connection, yard_id: int, *, principal: Principal, source: str) -> None:
+    """Delete a yard that nobody uses, with an event. Its row stays for the missions of the past; its uid gets free.
 
     Raises NotFound, Conflict while agents or open missions are in it.
     """
-    await _lock(connection, yard_id)
+    uid = await _locked_uid(connection, yard_id)
     for what, query in (
         ("agents", select(agents.c.id).where(agents.c.yard_id == yard_id)),
         (
@@ -78,12 +83,15 @@ async def remove(connection: Connection, yard_id: int) -> None:
         # No uid that clients may choose contains a tilde.
         .values(deleted_at=func.now(), uid=yards.c.uid + f"~{yard_id}")
     )
+    await _tell(connection, Action.DELETED, yard_id, uid, principal, source)
 
 
-async def _lock(connection: Connection, yard_id: int) -> None:
-    query = select(yards.c.id).where(yards.c.id == yard_id, yards.c.deleted_at.is_(None)).with_for_update()
-    if await connection.scalar(query) is None:
+async def _locked_uid(connection: Connection, yard_id: int) -> str:
+    query = select(yards.c.uid).where(yards.c.id == yard_id, yards.c.deleted_at.is_(None)).with_for_update()
+    uid: str | None = await connection.scalar(query)
+    if uid is None:
         raise _unknown(yard_id)
+    return uid
 
 
 async def get(connection: Connection, yard_id: int) -> tuple[Row, list[Row]]:
@@ -117,6 +125,14 @@ def _conflict(error: IntegrityError, values: Row) -> Exception:
         value=values["uid"],
         remedy="use another uid, or change that yard (PATCH)",
     )
+
+
+async def _tell(
+    connection: Connection, action: Action, yard_id: int, uid: str, principal: Principal, source: str
+) -> None:
+    payload = {"id": yard_id, "uid": uid, "action": action}
+    event = NewEvent(type=EventType.YARD_CHANGED, source=source, payload=payload, actor=principal)
+    await events.append(connection, [event])
 
 
 def _unknown(yard_id: int) -> NotFound:

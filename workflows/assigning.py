@@ -116,6 +116,12 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
         return [key for key in ids if key not in mission.ended and key not in mission.reported]
 
     options = mission.start.options
+    if not ids:
+        return
+    # The agent's first report may have come before anybody waited for it.
+    checked = await _look_up(mission, ids)
+    unsent = AssignmentStatus.TO_DISPATCH
+    mission.reported.update(key for key in ids if checked.statuses.get(str(key), unsent) != unsent)
     if await mission.until(
         lambda: not silent(),
         timeout=options.assignment_start_timeout,
@@ -132,14 +138,7 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
                     assignment_id=key,
                 )
             )
-        if options.unconfirmed_start is UnconfirmedStart.RESEND:
-            await mission.act(
-                Activity.RESEND_ASSIGNMENT,
-                ResendAssignment(**mission.call(), assignment_id=key),
-                None,
-                f"re-send assignment {key}",
-            )
-        else:
+        if not (options.unconfirmed_start is UnconfirmedStart.RESEND and await _resent(mission, key)):
             await _raise_attention(
                 mission,
                 "assignment_unconfirmed",
@@ -147,6 +146,19 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
                 f" {options.assignment_start_timeout:g} s; look at the agent, cancel the mission if need be",
                 key,
             )
+
+
+async def _resent(mission: Mission, key: int) -> bool:
+    """Send an assignment of unknown outcome once more; False: its agent would drive twice."""
+    resent = await mission.act(
+        Activity.RESEND_ASSIGNMENT,
+        ResendAssignment(**mission.call(), assignment_id=key),
+        AssignmentsDispatched,
+        f"re-send assignment {key}",
+    )
+    for ended, status in resent.ended.items():
+        mission.ended.setdefault(int(ended), status)
+    return resent.outcome is Outcome.DONE
 
 
 async def _look_up(mission: Mission, ids: list[int], silence: float | None = None) -> AssignmentsChecked:

@@ -42,12 +42,16 @@ async def succeed(mission: Mission) -> WorkProcessStatus:
 async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
     """Stop what runs, release the agents; a cancel that came first wins."""
     mission.failure = failure
+    if mission.cancel is not None:
+        return await stop_canceled(mission)
     stopped = await mission.act(
         Activity.STOP_MISSION, StopMission(**mission.call(), failure=failure), MissionStopped, "stop what runs"
     )
     if stopped.outcome is Outcome.SUPERSEDED:
         return await stop_canceled(mission)
     unconfirmed = await _await_confirmations(mission, stopped.awaited)
+    if mission.cancel is not None:  # asked for while the agents were stopping
+        return await stop_canceled(mission)
     finished = await mission.act(
         Activity.FINISH_MISSION,
         FinishMission(**mission.call(), status=WorkProcessStatus.FAILED, failure=failure, unconfirmed=unconfirmed),

@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeKey
 MISSION_TYPE = SearchAttributeKey.for_keyword("MissionType")
 YARD = SearchAttributeKey.for_keyword("Yard")
 MISSION_PRIORITY = SearchAttributeKey.for_int("MissionPriority")
-# The first 40 uuids only: beyond 2,048 bytes the server terminates the run without clean-up.
+# As many as fit into 2,048 bytes (store/work_processes.py): more than that the server refuses.
 AGENTS = SearchAttributeKey.for_keyword_list("Agents")
 MISSION_STATUS = SearchAttributeKey.for_keyword("MissionStatus")
 

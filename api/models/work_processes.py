@@ -103,6 +103,7 @@ class Attention(Resource):
     code: str
     text: str
     agent_id: int | None = None
+    assignment_id: int | None = None
     since: Moment | None = None
 
 
@@ -249,5 +250,4 @@ class FullServiceRequest(ServiceRequest):
     input: Any
     config: Any
     request: Any = None
-    context: Any = None
     response: Any = None

@@ -12,6 +12,7 @@ from missions.errors import InvalidInput
 from missions.events import EventSource
 from store import agent_registry
 from store.agent_registry import AgentFilter
+from store.agents import account_made
 from store.waiting_line import refresh_lines
 
 router = APIRouter(prefix="/agents", tags=["agents"])
@@ -55,7 +56,7 @@ async def register_agent(
         if body.account is not None and parts.account_maker is not None:
             # Before the commit: without the account nothing is stored. An account without its agent does no harm.
             await parts.account_maker(body.uuid, body.account.password)
-            await agent_registry.account_made(connection, agent_id, body.uuid)
+            await account_made(connection, agent_id, body.uuid)
     response.headers["Location"] = f"/api/v1/agents/{agent_id}"
     return await _read(parts, agent_id)
 

@@ -10,6 +10,7 @@ from api.models.base import Page, PathId
 from api.models.recipes import ActivityTypeResource, RecipeBody, RecipeQuery, RecipeResource
 from api.problems import FieldProblem, Refused, responses, shown
 from api.recipe_rules import recipe_problems
+from missions.events import EventSource
 from store import recipes
 
 router = APIRouter(prefix="/recipes", tags=["recipes"])
@@ -17,11 +18,13 @@ activity_types_router = APIRouter(prefix="/activity-types", tags=["activity type
 
 
 @router.post("", status_code=201, responses=responses(400, 409, 413, 422))
-async def create_recipe(body: RecipeBody, response: Response, parts: PartsDep, _: PrincipalDep) -> RecipeResource:
+async def create_recipe(
+    body: RecipeBody, response: Response, parts: PartsDep, principal: PrincipalDep
+) -> RecipeResource:
     """Create a recipe: its graph must hold, and each step's input must fit its activity type."""
     _refuse_problems(body, parts)
     async with parts.database.transaction() as connection:
-        recipe_id = await recipes.create(connection, body)
+        recipe_id = await recipes.create(connection, body, principal=principal, source=EventSource.API)
         if recipe_id is None:
             raise recipes.name_taken(body.name)
     response.headers["Location"] = f"/api/v1/recipes/{recipe_id}"
@@ -30,11 +33,16 @@ async def create_recipe(body: RecipeBody, response: Response, parts: PartsDep, _
 
 @router.post("/import", openapi_extra=YAML_BODY, responses=responses(413, 422))
 async def import_recipes(
-    request: Request, parts: PartsDep, _: PrincipalDep, existing: Existing = Existing.KEEP
+    request: Request, parts: PartsDep, principal: PrincipalDep, existing: Existing = Existing.KEEP
 ) -> Imported:
     """Take recipes from a YAML file: all of them, or none and everything that is wrong with its place."""
     return await import_text(
-        parts.database, await request.body(), parts.activity_types, kinds=("recipes",), existing=existing
+        parts.database,
+        await request.body(),
+        parts.activity_types,
+        kinds=("recipes",),
+        existing=existing,
+        principal=principal,
     )
 
 
@@ -61,21 +69,21 @@ async def get_recipe(id: PathId, response: Response, parts: PartsDep, _: Princip
 
 @router.put("/{id}", responses=responses(400, 404, 412, 413, 422))
 async def replace_recipe(
-    id: PathId, body: RecipeBody, response: Response, parts: PartsDep, _: PrincipalDep, if_match: IfMatch = None
+    id: PathId, body: RecipeBody, response: Response, parts: PartsDep, principal: PrincipalDep, if_match: IfMatch = None
 ) -> RecipeResource:
     """Replace a recipe's content; missions that were dispatched keep the old one."""
     _refuse_problems(body, parts)
     async with parts.database.transaction() as connection:
         require_match(if_match, await recipes.lock_version(connection, id))
-        await recipes.replace(connection, id, body)
+        await recipes.replace(connection, id, body, principal=principal, source=EventSource.API)
     return await _read(parts, id, response)
 
 
 @router.delete("/{id}", status_code=204, responses=responses(404, 422))
-async def delete_recipe(id: PathId, parts: PartsDep, _: PrincipalDep) -> None:
+async def delete_recipe(id: PathId, parts: PartsDep, principal: PrincipalDep) -> None:
     """Delete a recipe; missions that were dispatched from it go on, its drafts can no longer be dispatched."""
     async with parts.database.transaction() as connection:
-        await recipes.remove(connection, id)
+        await recipes.remove(connection, id, principal=principal, source=EventSource.API)
 
 
 @activity_types_router.get("", responses=responses())

@@ -10,27 +10,33 @@ from api.models.base import Page, PathId
 from api.models.services import Service, ServiceCreate, ServicePatch, ServiceQuery
 from api.problems import responses
 from missions.errors import InvalidInput
+from missions.events import EventSource
 from store import services
 
 router = APIRouter(prefix="/services", tags=["services"])
 
 
 @router.post("", status_code=201, responses=responses(400, 409, 413, 422))
-async def create_service(body: ServiceCreate, response: Response, parts: PartsDep, _: PrincipalDep) -> Service:
+async def create_service(body: ServiceCreate, response: Response, parts: PartsDep, principal: PrincipalDep) -> Service:
     """Register a service that recipes may call."""
     async with parts.database.transaction() as connection:
-        service_id = await services.create(connection, body.columns())
+        service_id = await services.create(connection, body.columns(), principal=principal, source=EventSource.API)
     response.headers["Location"] = f"/api/v1/services/{service_id}"
     return await _read(parts, service_id, response)
 
 
 @router.post("/import", openapi_extra=YAML_BODY, responses=responses(413, 422))
 async def import_services(
-    request: Request, parts: PartsDep, _: PrincipalDep, existing: Existing = Existing.KEEP
+    request: Request, parts: PartsDep, principal: PrincipalDep, existing: Existing = Existing.KEEP
 ) -> Imported:
     """Take services from a YAML file: all of them, or none and everything that is wrong with its place."""
     return await import_text(
-        parts.database, await request.body(), parts.activity_types, kinds=("services",), existing=existing
+        parts.database,
+        await request.body(),
+        parts.activity_types,
+        kinds=("services",),
+        existing=existing,
+        principal=principal,
     )
 
 
@@ -55,12 +61,17 @@ async def get_service(id: PathId, response: Response, parts: PartsDep, _: Princi
 
 @router.patch("/{id}", responses=responses(400, 404, 409, 412, 413, 422))
 async def patch_service(
-    id: PathId, body: ServicePatch, response: Response, parts: PartsDep, _: PrincipalDep, if_match: IfMatch = None
+    id: PathId,
+    body: ServicePatch,
+    response: Response,
+    parts: PartsDep,
+    principal: PrincipalDep,
+    if_match: IfMatch = None,
 ) -> Service:
     """Change a service; requests on their way keep what they were given."""
     async with parts.database.transaction() as connection:
         require_match(if_match, await services.lock_version(connection, id))
-        await services.patch(connection, id, body.columns())
+        await services.patch(connection, id, body.columns(), principal=principal, source=EventSource.API)
         row = await services.get(connection, id)
         if not row["service_url"] and not row["is_dummy"]:
             raise InvalidInput(
@@ -70,10 +81,10 @@ async def patch_service(
 
 
 @router.delete("/{id}", status_code=204, responses=responses(404, 422))
-async def delete_service(id: PathId, parts: PartsDep, _: PrincipalDep) -> None:
+async def delete_service(id: PathId, parts: PartsDep, principal: PrincipalDep) -> None:
     """Delete a service; missions that were dispatched keep what they were given."""
     async with parts.database.transaction() as connection:
-        await services.remove(connection, id)
+        await services.remove(connection, id, principal=principal, source=EventSource.API)
 
 
 async def _read(parts: Parts, service_id: int, response: Response) -> Service:

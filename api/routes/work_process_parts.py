@@ -39,7 +39,7 @@ async def list_service_requests(
     id: PathId,
     parts: PartsDep,
     _: PrincipalDep,
-    full: Annotated[bool, Query(description="with request, context and response: these may be many megabytes")] = False,
+    full: Annotated[bool, Query(description="with request and response: these may be many megabytes")] = False,
 ) -> Page[FullServiceRequest] | Page[ServiceRequest]:
     """A mission's service requests, one for each step and attempt."""
     async with parts.database.transaction() as connection:

@@ -52,7 +52,7 @@ async def create_work_process(
     The answer comes after the commit: the mission runs then, also if the engine is down at this moment. With an
     `Idempotency-Key` that was used before the mission it made is answered, with status 200.
     """
-    fingerprint = body_hash(body.model_dump_json(exclude_unset=True))
+    fingerprint = body_hash(body)
     wakeup: Wakeup | None = None
     async with parts.database.transaction() as connection:
         known = await idempotency.claim(connection, principal, key, fingerprint) if key is not None else None

@@ -8,16 +8,17 @@ from api.deps import Parts, PartsDep, PrincipalDep, next_cursor, read_cursor
 from api.models.base import Page, PathId
 from api.models.yards import FullYard, Yard, YardCreate, YardPatch, YardQuery
 from api.problems import responses
+from missions.events import EventSource
 from store import yards
 
 router = APIRouter(prefix="/yards", tags=["yards"])
 
 
 @router.post("", status_code=201, responses=responses(400, 409, 413, 422))
-async def create_yard(body: YardCreate, response: Response, parts: PartsDep, _: PrincipalDep) -> FullYard:
+async def create_yard(body: YardCreate, response: Response, parts: PartsDep, principal: PrincipalDep) -> FullYard:
     """Create a yard with its map."""
     async with parts.database.transaction() as connection:
-        yard_id = await yards.create(connection, body.columns())
+        yard_id = await yards.create(connection, body.columns(), principal=principal, source=EventSource.API)
         await yards.replace_map_objects(connection, yard_id, body.objects() or [])
     response.headers["Location"] = f"/api/v1/yards/{yard_id}"
     return await _read(parts, yard_id)
@@ -41,21 +42,21 @@ async def get_yard(id: PathId, parts: PartsDep, _: PrincipalDep) -> FullYard:
 
 
 @router.patch("/{id}", responses=responses(400, 404, 413, 422))
-async def patch_yard(id: PathId, body: YardPatch, parts: PartsDep, _: PrincipalDep) -> FullYard:
+async def patch_yard(id: PathId, body: YardPatch, parts: PartsDep, principal: PrincipalDep) -> FullYard:
     """Change a yard; `mapObjects` replaces all of its map objects."""
     objects = body.objects()
     async with parts.database.transaction() as connection:
-        await yards.patch(connection, id, body.columns())
+        await yards.patch(connection, id, body.columns(), principal=principal, source=EventSource.API)
         if objects is not None:
             await yards.replace_map_objects(connection, id, objects)
     return await _read(parts, id)
 
 
 @router.delete("/{id}", status_code=204, responses=responses(404, 409, 422))
-async def delete_yard(id: PathId, parts: PartsDep, _: PrincipalDep) -> None:
+async def delete_yard(id: PathId, parts: PartsDep, principal: PrincipalDep) -> None:
     """Delete a yard that no agent and no open mission is in; missions of the past keep it."""
     async with parts.database.transaction() as connection:
-        await yards.remove(connection, id)
+        await yards.remove(connection, id, principal=principal, source=EventSource.API)
 
 
 async def _read(parts: Parts, yard_id: int) -> FullYard:

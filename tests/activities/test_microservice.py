@@ -1,15 +1,17 @@
 """The conversation with a service: asked once, polled until it has an answer, told to stop."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from activities.activity_types import Service
-from activities.microservice import microservice
+from activities import microservice as microservice_module
+from activities.microservice import cancel_job, microservice
 from missions.errors import FailureCode, PlanningFailed
-from muster.testing import FakeStepContext, run_activity_type
+from muster.testing import Answer, FakeStepContext, never_answers, run_activity_type
 
 INPUT = {"service_type": "drive"}
 URL = "http://planner/plan/"
@@ -22,17 +24,19 @@ class FakePlanner:
         self._answers = list(answers)
         self.asked: list[tuple[str, str]] = []
         self.headers: list[httpx.Headers] = []
+        self.timeouts: list[dict[str, float]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append((request.method, str(request.url)))
         self.headers.append(request.headers)
+        self.timeouts.append(request.extensions["timeout"])
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer)
 
 
-def context(planner: FakePlanner, **fields: Any) -> FakeStepContext:
+def context(planner: Answer, **fields: Any) -> FakeStepContext:
     return FakeStepContext(planner, service=Service(URL, "key", False, "Assignment planner"), **fields)
 
 
@@ -58,6 +62,90 @@ async def test_job_of_a_mission_cancelled_meanwhile_is_stopped_at_once() -> None
     assert planner.asked == [("POST", URL), ("DELETE", f"{URL}7")]
 
 
+async def cancelled(step: FakeStepContext, when: Callable[[], bool]) -> None:
+    """Run the step, cancel it when it has come so far, and see it end as cancelled within a second."""
+    running = asyncio.ensure_future(run_activity_type(microservice, INPUT, step))
+    while not when():
+        await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 1)
+
+
+@pytest.mark.parametrize("answer", [httpx.ConnectError("refused"), httpx.Response(503)])
+async def test_cancel_ends_the_pause_between_two_tries_at_once(answer: Any) -> None:
+    planner = FakePlanner(answer)
+    await cancelled(context(planner), lambda: len(planner.asked) == 2)
+    assert len(planner.asked) == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_cancel_while_the_service_is_asked_waits_for_its_answer_once(fails: bool) -> None:
+    asked = 0
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.2)
+        return httpx.Response(503 if fails else 200, json={"status": "pending", "request_id": 7})
+
+    step = context(slow)
+    await cancelled(step, lambda: asked == 1)
+    assert step.saved_jobs == ([] if fails else ["7"])
+    assert asked == 1
+
+
+async def test_cancel_does_not_wait_for_ever_for_a_service_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(microservice_module, "_GRACE", 0.1)
+    asked = False
+
+    async def hangs(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked = True
+        return await never_answers(request)
+
+    await cancelled(context(hangs), lambda: asked)
+
+
+async def test_job_that_another_try_stored_first_is_polled_instead() -> None:
+    planner = FakePlanner({"status": "pending", "request_id": 8}, {"results": []})
+    step = context(planner)
+
+    async def save_job(job: str) -> bool:
+        step.job_id = "7"
+        return True
+
+    step.save_job = save_job
+    await run_activity_type(microservice, INPUT, step)
+    assert planner.asked == [("POST", URL), ("GET", f"{URL}7")]
+
+
+async def test_answer_that_came_during_an_outage_longer_than_the_time_out_is_fetched() -> None:
+    planner = FakePlanner({"results": []})
+    step = context(planner, job_id="7")
+    step.elapsed = 3600
+    assert await run_activity_type(microservice, INPUT, step) == {"results": []}
+
+
+async def test_service_may_take_the_steps_whole_time_for_its_answer_but_not_for_a_poll() -> None:
+    planner = FakePlanner({"status": "pending", "request_id": 7}, {"results": []})
+    await run_activity_type(microservice, INPUT, context(planner, timeout=300))
+    post, poll = planner.timeouts
+    assert post["read"] == pytest.approx(300, abs=5)
+    assert post["connect"] == poll["connect"] == poll["read"] == 30
+
+
+async def test_jobs_id_is_quoted_in_its_address() -> None:
+    planner = FakePlanner({"results": []})
+    await run_activity_type(microservice, INPUT, context(planner, job_id="a/b?c"))
+    assert planner.asked == [("GET", f"{URL}a%2Fb%3Fc")]
+
+
+async def test_service_that_hangs_does_not_hold_up_its_own_cancel() -> None:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(never_answers)) as http:
+        await asyncio.wait_for(cancel_job(http, URL, None, "7"), 4)
+
+
 async def test_fault_of_the_way_is_tried_again_under_the_same_key() -> None:
     planner = FakePlanner(httpx.ConnectError("refused"), httpx.Response(503), {"results": []})
     await run_activity_type(microservice, INPUT, context(planner))
@@ -71,6 +159,9 @@ async def test_fault_of_the_way_is_tried_again_under_the_same_key() -> None:
         (httpx.Response(500, text="broken"), "HTTP 500: broken"),
         (httpx.Response(200, text="<html>"), "no JSON"),
         (httpx.Response(200), "empty body"),
+        (httpx.DecodingError("no gzip"), "cannot be read"),
+        ({"status": "pending", "request_id": "a\0"}, "no printable text"),
+        ({"status": "pending", "request_id": "a\nb"}, "no printable text"),
         ({"status": "pending"}, "without a request_id"),
         ({"status": "failed", "why": "no way"}, "no way"),
     ],

@@ -143,6 +143,13 @@ async def events_of(api: httpx.AsyncClient, mission_id: int) -> list[str]:
     return [event["type"] for event in answer.json()["items"]]
 
 
+async def changes(database: Database) -> list[tuple[str, dict[str, Any], str, str]]:
+    """Type, payload, source and actor of each event about a recipe, service or yard, in order."""
+    query = "SELECT type, payload, source, actor->>'kind' FROM events WHERE type LIKE '%.changed' ORDER BY id"
+    async with database.transaction() as connection:
+        return [(row[0], row[1], row[2], row[3]) for row in await connection.execute(text(query))]
+
+
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     """The problem of a refused request: every part that RFC 9457 and ours demand is there."""
     assert answer.status_code == status, answer.text

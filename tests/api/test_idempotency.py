@@ -10,10 +10,12 @@ KEY = {"Idempotency-Key": "order-4711"}
 
 
 async def test_sent_twice_it_makes_one_mission(world: AsyncClient, database: Database, waker: RecordingWaker) -> None:
-    first = await created(world, "/work-processes", MISSION, **KEY)
+    body = MISSION | {"data": {"from": {"x": 1, "y": 2}, "to": {"x": 3, "y": 4}}}
+    first = await created(world, "/work-processes", body, **KEY)
     before = await stored(database)
     # The same content, written differently.
-    again = await world.post("/work-processes", json=dict(reversed(MISSION.items())), headers=KEY)
+    other = dict(reversed(body.items())) | {"data": {"to": {"y": 4, "x": 3}, "from": {"y": 2, "x": 1}}}
+    again = await world.post("/work-processes", json=other, headers=KEY)
     assert again.status_code == 200
     assert again.json() == first
     assert again.headers["Location"] == f"/api/v1/work-processes/{first['id']}"

@@ -8,7 +8,7 @@ from api.imports import load_files
 from api.problems import Refused
 from settings import Settings
 from store.database import Database
-from tests.api.conftest import problem, stored
+from tests.api.conftest import changes, problem, stored
 
 RECIPES = """
 recipes:
@@ -190,6 +190,8 @@ async def test_files_are_loaded_at_start_and_kept_afterwards(
     both.write_text(RECIPES + "services:\n  - {name: reporter, type: report, url: 'http://r/'}\n")
     first = await load_files(database, [both], activity_types())
     assert sorted(first[both].created) == ["mowing", "reporter"]
+    names = [(payload["name"], actor) for _, payload, _, actor in (await changes(database))[-2:]]
+    assert names == [("reporter", "system"), ("mowing", "system")]
     before = await stored(database)
     again = await load_files(database, [both], activity_types())
     assert sorted(again[both].kept) == ["mowing", "reporter"]

@@ -12,7 +12,17 @@ from missions.events import utc_now
 from settings import Settings
 from store.database import Database
 from store.tables import agents, services
-from tests.api.conftest import RECIPE, SERVICE, RecordingWaker, client_of, created, mission, problem, stored
+from tests.api.conftest import (
+    RECIPE,
+    SERVICE,
+    RecordingWaker,
+    changes,
+    client_of,
+    created,
+    mission,
+    problem,
+    stored,
+)
 
 
 async def test_an_agent_is_registered_and_changed(world: AsyncClient) -> None:
@@ -30,6 +40,17 @@ async def test_an_agent_is_registered_and_changed(world: AsyncClient) -> None:
     problem(await world.patch(f"/agents/{made['id']}", json={"uuid": "other"}), 422)
     problem(await world.patch(f"/agents/{made['id']}", json={"agentClass": None}), 422)
     problem(await world.patch("/agents/99", json={"name": "x"}), 404)
+
+
+async def test_an_agent_without_a_key_is_not_made_to_sign(world: AsyncClient, database: Database) -> None:
+    before = await stored(database)
+    found = problem(await world.patch("/agents/1", json={"verifySignature": True}), 422)
+    assert found["errors"][0]["field"] == "publicKey"
+    assert await stored(database) == before
+    signing = await world.patch("/agents/1", json={"verifySignature": True, "publicKey": "PEM"})
+    assert signing.json()["verifySignature"] is True
+    problem(await world.patch("/agents/1", json={"publicKey": None}), 422)
+    assert (await world.patch("/agents/1", json={"verifySignature": False, "publicKey": None})).status_code == 200
 
 
 async def test_an_agent_is_online_while_it_speaks(world: AsyncClient, database: Database) -> None:
@@ -195,6 +216,28 @@ async def test_a_yard_in_use_stays(world: AsyncClient) -> None:
     # The uid is free again; the mission of the past keeps its own.
     assert (await created(world, "/yards", {"uid": "south"}))["id"] == 3
     assert (await world.get("/work-processes/1")).json()["yardUid"] == "south"
+
+
+async def test_who_changed_recipes_services_and_yards_is_stored(api: AsyncClient, database: Database) -> None:
+    yard = await created(api, "/yards", {"uid": "north"})
+    await api.patch(f"/yards/{yard['id']}", json={"uid": "far north"})
+    await api.delete(f"/yards/{yard['id']}")
+    service = await created(api, "/services", SERVICE)
+    await api.patch(f"/services/{service['id']}", json={"enabled": False})
+    await api.delete(f"/services/{service['id']}")
+    recipe = await created(api, "/recipes", {"name": "driving"})
+    await api.put(f"/recipes/{recipe['id']}", json={"name": "driving"})
+    await api.delete(f"/recipes/{recipe['id']}")
+    assert await changes(database) == [
+        ("yard.changed", {"id": 1, "uid": "north", "action": "created"}, "api", "client"),
+        ("yard.changed", {"id": 1, "uid": "far north", "action": "updated"}, "api", "client"),
+        ("yard.changed", {"id": 1, "uid": "far north", "action": "deleted"}, "api", "client"),
+        *(
+            (kind, {"id": 1, "name": name, "action": action}, "api", "client")
+            for kind, name in (("service.changed", "planner"), ("recipe.changed", "driving"))
+            for action in ("created", "updated", "deleted")
+        ),
+    ]
 
 
 async def test_activity_types_show_their_input(world: AsyncClient) -> None:

@@ -1,6 +1,8 @@
 import pytest
 from httpx import AsyncClient
 
+from missions.contracts import RaiseAttention
+from store.attention import raise_
 from store.database import Database
 from store.wakeups import WakeupKind
 from tests.api.conftest import MISSION, RecordingWaker, created, events_of, mission, problem, stored
@@ -38,6 +40,18 @@ async def test_service_requests_show_their_bulk_on_demand(world: AsyncClient) ->
     single = (await world.get(f"{path}/{full['id']}")).json()
     assert single == full
     problem(await world.get(f"{path}/99"), 404)
+
+
+async def test_attention_names_the_assignment_that_it_is_about(world: AsyncClient, database: Database) -> None:
+    made = await mission(world)
+    call = RaiseAttention(
+        work_process_id=made["id"], attempt=1, transition=0, code="agent_restarted", text="look at it", assignment_id=7
+    )
+    async with database.transaction() as connection:
+        await raise_(connection, call)
+    (shown,) = (await world.get(f"/work-processes/{made['id']}")).json()["attention"]
+    assert shown["code"] == "agent_restarted"
+    assert shown["assignmentId"] == 7
 
 
 async def test_a_draft_is_saved_edited_and_dispatched_later(world: AsyncClient, waker: RecordingWaker) -> None:

@@ -34,6 +34,13 @@ def test_the_next_start_uses_the_same_ports(tmp_path: Path, taken: int) -> None:
     assert Ports(tmp_path / "ports.json").choose({"amqp": taken, "epmd": 0}) == first
 
 
+def test_the_usual_port_is_taken_back_once_it_is_free(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        usual = server.getsockname()[1]
+        assert Ports(tmp_path / "ports.json").choose({"api": usual}) != {"api": usual}
+    assert Ports(tmp_path / "ports.json").choose({"api": usual}) == {"api": usual}
+
+
 def test_after_a_failed_bind_other_ports_are_given(tmp_path: Path) -> None:
     ports = Ports(tmp_path / "ports.json")
     first = ports.choose({"amqp": 0, "mqtt": 0})

@@ -36,6 +36,11 @@ class Proxy:
                     sink.write(data)
         sink.close()
 
+    @property
+    def open(self) -> bool:
+        """Whether any connection is open."""
+        return bool(self._tasks)
+
     def cut(self) -> None:
         """Drop all connections at once, without a goodbye."""
         for writer in self._writers:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from fleet import topology
+from fleet.batches import BatchConsumer
 from fleet.bus import Bus, UnknownOutcome
 from fleet.downlink import AgentAddress, Delivery, Downlink
 from fleet.roles import Intake
@@ -43,6 +45,48 @@ async def test_intake_comes_back_after_its_connection_was_cut(
                 await agent.state(uuid, status)
                 await reaches(database, uuid, status)
         await intake.stop()
+
+
+@pytest.mark.parametrize("fails", ["fleet.accounts.Accounts.prepare", "fleet.roles.BatchConsumer.start"])
+async def test_a_start_that_fails_leaves_nothing_open(
+    settings: Settings,
+    database: Database,
+    waker: RecordingWaker,
+    lines: RecordingLines,
+    fails: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = BatchConsumer.start
+
+    async def fail(self: Any) -> None:
+        if isinstance(self, BatchConsumer):
+            await real(self)
+        raise PartUnavailable("RabbitMQ", "gone")
+
+    monkeypatch.setattr(fails, fail)
+    async with before_the_broker(settings) as (proxy, through):
+        with pytest.raises(PartUnavailable):
+            await Intake(through, database, waker, refresh_lines=lines).start()
+
+        async def all_closed() -> object:
+            return not proxy.open
+
+        await until(all_closed)
+
+
+async def test_a_connect_that_fails_leaves_nothing_open(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(topology, "declare", fail)
+    async with before_the_broker(settings) as (proxy, through):
+        with pytest.raises(PartUnavailable):
+            await Bus(through, "test").connect()
+
+        async def all_closed() -> object:
+            return not proxy.open
+
+        await until(all_closed)
 
 
 async def listening(bus: Bus, settings: Settings, uuid: str) -> Any:

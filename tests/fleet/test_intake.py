@@ -9,13 +9,16 @@ import aio_pika
 import pytest
 from sqlalchemy import insert, select, update
 
+from fleet import agent_messages
 from fleet.accounts import ANONYMOUS, Login
+from fleet.agent_messages import AgentMessage
 from fleet.bus import Bus
 from fleet.dead_letters import REASON_HEADER, ROUTING_KEY_HEADER
 from fleet.roles import Intake
 from fleet.topology import DEAD_LETTER_QUEUE
-from missions.errors import PartUnavailable
+from missions.errors import NotFound, PartUnavailable
 from settings import Settings
+from store import attention
 from store.database import Database
 from store.tables import agents, events, message_counts
 from store.wakeups import Wakeup
@@ -78,6 +81,7 @@ BAD: dict[str, tuple[str, Any]] = {
     "json, no object": ("not_json", b"[1]"),
     "inner text no json": ("not_json", enveloped("hello")),
     "NaN": ("not_json", enveloped('{"uuid": "UUID", "body": {"status": "free", "resources": {"a": NaN}}}')),
+    "utf-16": ("not_json", "\ufeff{}".encode("utf-16-le")),
     "deeply nested": ("not_json", b"[" * 200_000),
     "no uuid": ("no_uuid", enveloped({"type": "agent_state", "body": {"status": "free"}})),
     "another's uuid": ("uuid_mismatch", enveloped(state_of("somebody", status="free"))),
@@ -141,6 +145,39 @@ async def test_bad_amqp_properties_do_not_cut_the_connection(
     await agent.state(uuid, "ready")
     await reaches(database, uuid, "ready")
     assert (await dead_letters.next())[0] == "bad_properties"
+
+
+@pytest.mark.parametrize(("place", "word"), [("intake", "state"), ("sensors", "visualization")])
+async def test_a_message_that_trips_our_own_mistake_is_dead_lettered_and_the_flow_goes_on(
+    agent: RawAgent,
+    settings: Settings,
+    database: Database,
+    dead_letters: DeadLetterReader,
+    uuid: str,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    word: str,
+) -> None:
+    real = agent_messages.read
+
+    def read(raw: Any) -> AgentMessage:
+        if b"odd" in raw.body:
+            raise LookupError("nobody thought of this")
+        return real(raw)
+
+    monkeypatch.setattr(f"fleet.{place}.read", read)
+    key = f"agent.{uuid}.{word}"
+    await agent.publish(settings.uplink_exchange, key, b"odd")
+    assert (await dead_letters.next())[0] == "invalid"
+    sensors = {"type": "agent_sensors", "uuid": uuid, "body": {"pose": {"x": 1}}}
+    await agent.publish(settings.uplink_exchange, f"agent.{uuid}.visualization", enveloped(sensors))
+    await agent.state(uuid, "ready")
+    await reaches(database, uuid, "ready")
+
+    async def moved() -> object:
+        return (await agent_row(database, uuid))["x"] == 1
+
+    await until(moved)
 
 
 async def test_an_unknown_agent_is_dead_lettered(
@@ -351,6 +388,44 @@ async def test_a_known_agent_may_forbid_anonymous_check_ins(
     async with RawAgent(settings, Login(uuid, again["rbmq_password"])) as own:  # the password still holds
         answer = await CheckInByHand(own, settings)(uuid)
         assert (answer["response_code"], answer["rbmq_password"]) == ("200", "")
+
+
+async def test_a_check_in_whose_batch_is_tried_again_gets_one_password(
+    check_in: CheckInByHand,
+    settings: Settings,
+    intake: Intake,
+    uuid: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    made: list[str] = []
+
+    async def unavailable_at_first(database: Database, agent_id: int) -> None:
+        asked.append(agent_id)
+        if len(asked) < 3:
+            raise PartUnavailable("PostgreSQL", "gone")
+
+    async def create(uuid: str, **_: Any) -> Login:
+        made.append(uuid)
+        return Login(uuid, f"password {len(made)}")
+
+    monkeypatch.setattr(attention, "agent_restarted", unavailable_at_first)
+    monkeypatch.setattr(intake.accounts, "create", create)
+    token = settings.agent_registration_token.get_secret_value()
+    assert (await check_in(uuid, registration_token=token))["rbmq_password"] == "password 1"
+    await intake.stop()
+    assert (len(asked), made) == (3, [uuid])
+
+
+async def test_trouble_with_attention_refuses_no_check_in(
+    check_in: CheckInByHand, settings: Settings, uuid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(database: Database, agent_id: int) -> None:
+        raise NotFound("work process 5 does not exist")
+
+    monkeypatch.setattr(attention, "agent_restarted", fail)
+    token = settings.agent_registration_token.get_secret_value()
+    assert (await check_in(uuid, registration_token=token))["response_code"] == "200"
 
 
 async def test_an_agent_cannot_take_the_operators_account(check_in: CheckInByHand, settings: Settings) -> None:

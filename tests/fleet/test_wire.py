@@ -102,6 +102,7 @@ def test_too_large_messages_are_not_even_parsed() -> None:
         ({"resources": {"work_process_id": True}}, None),
         ({"resources": {"work_process_id": "many"}}, None),
         ({"resources": {"work_process_id": 2**70}}, None),
+        ({"resources": {"work_process_id": "9" * 5000}}, None),
     ],
 )
 def test_the_mission_an_agent_is_reserved_for(body: dict[str, Any], mission: int | None) -> None:

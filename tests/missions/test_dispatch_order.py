@@ -39,12 +39,17 @@ def test_groups_go_out_as_ordered(count: int, order: object, groups: list[list[i
         (2, [[0], [True]], "holds True, which is no index"),
         (2, [[0], [[1]]], r"holds \[1\], which is no index"),
         (2, [[0], None], "holds None, which is no index"),
+        (2, 0, "is 0, not a list"),
+        (2, False, "is False, not a list"),
+        (2, {}, "is {}, not a list"),
+        (2, "", "is '', not a list"),
     ],
 )
-def test_wrong_order_fails_the_step_naming_it_and_the_index(count: int, order: object, says: str) -> None:
+def test_wrong_order_fails_the_step_naming_it_its_service_and_the_index(count: int, order: object, says: str) -> None:
     with pytest.raises(PlanningFailed, match=says) as refused:
-        dispatch_groups(count, order, step="plan")
+        dispatch_groups(count, order, step="plan", url="http://planner/")
     failure = refused.value.failure
-    assert (failure.code, failure.step) == (FailureCode.PLANNING_FAILED, "plan")
+    assert (failure.code, failure.step, failure.url) == (FailureCode.PLANNING_FAILED, "plan", "http://planner/")
+    assert "http://planner/" in failure.text
     assert "'plan'" in failure.text
     assert f"{count} results" in failure.text

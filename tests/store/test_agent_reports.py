@@ -1,18 +1,20 @@
 """What a batch of state reports does to agents, assignments, reservations and wake-ups."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from missions.events import utc_now
 from missions.statuses import AgentStatus
 from settings import Settings
 from store import migrate
 from store.agent_reports import Applied, AssignmentReport, Rejection, StateReport, apply
+from store.assignments import cancels_sent
 from store.database import Database
 from store.tables import (
     agents,
@@ -25,6 +27,7 @@ from store.tables import (
     work_processes,
     yards,
 )
+from store.work_process_status import lock
 from tests.support.services import WorkerAddresses
 
 
@@ -111,6 +114,21 @@ class World:
             rows = await connection.execute(select(events.c.type, events.c.payload).where(where).order_by(events.c.id))
             return [(row.type, row.payload) for row in rows]
 
+    async def until_waiting_or_done(self, task: asyncio.Task[Any], *, others: int = 0) -> None:
+        """Until the task is done, or waits for a lock besides so many others."""
+        async with asyncio.timeout(10), self.database.engine.connect() as connection:
+            while not task.done():
+                waiting = await connection.scalar(
+                    text(
+                        "SELECT count(*) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    )
+                )
+                await connection.rollback()  # the view stays the same within a transaction
+                if waiting is not None and waiting > others:
+                    return
+                await asyncio.sleep(0.01)
+
     async def apply(self, *reports: StateReport) -> Applied:
         return await apply(self.database, reports)
 
@@ -123,7 +141,8 @@ async def world(database: Database) -> World:
 
 
 def state(uuid: str, status: str = "free", assignment: AssignmentReport | None = None, **values: Any) -> StateReport:
-    return StateReport(uuid, status, values.pop("at", utc_now()), assignment=assignment, **values)
+    at = values.pop("at", utc_now())
+    return StateReport(uuid, status, at, values.pop("said_at", at), assignment=assignment, **values)
 
 
 def said(id_: int, status: str, result: Any = None) -> AssignmentReport:
@@ -208,6 +227,26 @@ async def test_an_assignment_runs_and_succeeds(world: World) -> None:
     kind, payload = (await world.events(mission))[0]
     assert kind == "assignment.status_changed"
     assert (payload["from"], payload["to"], payload["agent_uuid"]) == ("executing", "succeeded", uuid)
+
+
+@pytest.mark.parametrize(
+    ("result", "stored"),
+    [
+        ({"a": "\x00\x00b"}, {"a": "\ufffd\ufffdb"}),
+        ({"\x00": ["\ud800"]}, {"\ufffd": ["?"]}),
+        ({"a": "\\u0000 \\\x00"}, {"a": "\\u0000 \\\ufffd"}),
+        ({"a": float("inf")}, None),
+        ("grün", "grün"),
+    ],
+)
+async def test_a_result_that_no_database_takes_costs_no_status(world: World, result: Any, stored: Any) -> None:
+    agent_id, uuid = await world.agent()
+    mission = await world.mission(agent_id)
+    id_ = await world.assignment(mission, agent_id)
+    applied = await world.apply(state(uuid, "ready", said(id_, "succeeded", result)))
+    assert [name for name, _ in signals(applied)] == ["assignment_ended"]
+    row = await world.row(assignments, id_)
+    assert (row.status, row.result) == ("succeeded", stored)
 
 
 async def test_wakeups_are_rows_of_the_same_transaction(world: World) -> None:
@@ -348,6 +387,52 @@ async def test_what_does_not_confirm_a_cancel(world: World, status: str, sent: f
     id_ = await world.assignment(mission, agent_id, "canceling", cancel_sent_at=at)
     assert signals(await world.apply(state(uuid, status))) == []
     assert (await world.row(assignments, id_)).status == "canceling"
+
+
+async def test_what_was_said_before_the_cancel_does_not_confirm_it_however_late_it_is_read(world: World) -> None:
+    agent_id, uuid = await world.agent()
+    mission = await world.mission(agent_id)
+    published_at = utc_now()
+    id_ = await world.assignment(mission, agent_id, "canceling", cancel_sent_at=published_at)
+    of_old = state(uuid, "ready", said_at=published_at - timedelta(seconds=1))
+    assert signals(await world.apply(of_old)) == []
+    async with world.database.transaction() as connection:
+        await lock(connection, mission)
+        assert await cancels_sent(connection, mission, [id_], published_at) == [id_]
+    row = await world.row(agents, agent_id)
+    assert row.state_at < published_at < row.last_message_time
+
+
+@pytest.mark.parametrize("first", ["report", "note"])
+async def test_confirmation_that_comes_while_its_cancel_is_noted_is_not_lost(world: World, first: str) -> None:
+    agent_id, uuid = await world.agent(status="busy")
+    mission = await world.mission(agent_id)
+    id_ = await world.assignment(mission, agent_id, "canceling")
+    published_at = utc_now()
+
+    async def note() -> None:
+        async with world.database.transaction() as connection:
+            await lock(connection, mission)
+            await cancels_sent(connection, mission, [id_], published_at)
+
+    report = state(uuid, "free")
+    if first == "note":
+        async with world.database.transaction() as connection:
+            await lock(connection, mission)
+            await cancels_sent(connection, mission, [id_], published_at)
+            reporting = asyncio.create_task(world.apply(report))
+            await world.until_waiting_or_done(reporting)
+        await reporting
+    else:
+        async with world.database.transaction() as connection:
+            # The report has written the agent's row, and cannot end before this transaction.
+            await connection.execute(text("LOCK TABLE events IN EXCLUSIVE MODE"))
+            reporting = asyncio.create_task(world.apply(report))
+            await world.until_waiting_or_done(reporting)
+            noting = asyncio.create_task(note())
+            await world.until_waiting_or_done(noting, others=1)
+        await asyncio.gather(reporting, noting)
+    assert (await world.row(assignments, id_)).status == "canceled"
 
 
 async def test_executing_while_canceling_is_no_end_and_a_final_report_is(world: World) -> None:

@@ -30,6 +30,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=float, default=0.05, help="seconds that an assignment takes")
     parser.add_argument("--fail", action="store_true", help="end every assignment as failed")
     parser.add_argument("--ignore-reserve", action="store_true", help="never answer `ready`")
+    parser.add_argument("--ignore-assignment", action="store_true", help="never say a word of an assignment")
     parser.add_argument("--ignore-cancel", action="store_true", help="never confirm a cancel, and drive on")
     parser.add_argument("--ignore-release", action="store_true", help="never answer `free`")
     parser.add_argument("--signed", action="store_true", help="sign everything")
@@ -133,6 +134,8 @@ class Agent:
 
     def assignment(self, ch: Any, sender: Any, message: Any, text: str, signature: Any) -> None:
         self.heard("assignment", text, signature)
+        if self.options.ignore_assignment:
+            return
         number = message.metadata.id
         self.state("busy", assignment=(number, "executing", {}))
 

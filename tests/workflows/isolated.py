@@ -122,8 +122,8 @@ class FakeActivities:
         return await self._act(call, lambda: AssignmentsChecked(statuses={}))
 
     @activity.defn(name=Activity.RESEND_ASSIGNMENT)
-    async def resend_assignment(self, call: ResendAssignment) -> None:
-        await self._act(call, lambda: call)
+    async def resend_assignment(self, call: ResendAssignment) -> AssignmentsDispatched:
+        return await self._act(call, lambda: AssignmentsDispatched(outcome=Outcome.DONE))
 
     @activity.defn(name=Activity.RAISE_ATTENTION)
     async def raise_attention(self, call: RaiseAttention) -> None:

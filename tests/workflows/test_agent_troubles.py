@@ -33,6 +33,21 @@ async def test_silent_agent_raises_attention_once(site: Site) -> None:
     assert shown["attention"][0]["agentId"] == truck.id
 
 
+async def test_agent_that_says_nothing_of_its_assignment_raises_attention(site: Site) -> None:
+    truck = await site.agent("--ignore-assignment")
+    recipe, _ = await site.recipe(
+        lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]}, options={"assignmentStartTimeout": 1}
+    )
+    mission = await site.mission(recipe, [truck])
+
+    async def raised() -> bool:
+        return [entry["code"] for entry in (await mission.read())["attention"]] == ["assignment_not_started"]
+
+    await until(raised, 20)
+    await mission.cancel()
+    await mission.until("canceled")
+
+
 async def test_assignment_and_mission_time_outs_fail_and_free_the_agent(site: Site) -> None:
     truck = await site.agent("--work", "60")
     for options, code in (({"assignmentTimeout": 1}, "assignment_timeout"), ({"missionTimeout": 2}, "mission_timeout")):

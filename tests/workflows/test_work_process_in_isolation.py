@@ -244,6 +244,14 @@ async def test_unconfirmed_start_is_sent_again_once_if_so_wished(bench: Bench) -
     assert Activity.RAISE_ATTENTION not in run.fake.names()
 
 
+async def test_agent_that_would_drive_twice_is_not_sent_it_again(bench: Bench) -> None:
+    bench.fake.scripts[Activity.RESEND_ASSIGNMENT] = lambda call: AssignmentsDispatched(outcome=Outcome.WAITING)
+    run = await unconfirmed(bench, "resend")
+    await run.until_called(Activity.RAISE_ATTENTION)
+    await end_assignment(run)
+    assert await run.handle.result() == "succeeded"
+
+
 async def test_report_of_the_start_settles_it(bench: Bench) -> None:
     bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: UNKNOWN
     run = await bench.start(options={"unconfirmed_start": "fail", "assignment_start_timeout": 20})
@@ -251,7 +259,6 @@ async def test_report_of_the_start_settles_it(bench: Bench) -> None:
     await run.signal("assignment_started", AssignmentStarted(assignment_id=1))
     await end_assignment(run)
     assert await run.handle.result() == "succeeded"
-    assert Activity.CHECK_ASSIGNMENTS not in run.fake.names()
 
 
 async def test_start_that_the_store_knows_of_settles_it(bench: Bench) -> None:

@@ -403,12 +403,13 @@ def upgrade() -> None:
         sa.Column("service_type", sa.Text(), nullable=True),
         sa.Column("service_url", sa.Text(), nullable=True),
         sa.Column("service_class", sa.Text(), nullable=True),
+        sa.Column("licence_key", sa.Text(), nullable=True),
+        sa.Column("is_dummy", sa.Boolean(), nullable=True),
         sa.Column(
             "input", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
         ),
         sa.Column("request", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("config", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
-        sa.Column("context", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("response", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("request_uid", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),

@@ -1,0 +1,53 @@
+"""Which agents a mission has to talk to: whom it reserves, who has not answered, whom it releases."""
+
+from sqlalchemy import text
+
+from store.agents import AgentAddress
+from store.database import Connection
+
+
+async def mark_reserve_sent(connection: Connection, work_process_id: int) -> list[tuple[AgentAddress, bool]]:
+    """The agents to tell, and whether each acknowledges. Marked first: who may have got it also gets a release."""
+    rows = await connection.execute(_MARK_RESERVE_SENT, {"of": work_process_id})
+    return [(AgentAddress(row.id, row.uuid, row.protocol), row.acknowledge_reservation) for row in rows]
+
+
+_MARK_RESERVE_SENT = text(
+    """
+    UPDATE reservations SET reserve_sent_at = now() FROM agents
+    WHERE reservations.work_process_id = :of AND reservations.agent_id = agents.id AND reservations.ready_at IS NULL
+    RETURNING agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation
+    """
+)
+
+
+async def silent(connection: Connection, work_process_id: int) -> set[int]:
+    """The reserved agents that acknowledge reservations and have not done so."""
+    return set((await connection.execute(_SILENT, {"of": work_process_id})).scalars())
+
+
+_SILENT = text(
+    """
+    SELECT agents.id FROM reservations JOIN agents ON agents.id = reservations.agent_id
+    WHERE reservations.work_process_id = :of AND reservations.ready_at IS NULL AND agents.acknowledge_reservation
+    """
+)
+
+
+async def to_release(connection: Connection, work_process_id: int) -> list[AgentAddress]:
+    """Every agent that was sent a reserve or an assignment, if it is still this mission's or nobody's."""
+    rows = await connection.execute(_TO_RELEASE, {"of": work_process_id})
+    return [AgentAddress(row.id, row.uuid, row.protocol) for row in rows]
+
+
+_TO_RELEASE = text(
+    """
+    SELECT agents.id, agents.uuid, agents.protocol
+    FROM agents LEFT JOIN reservations ON reservations.agent_id = agents.id
+    WHERE agents.id IN (
+        SELECT agent_id FROM reservations WHERE work_process_id = :of AND reserve_sent_at IS NOT NULL
+        UNION SELECT agent_id FROM assignments WHERE work_process_id = :of AND intent_at IS NOT NULL
+    ) AND (reservations.work_process_id IS NULL OR reservations.work_process_id = :of)
+    ORDER BY agents.id
+    """
+)

@@ -1,0 +1,94 @@
+"""A step's row while its service has the job: saved twice, canceled, told to stop again."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from missions.events import utc_now
+from missions.statuses import ServiceRequestStatus
+from settings import Settings
+from store import migrate, step_requests
+from store.database import Connection, Database
+from store.tables import service_requests, work_processes, yards
+from tests.support.services import WorkerAddresses
+
+
+@pytest.fixture(scope="module")
+async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
+    settings = Settings(database_url=worker_addresses.database_url)
+    await migrate.upgrade(settings)
+    database = Database(settings)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def connection(database: Database) -> AsyncIterator[Connection]:
+    async with database.transaction() as connection:
+        yield connection
+        await connection.rollback()
+
+
+async def asked(connection: Connection) -> Any:
+    """The row of a step whose service is being asked."""
+    yard = await connection.scalar(insert(yards).values(uid="y", name="y").returning(yards.c.id))
+    mission = await connection.scalar(
+        insert(work_processes)
+        .values(work_process_type_name="drive", status="calculating", yard_id=yard, yard_uid="y", created_by={})
+        .returning(work_processes.c.id)
+    )
+    request = await connection.scalar(
+        insert(service_requests)
+        .values(
+            work_process_id=mission,
+            attempt=1,
+            step="plan",
+            uses="microservice",
+            preset={},
+            service_url="http://planner/",
+            licence_key="key",
+            is_dummy=False,
+            status=ServiceRequestStatus.DISPATCHING_SERVICE,
+            dispatched_at=utc_now(),
+        )
+        .returning(service_requests.c.id)
+    )
+    assert request is not None
+    return await step_requests.read(connection, request)
+
+
+async def test_job_saved_twice_is_one_job_and_no_cancel(connection: Connection) -> None:
+    row = await asked(connection)
+    assert await step_requests.pending(connection, row, "7") == "7"
+    assert await step_requests.pending(connection, row, "7") == "7"
+
+
+async def test_first_job_saved_stays_the_steps_job(connection: Connection) -> None:
+    row = await asked(connection)
+    await step_requests.pending(connection, row, "7")
+    assert await step_requests.pending(connection, row, "8") == "7"
+
+
+async def test_job_of_a_canceled_step_is_not_saved(connection: Connection) -> None:
+    row = await asked(connection)
+    await step_requests.cancel_open(connection, row["work_process_id"])
+    assert await step_requests.pending(connection, row, "7") is None
+
+
+async def test_stop_tried_again_finds_the_jobs_that_it_canceled_before(connection: Connection) -> None:
+    row = await asked(connection)
+    await step_requests.pending(connection, row, "7")
+    for _ in range(2):
+        (job,) = await step_requests.cancel_open(connection, row["work_process_id"])
+        assert (job["service_url"], job["licence_key"], job["request_uid"]) == ("http://planner/", "key", "7")
+
+
+async def test_step_that_has_its_answer_has_no_job_to_stop(connection: Connection) -> None:
+    row = await asked(connection)
+    await step_requests.pending(connection, row, "7")
+    await step_requests.end(
+        connection, row, ServiceRequestStatus.READY, before=ServiceRequestStatus.PENDING, response={"results": []}
+    )
+    assert list(await step_requests.cancel_open(connection, row["work_process_id"])) == []
