@@ -29,7 +29,6 @@ _PLANNING_CODES = frozenset(
     {
         FailureCode.PLANNING_FAILED,
         FailureCode.PLANNER_TIMEOUT,
-        FailureCode.SERVICE_UNKNOWN,
         FailureCode.STEP_INPUT_INVALID,
         FailureCode.AGENT_UNKNOWN,
     }

@@ -12,6 +12,7 @@ from api import health, problems
 from api.body_limit import BodyLimit
 from api.deadline import Deadline
 from api.deps import AccountMaker, Parts
+from api.probes import make_probes
 from api.routes import ROUTERS
 from api.token import ensure_token
 from engine.waker import connect_waker
@@ -99,6 +100,7 @@ async def _parts(settings: Settings, waker: Waker | None, account_maker: Account
                 waker=running,
                 token=ensure_token(settings),
                 activity_types=activity_types(),
+                probes=await make_probes(settings, database),
                 temporal_namespace=ClientConfig.load_client_connect_config().get("namespace", "default"),
                 account_maker=account_maker,
             )

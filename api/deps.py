@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, SecretStr
 
 from activities.activity_types import ActivityType
+from api.probes import Probe
 from api.problems import PreconditionFailed
 from api.recipe_rules import known_activity_type
 from missions.contracts import ActivityPreset
@@ -35,6 +36,7 @@ class Parts:
     waker: Waker
     token: str
     activity_types: Mapping[str, ActivityType]
+    probes: Mapping[str, Probe]
     temporal_namespace: str = "default"
     account_maker: AccountMaker | None = None
 

@@ -13,7 +13,7 @@ async def halve(
 ) -> None:
     """Write rows in one go; where that fails, write its halves, in order, and hand single bad rows to `refuse`.
 
-    Raises PartUnavailable, as `Database.transaction` does in `write`: then nothing is wrong with the rows, and the whole
+    Raises PartUnavailable, as `write` does through store.database: then nothing is wrong with the rows, and the whole
     batch is to be tried again.
     """
     try:

@@ -7,9 +7,7 @@ MusterError
 │   ├── Conflict                  409
 │   └── TooLarge                  413
 ├── MissionError                  ends the mission; carries a Failure
-│   ├── PlanningFailed            not retried, → planning_failed
-│   ├── ReservationFailed         not retried, → failed
-│   └── AssignmentsFailed         not retried, → assignment_failed
+│   └── PlanningFailed            not retried, → planning_failed
 └── PartUnavailable               503; retried by the engine
 """
 
@@ -23,7 +21,6 @@ class FailureCode(StrEnum):
 
     PLANNING_FAILED = "planning_failed"
     PLANNER_TIMEOUT = "planner_timeout"
-    SERVICE_UNKNOWN = "service_unknown"
     STEP_INPUT_INVALID = "step_input_invalid"
     AGENT_UNKNOWN = "agent_unknown"
     AGENT_NOT_LISTENING = "agent_not_listening"
@@ -32,7 +29,6 @@ class FailureCode(StrEnum):
     ASSIGNMENT_TIMEOUT = "assignment_timeout"
     ASSIGNMENT_NOT_STARTED = "assignment_not_started"
     MISSION_TIMEOUT = "mission_timeout"
-    TERMINATED = "terminated"
     INTERNAL = "internal"
 
 
@@ -105,14 +101,6 @@ class MissionError(MusterError):
 
 class PlanningFailed(MissionError):
     """A step could not be planned."""
-
-
-class ReservationFailed(MissionError):
-    """The agents could not be reserved."""
-
-
-class AssignmentsFailed(MissionError):
-    """An assignment failed and the policy says that the mission fails with it."""
 
 
 class PartUnavailable(MusterError):

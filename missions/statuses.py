@@ -91,14 +91,6 @@ class UnconfirmedStart(StrEnum):
     RESEND = "resend"
 
 
-class PauseState(StrEnum):
-    """Whether a mission is paused; the status itself stays as it is."""
-
-    NONE = "none"
-    REQUESTED = "requested"
-    PAUSED = "paused"
-
-
 class Severity(StrEnum):
     """How much an event matters to a person."""
 

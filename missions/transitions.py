@@ -45,7 +45,7 @@ ASSIGNMENT: Mapping[A, frozenset[A]] = {
     A.EXECUTING: AGENT_MAY_REPORT | {A.CANCELING},
     A.ACTIVE: AGENT_MAY_REPORT | {A.CANCELING},
     A.CANCELING: ASSIGNMENT_ENDED,
-    # An agent says `succeeded`; `completed` is the mission's own note of the same ending.
+    # `completed` is helyOS's own note of a reported `succeeded`: its rows may carry it, and an agent may say it.
     A.SUCCEEDED: frozenset({A.COMPLETED}),
     A.COMPLETED: frozenset(),
     A.REJECTED: frozenset(),

@@ -142,7 +142,7 @@ agents = Table(
     Column("z", Double),
     Column("orientations", ARRAY(Double)),
     # Volatile: what Muster found out about it. `available`: whether requests that name it may claim their agents,
-    # as store/reservations.py last saw it.
+    # as store/waiting_line.py last saw it.
     Column("available", Boolean, nullable=False, server_default=text("false")),
     Column("not_listening_since", Moment),
     Column("quarantined_since", Moment),

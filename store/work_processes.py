@@ -60,7 +60,7 @@ async def dispatch(
     options = MissionOptions.model_validate(recipe["options"])
     plan = await _plan(connection, work_process, recipe["id"], resolve_preset)
     installation_id = await connection.scalar(select(installation.c.id))
-    assert installation_id is not None, "made by the first migration"
+    assert installation_id is not None, "made by store/migrate.py"
     workflow_id = f"work-process-{installation_id}-{work_process_id}"
     now = utc_now()
     policy = work_process.on_assignment_failure
@@ -89,7 +89,7 @@ async def dispatch(
         mission_type=work_process.type_name,
         yard=work_process.yard_uid,
         priority=work_process.priority,
-        agents=_shown(work_process.agent_uuids),
+        agents=shown_agents(work_process.agent_uuids),
         details_url=f"{settings.public_api_url}/api/v1/work-processes/{work_process_id}",
         reserves=work_process.wait_free_agent and bool(work_process.agent_ids),
         steps=plan,
@@ -110,7 +110,7 @@ async def dispatch(
     return await wakeups.add_start(connection, workflow_id, start)
 
 
-def _shown(uuids: list[str]) -> list[str]:
+def shown_agents(uuids: list[str]) -> list[str]:
     """The first of these for the engine's search attribute, which refuses more than 2,048 bytes."""
     shown, size = [], 0
     for uuid in uuids:

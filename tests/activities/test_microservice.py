@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from activities.activity_types import Service
 from activities import microservice as microservice_module
+from activities.activity_types import Service
 from activities.microservice import cancel_job, microservice
 from missions.errors import FailureCode, PlanningFailed
 from muster.testing import Answer, FakeStepContext, never_answers, run_activity_type
@@ -65,7 +65,7 @@ async def test_job_of_a_mission_cancelled_meanwhile_is_stopped_at_once() -> None
 async def cancelled(step: FakeStepContext, when: Callable[[], bool]) -> None:
     """Run the step, cancel it when it has come so far, and see it end as cancelled within a second."""
     running = asyncio.ensure_future(run_activity_type(microservice, INPUT, step))
-    while not when():
+    while not when():  # noqa: ASYNC110  # the fakes have no event for it
         await asyncio.sleep(0.01)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

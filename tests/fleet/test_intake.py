@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import aio_pika
@@ -17,6 +18,7 @@ from fleet.dead_letters import REASON_HEADER, ROUTING_KEY_HEADER
 from fleet.roles import Intake
 from fleet.topology import DEAD_LETTER_QUEUE
 from missions.errors import NotFound, PartUnavailable
+from missions.events import utc_now
 from settings import Settings
 from store import attention
 from store.database import Database
@@ -244,6 +246,23 @@ async def test_states_keep_their_order_per_agent(
             .order_by(events.c.id)
         )
         assert [payload["to"] for payload in rows.scalars()] == words
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(hours=1), None])
+async def test_when_an_agent_said_something_is_its_own_word_but_never_later_than_we_read_it(
+    agent: RawAgent, settings: Settings, database: Database, uuid: str, ahead: timedelta | None
+) -> None:
+    before = utc_now()
+    sent_at = None if ahead is None else (before + ahead).replace(microsecond=0)
+    body = enveloped(state_of(uuid, status="free"))
+    await agent.publish(settings.uplink_exchange, f"agent.{uuid}.state", body, timestamp=sent_at)
+    await reaches(database, uuid, "free")
+    row: Any = await agent_row(database, uuid)
+    if sent_at is not None and sent_at < before:
+        assert row["state_at"] == sent_at
+    else:
+        assert row["state_at"] == row["last_message_time"]
+    assert before < row["last_message_time"] < utc_now()
 
 
 async def test_grantability_is_told_after_the_commit(

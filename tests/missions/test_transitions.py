@@ -83,7 +83,7 @@ def test_clients_write_wishes_only() -> None:
 
 def test_ended_assignments_stay_ended() -> None:
     for status in ASSIGNMENT_ENDED:
-        assert ASSIGNMENT[status] <= {A.COMPLETED}, "`completed` is our note of the agent's `succeeded`"
+        assert ASSIGNMENT[status] <= {A.COMPLETED}, "`completed` is helyOS's note of the agent's `succeeded`"
 
 
 @pytest.mark.parametrize("status", sorted(set(A) - ASSIGNMENT_ENDED - ASSIGNMENT_UNSENT))

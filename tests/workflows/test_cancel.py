@@ -1,6 +1,7 @@
 """Cancel: in every phase, from every side, racing with the end. Release never overtakes cancel."""
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.service import RPCError
 
 from missions.contracts import CancelRequest
 from tests.support.planner import Call
@@ -186,7 +188,8 @@ async def test_second_cancel_changes_nothing(site: Site) -> None:
     await truck.until_status("busy")
     await asyncio.gather(*(mission.cancel(f"number {n}") for n in range(5)))
     await by_engine(site, mission)
-    await by_signal(site, mission)
+    with contextlib.suppress(RPCError):  # a quick agent has let the run end already
+        await by_signal(site, mission)
     await assert_ended_canceled(mission, truck)
     assert len(truck.heard("cancel", mission)) == 1
     await mission.cancel("once more")
@@ -240,8 +243,6 @@ async def _asked(service: Any, method: str) -> bool:
 
 
 async def _has_run(mission: Mission) -> bool:
-    from temporalio.service import RPCError
-
     try:
         await (await mission.run()).describe()
     except RPCError:

@@ -120,7 +120,7 @@ async def test_change_of_a_service_reaches_later_missions_only(site: Site) -> No
     recipe, service = await site.recipe(script, name="steady", steps=steps)
     service.hold.clear()
     mission = await site.mission(recipe, [])
-    await until(lambda: _asked(service, 1))
+    await until(lambda: _asked(service, 1), 15)
     (registered,) = [item for item in (await site.get("/services"))["items"] if item["name"] == "steady"]
     changed = await site.api.patch(f"/services/{registered['id']}", json={"apikey": "other", "isDummy": True})
     assert changed.status_code == 200, changed.text

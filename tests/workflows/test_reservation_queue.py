@@ -110,3 +110,16 @@ async def test_waiting_longer_than_allowed_fails_with_the_reason(site: Site) -> 
     shown = await mission.until("failed")
     assert shown["failure"]["code"] == "reservation_timeout"
     assert "has not reported yet" in shown["failure"]["text"]
+
+
+async def test_mission_with_forty_agents_of_long_names_starts_and_can_be_cancelled(site: Site) -> None:
+    ghosts = [
+        (await site.post("/agents", {"uuid": f"{'long-name-of-an-agent-' * 2}{n:04d}", "name": f"g{n}"}))["id"]
+        for n in range(40)
+    ]
+    recipe, _ = await site.recipe(lambda call: {"results": []})
+    body = {"workProcessTypeName": recipe, "status": "dispatched", "yardUid": "1", "data": {}, "agentIds": ghosts}
+    mission = Mission(site, (await site.post("/work-processes", body))["id"])
+    await mission.until("preparing resources")
+    await mission.cancel()
+    await mission.until("canceled")
