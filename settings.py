@@ -72,7 +72,9 @@ class Settings(BaseSettings):
     cancel_attempts: int = Field(3, ge=1, description="how often an assignment's cancel is sent in all")
     planner_poll_initial: Seconds = 0.5
     planner_poll_max: Seconds = 10.0
-    planner_request_timeout: Seconds = Field(30.0, description="to connect to a service, and for one poll; a POST may take as long as its step")
+    planner_request_timeout: Seconds = Field(
+        30.0, description="to connect to a service, and for one poll; a POST may take as long as its step"
+    )
     max_response_bytes: int = Field(64 * 1024 * 1024, gt=0, description="largest answer of a service")
 
     # Workers
