@@ -50,12 +50,9 @@ class LockedWorkProcess:
     attempt: int
     max_retries: int
     workflow_id: str | None
-    dispatched_at: datetime | None
     started_at: datetime | None
-    options: dict[str, Any]
     on_assignment_failure: str
     attention: list[dict[str, Any]]
-    failure: dict[str, Any] | None
     cancel_reason: str | None
     cancel_requested_by: dict[str, Any] | None
 
