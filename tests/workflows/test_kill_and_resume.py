@@ -132,6 +132,25 @@ async def test_killed_while_canceling(site: Site) -> None:
     assert cancel <= release
 
 
+async def succeeded_or_held(mission: Mission) -> str:
+    """A kill between an assignment's intent and its confirm leaves the outcome unknown: held, for a person to decide.
+
+    The person of this test cancels the mission.
+    """
+
+    async def settled() -> str:
+        shown = await mission.read()
+        if any(entry["code"] == "assignment_unconfirmed" for entry in shown["attention"]):
+            return "held"
+        return "succeeded" if shown["status"] == "succeeded" else ""
+
+    end = str(await until(settled, 100, lambda: str(mission.last)))
+    if end == "held" and (await mission.read())["status"] != "succeeded":
+        await mission.cancel()
+        await mission.until("canceled", timeout=60)
+    return end
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_killed_at_any_moment_nothing_is_lost_stuck_or_driven_twice(site: Site, seed: int) -> None:
     chance = random.Random(seed)
@@ -142,19 +161,22 @@ async def test_killed_at_any_moment_nothing_is_lost_stuck_or_driven_twice(site: 
                 {"agent_id": key, "assignment": {"n": n}} for n in (0, 1) for key in call.body["request"]["who"]
             ],
             "dispatch_order": [[0], [1]],
-        }
+        },
+        options={"assignmentStartTimeout": 3},
     )
     missions = [await site.mission(recipe, [truck], {"who": [truck.id]}) for truck in trucks for _ in range(4)]
     for _ in range(3):
         await asyncio.sleep(chance.uniform(0.05, 1.0))  # the moment is what is tested
         restart(site)
-    await asyncio.gather(*(mission.until("succeeded", timeout=100) for mission in missions))
-    for mission, truck in zip(missions, [truck for truck in trucks for _ in range(4)], strict=True):
+    ends = await asyncio.gather(*(succeeded_or_held(mission) for mission in missions))
+    owners = [truck for truck in trucks for _ in range(4)]
+    for mission, truck, end in zip(missions, owners, ends, strict=True):
         once_each(mission, truck)
-        assert len(truck.heard("assignment", mission)) == 2
         events = await mission.events()
         assert [event["mission_sequence"] for event in events] == list(range(1, len(events) + 1))
-        assert len([e for e in events if e["type"] == "task.completed"]) == 1
-        assert await mission.run_status() == "COMPLETED"
+        assert len(await mission.events("task.completed", "task.cancelled", "task.failed")) == 1
+        if end == "succeeded":
+            assert len(truck.heard("assignment", mission)) == 2
+            assert await mission.run_status() == "COMPLETED"
     for truck in trucks:
         await truck.until_status("free")
