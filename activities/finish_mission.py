@@ -18,7 +18,7 @@ from missions.statuses import Severity, WorkProcessStatus
 from store import assignments, mission_agents
 from store.agent_service import quarantine
 from store.database import Connection
-from store.reservations import end_request, lock_agents, release
+from store.reservations import leave, lock_agents
 from store.waiting_line import refresh_lines
 from store.work_process_status import LockedWorkProcess, change, lock
 
@@ -105,8 +105,7 @@ class Finisher:
             also=also,
             severity=Severity.ERROR if status is WorkProcessStatus.FAILED else Severity.INFO,
         )
-        waited = await end_request(connection, work_process.id, work_process.attempt)
-        return sorted({*await release(connection, work_process.id), *waited})
+        return await leave(connection, work_process.id, work_process.attempt)
 
 
 def _task_event(

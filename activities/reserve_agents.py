@@ -34,7 +34,7 @@ from store.work_process_status import LockedWorkProcess, change, lock
 
 _RETRY_PAUSE = 0.2
 # How long the activity itself waits for `ready`, before it leaves that to the workflow.
-_ANSWER_TAKES = 0.1
+_ANSWER_TAKES = 0.3
 
 
 class Reservations:

@@ -7,7 +7,7 @@ answers, and turns its errors into the step's failure.
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import httpx
@@ -23,7 +23,7 @@ from missions.events import EventSource, NewEvent, utc_now
 from missions.principals import MUSTER
 from missions.statuses import ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from missions.transitions import SERVICE_REQUEST_ENDED
-from store import step_requests
+from store import events, step_requests
 from store.database import Connection
 from store.step_context import step_context
 from store.work_process_status import LockedWorkProcess, change, lock
@@ -92,13 +92,16 @@ class _StepRun:
             if row["status"] in SERVICE_REQUEST_ENDED:  # an earlier try came to the end and died before saying so
                 failure = None if row["failure"] is None else Failure.model_validate(row["failure"])
                 return _ran(row, row["response"], failure)
-            if work_process.status in _BEFORE_CALCULATING:
-                await self._calculating(connection, work_process)
             request = _request(row)
             self._status = ServiceRequestStatus(row["status"])
+            begun: list[NewEvent] = []
             if row["dispatched_at"] is None:
-                await step_requests.begin(connection, row, request)
+                begun.append(await step_requests.begin(connection, row, request))
                 self._status = ServiceRequestStatus.DISPATCHING_SERVICE
+            if work_process.status in _BEFORE_CALCULATING:
+                await self._calculating(connection, work_process, begun)
+            else:
+                await events.append_for_mission(connection, work_process.id, begun)
             context = await step_context(connection, work_process, row)
             context["mission_agent_ids"] = work_process.agent_ids
         made = StepContext(
@@ -121,7 +124,9 @@ class _StepRun:
         )
         return made
 
-    async def _calculating(self, connection: Connection, work_process: LockedWorkProcess) -> None:
+    async def _calculating(
+        self, connection: Connection, work_process: LockedWorkProcess, begun: Sequence[NewEvent]
+    ) -> None:
         now = utc_now()
         also: list[NewEvent] = []
         values: dict[str, Any] = {"run_id": activity.info().workflow_run_id}
@@ -145,7 +150,7 @@ class _StepRun:
             source=EventSource.MISSION_WORKER,
             transition=self._call.transition,
             values=values,
-            also=also,
+            also=[*also, *begun],
         )
 
     async def _save_job(self, context: StepContext, job_id: str) -> bool:

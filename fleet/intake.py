@@ -33,6 +33,8 @@ _CHECK_INS_AT_ONCE = 8
 class _Batch:
     """What is still to be written of a batch, what was refused, and which check-ins are to be answered."""
 
+    ids: dict[str, int]
+    """The known agents' ids, by uuid."""
     letters: list[DeadLetter] = field(default_factory=list)
     states: list[tuple[AgentMessage, StateReport]] = field(default_factory=list)
     check_ins: list[tuple[AgentMessage, AgentIdentity | None]] = field(default_factory=list)
@@ -63,10 +65,11 @@ class OrderedIntake:
     async def handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """Take a batch; raises PartUnavailable or UnknownOutcome if it is to be tried again."""
         self._ready_board.batch_taken()
-        batch = _Batch()
-        readable = _read(messages, batch)
+        letters: list[DeadLetter] = []
+        readable = _read(messages, letters)
         async with self._database.statement() as connection:
             known = await agents.identities(connection, {message.uuid for message in readable})
+        batch = _Batch({uuid: identity.id for uuid, identity in known.items()}, letters)
         for message in readable:
             await self._take(message, known.get(message.uuid), batch)
         await self._write_check_ins(batch)
@@ -117,6 +120,7 @@ class OrderedIntake:
                         batch.letters.append(DeadLetter(message.raw, error.reason, error.text))
                         continue
                 if taken is not None:
+                    batch.ids[message.uuid] = taken.agent_id
                     batch.taken.append(taken)
                     self._changed.add(taken.agent_id)
 
@@ -135,7 +139,7 @@ class OrderedIntake:
             )
 
     async def _apply(self, rows: Sequence[tuple[AgentMessage, StateReport]], batch: _Batch) -> None:
-        applied = await agent_reports.apply(self._database, [report for _, report in rows])
+        applied = await agent_reports.apply(self._database, [report for _, report in rows], batch.ids)
         await self._waker.send(applied.wakeups)
         for work_process_id, attempt in applied.ready:
             self._ready_board.tell(work_process_id, attempt)
@@ -145,10 +149,10 @@ class OrderedIntake:
         ]
 
 
-def _read(messages: Sequence[AbstractIncomingMessage], batch: _Batch) -> list[AgentMessage]:
+def _read(messages: Sequence[AbstractIncomingMessage], letters: list[DeadLetter]) -> list[AgentMessage]:
     readable = []
     for message in messages:
-        with dead_lettered(message, batch.letters):
+        with dead_lettered(message, letters):
             readable.append(read(message))
     return readable
 

@@ -4,7 +4,7 @@ Nothing here is done per message in SQL, so that thousands of plain repeats a se
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -93,20 +93,17 @@ class _Agent:
     clears_quarantine: bool = False
 
 
-async def apply(database: Database, reports: Sequence[StateReport]) -> Applied:
+async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping[str, int]) -> Applied:
     """Write a batch of state reports in one transaction; raises PartUnavailable if the database does not answer.
 
-    Repeats change nothing but the time of the last message. A report with an unusable part on an assignment still
+    `ids`: the known agents' ids, by uuid. Repeats change nothing but the time of the last message. A report with an unusable part on an assignment still
     counts for the agent's own status: an agent that names an assignment of old must not stay out of the fleet.
     """
     applied = Applied()
-    if not reports:
+    taken = _readable(reports, ids, applied)
+    if not taken:
         return applied
     async with database.transaction() as connection:
-        ids = await _known(connection, {report.uuid for report in reports})
-        taken = _readable(reports, ids, applied)
-        if not taken:
-            return applied
         # Lock order: work processes, then agents, each by id; what the locks protect is read after them.
         plan = await assignment_reports.prepare(connection, taken, ids)
         ready = await _first_ready(connection, taken, ids)
@@ -126,7 +123,7 @@ async def apply(database: Database, reports: Sequence[StateReport]) -> Applied:
     return applied
 
 
-def _readable(reports: Sequence[StateReport], ids: dict[str, int], applied: Applied) -> list[tuple[int, StateReport]]:
+def _readable(reports: Sequence[StateReport], ids: Mapping[str, int], applied: Applied) -> list[tuple[int, StateReport]]:
     taken = []
     for index, report in enumerate(reports):
         if report.uuid not in ids:
@@ -176,30 +173,27 @@ def _take(agent: _Agent, report: StateReport, applied: Applied) -> list[NewEvent
     return new
 
 
-async def _known(connection: Connection, uuids: Collection[str]) -> dict[str, int]:
-    rows = await connection.execute(
-        text("SELECT uuid, id FROM agents WHERE uuid = ANY(CAST(:uuids AS text[]))"), {"uuids": list(uuids)}
-    )
-    return {row.uuid: row.id for row in rows}
-
-
 async def _lock_work_processes(connection: Connection, ids: Collection[int]) -> None:
     if ids:
-        await connection.execute(
-            text("SELECT id FROM work_processes WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE"),
-            {"ids": sorted(ids)},
-        )
+        await connection.execute(_LOCK_WORK_PROCESSES, {"ids": sorted(ids)})
+
+
+_LOCK_WORK_PROCESSES = text(
+    "SELECT id FROM work_processes WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE"
+)
 
 
 async def _lock_agents(connection: Connection, ids: list[int]) -> dict[str, _Agent]:
-    rows = await connection.execute(
-        text(
-            "SELECT id, uuid, status, not_listening_since IS NOT NULL, quarantined_since IS NOT NULL FROM agents "
-            "WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE"
-        ),
-        {"ids": ids},
-    )
+    rows = await connection.execute(_LOCK_AGENTS, {"ids": ids})
     return {row.uuid: _Agent(*row) for row in rows}
+
+
+_LOCK_AGENTS = text(
+    """
+    SELECT id, uuid, status, not_listening_since IS NOT NULL, quarantined_since IS NOT NULL FROM agents
+    WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE
+    """
+)
 
 
 async def _write(connection: Connection, agents: Sequence[_Agent]) -> None:
@@ -243,7 +237,7 @@ _Claim = tuple[int, int, datetime]
 
 
 async def _first_ready(
-    connection: Connection, taken: Sequence[tuple[int, StateReport]], ids: dict[str, int]
+    connection: Connection, taken: Sequence[tuple[int, StateReport]], ids: Mapping[str, int]
 ) -> list[_Claim]:
     """(agent, work process, when) of agents that say `ready` to a reservation that still waits for it."""
     said: dict[int, _Claim] = {}
@@ -253,14 +247,14 @@ async def _first_ready(
     if not said:
         return []
     # A plain look before the locks: it only decides which work processes are worth locking.
-    rows = await connection.execute(
-        text(
-            "SELECT agent_id, work_process_id FROM reservations "
-            "WHERE agent_id = ANY(CAST(:ids AS bigint[])) AND ready_at IS NULL"
-        ),
-        {"ids": list(said)},
-    )
+    rows = await connection.execute(_UNANSWERED, {"ids": list(said)})
     return [said[row.agent_id] for row in rows if said[row.agent_id][1] == row.work_process_id]
+
+
+_UNANSWERED = text(
+    "SELECT agent_id, work_process_id FROM reservations"
+    " WHERE agent_id = ANY(CAST(:ids AS bigint[])) AND ready_at IS NULL"
+)
 
 
 async def _write_ready(connection: Connection, ready: Sequence[_Claim], applied: Applied) -> None:

@@ -86,11 +86,13 @@ class CheckedIn:
 
 async def identities(connection: Connection, uuids: Collection[str]) -> dict[str, AgentIdentity]:
     """The known ones of these agents, by uuid."""
-    columns = [agents.c[name] for name in AgentIdentity.__dataclass_fields__]
-    rows = await connection.execute(
-        select(*columns).where(text("uuid = ANY(CAST(:uuids AS text[]))")).params(uuids=list(uuids))
-    )
+    rows = await connection.execute(_IDENTITIES, {"uuids": list(uuids)})
     return {row.uuid: AgentIdentity(*row) for row in rows}
+
+
+_IDENTITIES = text(
+    f"SELECT {', '.join(AgentIdentity.__dataclass_fields__)} FROM agents WHERE uuid = ANY(CAST(:uuids AS text[]))"
+)
 
 
 async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:

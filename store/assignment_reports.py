@@ -92,7 +92,8 @@ async def prepare(connection: Connection, taken: Sequence[tuple[int, "StateRepor
             idle[ids[report.uuid]].append(entry)
 
     own: list[tuple[int, StateReport, int]] = []
-    known = await _owners(connection, {r.assignment.id for _, r, _ in said if r.assignment})
+    concerned = await _concerned(connection, {r.assignment.id for _, r, _ in said if r.assignment}, list(idle))
+    known = {row.id: row for row in concerned}
     for entry in said:
         index, report, agent_id = entry
         assert report.assignment is not None
@@ -111,7 +112,7 @@ async def prepare(connection: Connection, taken: Sequence[tuple[int, "StateRepor
     # With a change of an assignment, all reports on it count, in order: executing, succeeded, executing.
     plan.reports = [entry for entry in own if entry[1].assignment and entry[1].assignment.id in plan.assignment_ids]
 
-    canceling = await _canceling(connection, list(idle))
+    canceling = [row for row in concerned if row.status == "canceling" and row.agent_id in idle]
     for row in canceling:
         plan.assignment_ids.add(row.id)
         plan.work_process_ids.add(row.work_process_id)
@@ -127,34 +128,25 @@ def _repeats(row: Any, status: str) -> bool:
     return same and row.first_report_at is not None
 
 
-async def _owners(connection: Connection, ids: set[int]) -> dict[int, Any]:
-    if not ids:
-        return {}
-    rows = await connection.execute(
-        text(
-            "SELECT id, agent_id, work_process_id, status, first_report_at FROM assignments "
-            "WHERE id = ANY(CAST(:ids AS bigint[]))"
-        ),
-        {"ids": list(ids)},
-    )
-    return {row.id: row for row in rows}
+async def _concerned(connection: Connection, ids: set[int], idle_agent_ids: list[int]) -> Sequence[Any]:
+    """The assignments with these ids, and those of agents that now say to be idle whose cancel is under way.
 
-
-async def _canceling(connection: Connection, agent_ids: list[int]) -> Sequence[Any]:
-    """Assignments of agents that now say to be idle, whose cancel waits for a confirmation, or is just being noted.
-
-    Their missions get locked, as in `store.assignments.cancels_sent`: whoever comes second sees what the first wrote.
+    The latter's missions get locked, as in `store.assignments.cancels_sent`: whoever comes second sees what the first
+    wrote.
     """
-    if not agent_ids:
+    if not (ids or idle_agent_ids):
         return []
-    rows = await connection.execute(
-        text(
-            "SELECT id, agent_id, work_process_id FROM assignments WHERE status = 'canceling' "
-            "AND agent_id = ANY(CAST(:ids AS bigint[]))"
-        ),
-        {"ids": agent_ids},
-    )
-    return rows.all()
+    return (await connection.execute(_CONCERNED, {"ids": list(ids), "idle": idle_agent_ids})).all()
+
+
+_CONCERNED = text(
+    """
+    SELECT id, agent_id, work_process_id, status, first_report_at FROM assignments WHERE id = ANY(CAST(:ids AS bigint[]))
+    UNION
+    SELECT id, agent_id, work_process_id, status, first_report_at FROM assignments
+    WHERE status = 'canceling' AND agent_id = ANY(CAST(:idle AS bigint[]))
+    """
+)
 
 
 async def write(connection: Connection, plan: Plan) -> Outcome:

@@ -1,10 +1,12 @@
 """The append-only event log: written in the transaction of its cause, positioned after the commit."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Update, bindparam, func, insert, select, text, update
+from sqlalchemy import TextClause, bindparam, select, text
 from uuid_utils import uuid7
 
 from missions.events import SCHEMA_VERSION, Event, NewEvent, utc_now
@@ -17,25 +19,51 @@ from store.tables import events, work_processes
 _SEQUENCER_LOCK = 0x6D757374
 
 
-# Statements are made once: making one costs more than running it.
-_INSERT = insert(events)
+# What every event is written with; its numbers are given by the statement.
+_WRITTEN = (
+    "uuid, type, source, target, timestamp, payload, work_process_id, correlation_id, causation_id, severity, actor,"
+    " source_module, attempt, transition"
+)
+_NEW = "SELECT * FROM jsonb_populate_recordset(CAST(NULL AS events), CAST(:new AS jsonb))"
+_APPEND = text(f"INSERT INTO events ({_WRITTEN}) SELECT {_WRITTEN} FROM ({_NEW}) AS new")
+_APPEND_FOR_MISSIONS = text(
+    f"""
+    WITH new AS ({_NEW}),
+    counted AS (
+        UPDATE work_processes SET event_count = event_count + added.count
+        FROM (SELECT work_process_id, count(*) AS count FROM new GROUP BY work_process_id) AS added
+        WHERE work_processes.id = added.work_process_id
+        RETURNING work_processes.id, work_processes.event_count - added.count AS before
+    )
+    INSERT INTO events ({_WRITTEN}, mission_sequence)
+    SELECT {_WRITTEN}, counted.before + new.mission_sequence FROM new JOIN counted ON counted.id = new.work_process_id
+    ORDER BY new.work_process_id, new.mission_sequence
+    """
+)
 
 
 @cache
-def _count_events(columns: tuple[str, ...]) -> Update:
-    """Count new events on the mission's row, and write these columns in the same statement."""
-    table = work_processes.c
-    changes: dict[str, Any] = {name: bindparam(f"new_{name}", type_=table[name].type) for name in columns}
-    if "status" in changes:
-        changes |= {"version": table.version + 1, "modified_at": func.now()}
-    if "started_at" in changes:  # the first attempt's
-        changes["started_at"] = func.coalesce(table.started_at, changes["started_at"])
-    return (
-        update(work_processes)
-        .where(table.id == bindparam("of"))
-        .values(event_count=table.event_count + bindparam("added"), **changes)
-        .returning(table.event_count)
-    )
+def _append_with_values(columns: tuple[str, ...]) -> TextClause:
+    """Append events of one mission and write these columns of its row."""
+    changes = [
+        # The first attempt's start counts.
+        f"{name} = coalesce(started_at, :set_{name})" if name == "started_at" else f"{name} = :set_{name}"
+        for name in columns
+    ]
+    if "status" in columns:
+        changes += ["version = version + 1", "modified_at = now()"]
+    return text(
+        f"""
+        WITH new AS ({_NEW}),
+        counted AS (
+            UPDATE work_processes SET {", ".join(["event_count = event_count + :added", *changes])} WHERE id = :of
+            RETURNING event_count - :added AS before
+        )
+        INSERT INTO events ({_WRITTEN}, mission_sequence)
+        SELECT {_WRITTEN}, counted.before + new.mission_sequence FROM new CROSS JOIN counted
+        ORDER BY new.mission_sequence
+        """
+    ).bindparams(*(bindparam(f"set_{name}", type_=work_processes.c[name].type) for name in columns))
 
 
 async def append_for_mission(
@@ -45,7 +73,7 @@ async def append_for_mission(
     *,
     attempt: int | None = None,
     transition: int | None = None,
-    values: dict[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> None:
     """Append events of one mission; takes the lock of its row, which numbers them 1, 2, 3 … without gaps.
 
@@ -54,66 +82,54 @@ async def append_for_mission(
     """
     if not new:
         return
+    rows = [
+        # Only the first event of a status change carries its number.
+        _row(event, work_process_id, attempt, position, transition if position == 1 else None)
+        for position, event in enumerate(new, start=1)
+    ]
     values = values or {}
-    count = await connection.scalar(
-        _count_events(tuple(sorted(values))),
-        {"of": work_process_id, "added": len(new), **{f"new_{name}": value for name, value in values.items()}},
+    columns = tuple(sorted(values))
+    result = await connection.execute(
+        _append_with_values(columns),
+        {"new": json.dumps(rows), "of": work_process_id, "added": len(rows)}
+        | {f"set_{name}": values[name] for name in columns},
     )
-    assert count is not None, f"work process {work_process_id} does not exist"
-    first = count - len(new) + 1
-    await connection.execute(
-        _INSERT,
-        [
-            _row(event, work_process_id)
-            | {"mission_sequence": first + offset, "attempt": attempt}
-            # Only the first event of a status change carries its number.
-            | {"transition": transition if offset == 0 else None}
-            for offset, event in enumerate(new)
-        ],
-    )
+    assert result.rowcount == len(rows), f"work process {work_process_id} does not exist"
 
 
 async def append_for_missions(connection: Connection, new: Mapping[tuple[int, int], Sequence[NewEvent]]) -> None:
-    """Append events of many missions, keyed by (work process, attempt), in two statements; their rows are locked."""
+    """Append events of many missions, keyed by (work process, attempt), in one statement; their rows are locked."""
     if not new:
         return
-    counts: dict[int, int] = {}
-    for (work_process_id, _), of_one in new.items():
-        counts[work_process_id] = counts.get(work_process_id, 0) + len(of_one)
-    rows = await connection.execute(
-        text(
-            """
-            UPDATE work_processes SET event_count = event_count + added.count
-            FROM unnest(CAST(:ids AS bigint[]), CAST(:counts AS integer[])) AS added(id, count)
-            WHERE work_processes.id = added.id
-            RETURNING work_processes.id, work_processes.event_count - added.count AS before
-            """
-        ),
-        {"ids": list(counts), "counts": list(counts.values())},
-    )
-    last = {row.id: row.before for row in rows}
-    values = []
+    rows = []
+    positions: Counter[int] = Counter()
     for (work_process_id, attempt), of_one in sorted(new.items()):
         for event in of_one:
-            last[work_process_id] += 1
-            numbers = {"mission_sequence": last[work_process_id], "attempt": attempt, "transition": None}
-            values.append(_row(event, work_process_id) | numbers)
-    await connection.execute(_INSERT, values)
+            positions[work_process_id] += 1
+            rows.append(_row(event, work_process_id, attempt, positions[work_process_id]))
+    await connection.execute(_APPEND_FOR_MISSIONS, {"new": json.dumps(rows)})
 
 
 async def append(connection: Connection, new: Sequence[NewEvent]) -> None:
     """Append events that belong to no mission."""
     if new:
-        await connection.execute(_INSERT, [_row(event, None) for event in new])
+        await connection.execute(_APPEND, {"new": json.dumps([_row(event) for event in new])})
 
 
-def _row(event: NewEvent, work_process_id: int | None) -> dict[str, Any]:
+def _row(
+    event: NewEvent,
+    work_process_id: int | None = None,
+    attempt: int | None = None,
+    position: int | None = None,
+    transition: int | None = None,
+) -> dict[str, Any]:
+    """An event as a JSON object of its columns; `position` counts from 1 among the new ones of its mission."""
     return {
         "uuid": str(uuid7()),
         "type": event.type,
         "source": event.source,
         "target": event.target,
-        "timestamp": utc_now(),
+        "timestamp": utc_now().isoformat(),
         "payload": event.payload,
         "work_process_id": work_process_id,
         "correlation_id": None if work_process_id is None else str(work_process_id),
@@ -121,6 +137,9 @@ def _row(event: NewEvent, work_process_id: int | None) -> dict[str, Any]:
         "severity": event.severity,
         "actor": event.actor.model_dump(mode="json"),
         "source_module": event.source_module,
+        "mission_sequence": position,
+        "attempt": attempt,
+        "transition": transition,
     }
 
 

@@ -180,6 +180,28 @@ _END_REQUEST = text(
 )
 
 
+_LEAVE = text(
+    """
+    WITH ended AS (
+        UPDATE reservation_requests SET status = 'ended'
+        WHERE work_process_id = :of AND attempt = :attempt AND status <> 'ended' RETURNING id
+    ), left_line AS (
+        UPDATE reservation_request_agents AS line SET claims = false FROM ended WHERE line.request_id = ended.id
+        RETURNING line.agent_id
+    ), freed AS (
+        DELETE FROM reservations WHERE work_process_id = :of RETURNING agent_id
+    )
+    SELECT agent_id FROM left_line UNION SELECT agent_id FROM freed
+    """
+)
+
+
+async def leave(connection: Connection, work_process_id: int, attempt: int) -> list[int]:
+    """End an attempt's request and its reservations; its agents are locked. Returns them, to refresh their lines."""
+    left = await connection.execute(_LEAVE, {"of": work_process_id, "attempt": attempt})
+    return sorted(left.scalars())
+
+
 async def end_request(connection: Connection, work_process_id: int, attempt: int) -> list[int]:
     """Take a request out of its lines; returns its agents, whose lines the caller refreshes after the commit."""
     left = await connection.execute(_END_REQUEST, {"of": work_process_id, "attempt": attempt})
@@ -260,10 +282,11 @@ async def recompute_claims(connection: Connection, request_ids: Sequence[int]) -
     )
 
 
-async def release(connection: Connection, work_process_id: int, agent_ids: Collection[int] | None = None) -> list[int]:
-    """Delete a mission's reservations (of these agents, or all); its agents are locked. Returns the agents."""
-    condition = reservations.c.work_process_id == work_process_id
-    if agent_ids is not None:
-        condition &= reservations.c.agent_id.in_(agent_ids)
-    freed = await connection.execute(delete(reservations).where(condition).returning(reservations.c.agent_id))
+async def release(connection: Connection, work_process_id: int) -> list[int]:
+    """Delete a mission's reservations; its agents are locked. Returns the agents."""
+    freed = await connection.execute(
+        delete(reservations)
+        .where(reservations.c.work_process_id == work_process_id)
+        .returning(reservations.c.agent_id)
+    )
     return sorted(freed.scalars())

@@ -59,10 +59,10 @@ async def read(connection: Connection, service_request_id: int) -> Row:
     return (await connection.execute(_READ, {"of": service_request_id})).mappings().one()
 
 
-async def begin(connection: Connection, row: Row, request: Any) -> None:
-    """The first try of a step starts; its time-out runs from here."""
+async def begin(connection: Connection, row: Row, request: Any) -> NewEvent:
+    """The first try of a step starts; its time-out runs from here. Returns the event for the caller to append."""
     await connection.execute(_BEGIN, {"of": row["id"], "new_request": request})
-    await _changed(connection, row, ServiceRequestStatus.DISPATCHING_SERVICE, before=row["status"])
+    return _event(row, ServiceRequestStatus.DISPATCHING_SERVICE, before=row["status"])
 
 
 async def pending(connection: Connection, row: Row, request_uid: str) -> str | None:

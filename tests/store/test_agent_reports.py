@@ -14,6 +14,7 @@ from missions.statuses import AgentStatus
 from settings import Settings
 from store import migrate
 from store.agent_reports import Applied, AssignmentReport, Rejection, StateReport, apply
+from store.agents import identities
 from store.assignments import cancels_sent
 from store.database import Database
 from store.tables import (
@@ -130,7 +131,9 @@ class World:
                 await asyncio.sleep(0.01)
 
     async def apply(self, *reports: StateReport) -> Applied:
-        return await apply(self.database, reports)
+        async with self.database.statement() as connection:
+            known = await identities(connection, {report.uuid for report in reports})
+        return await apply(self.database, reports, {uuid: identity.id for uuid, identity in known.items()})
 
 
 @pytest.fixture
