@@ -17,6 +17,9 @@ from store.database import Database
 from store.waiting_line import refresh_lines as refresh_waiting_lines
 from store.wakeups import Waker
 
+# What an agent says in one go (it runs an assignment, it has done it) becomes one batch.
+_BURST = 0.003
+
 
 class Intake:
     """Takes in what agents say. Several may run: one works, the others wait for its end (single active consumer)."""
@@ -45,7 +48,9 @@ class Intake:
         )
         sensors = SensorIntake(database, DeadLetters(self._sensor_bus, database))
         self._consumers = [
-            BatchConsumer(self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size),
+            BatchConsumer(
+                self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size, gather=_BURST
+            ),
             BatchConsumer(self._sensor_bus, LOSSY_QUEUE, sensors.handle, batch_size=BATCH_SIZE, gather=FLUSH_INTERVAL),
         ]
 

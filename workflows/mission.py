@@ -103,9 +103,7 @@ class Mission:
     def show_executing(self) -> None:
         """Agents are at work."""
         self.board.status(WorkProcessStatus.EXECUTING)
-        if not self._executing:
-            self._executing = True
-            workflow.upsert_search_attributes([MISSION_STATUS.value_set(WorkProcessStatus.EXECUTING)])
+        self._executing = True
 
     def show_end(self, status: WorkProcessStatus) -> None:
         """The mission has its last status."""
