@@ -96,8 +96,9 @@ class _Agent:
 async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping[str, int]) -> Applied:
     """Write a batch of state reports in one transaction; raises PartUnavailable if the database does not answer.
 
-    `ids`: the known agents' ids, by uuid. Repeats change nothing but the time of the last message. A report with an unusable part on an assignment still
-    counts for the agent's own status: an agent that names an assignment of old must not stay out of the fleet.
+    `ids`: the known agents' ids, by uuid. Repeats change nothing but the time of the last message. A report with an
+    unusable part on an assignment still counts for the agent's own status: an agent that names an assignment of old
+    must not stay out of the fleet.
     """
     applied = Applied()
     taken = _readable(reports, ids, applied)
@@ -123,7 +124,9 @@ async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping
     return applied
 
 
-def _readable(reports: Sequence[StateReport], ids: Mapping[str, int], applied: Applied) -> list[tuple[int, StateReport]]:
+def _readable(
+    reports: Sequence[StateReport], ids: Mapping[str, int], applied: Applied
+) -> list[tuple[int, StateReport]]:
     taken = []
     for index, report in enumerate(reports):
         if report.uuid not in ids:

@@ -141,7 +141,8 @@ async def _concerned(connection: Connection, ids: set[int], idle_agent_ids: list
 
 _CONCERNED = text(
     """
-    SELECT id, agent_id, work_process_id, status, first_report_at FROM assignments WHERE id = ANY(CAST(:ids AS bigint[]))
+    SELECT id, agent_id, work_process_id, status, first_report_at FROM assignments
+    WHERE id = ANY(CAST(:ids AS bigint[]))
     UNION
     SELECT id, agent_id, work_process_id, status, first_report_at FROM assignments
     WHERE status = 'canceling' AND agent_id = ANY(CAST(:idle AS bigint[]))

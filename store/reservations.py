@@ -285,8 +285,6 @@ async def recompute_claims(connection: Connection, request_ids: Sequence[int]) -
 async def release(connection: Connection, work_process_id: int) -> list[int]:
     """Delete a mission's reservations; its agents are locked. Returns the agents."""
     freed = await connection.execute(
-        delete(reservations)
-        .where(reservations.c.work_process_id == work_process_id)
-        .returning(reservations.c.agent_id)
+        delete(reservations).where(reservations.c.work_process_id == work_process_id).returning(reservations.c.agent_id)
     )
     return sorted(freed.scalars())
