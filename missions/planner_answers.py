@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from missions.errors import Failure, FailureCode, PlanningFailed
-from missions.statuses import ServiceRequestStatus
+from missions.statuses import FailurePolicy, ServiceRequestStatus
 
 _DONE_WORDS = frozenset({"successful", "success", "ready"})
 
@@ -28,6 +28,9 @@ class PlannedAssignment:
     agent_id: int | None
     agent_uuid: str | None
     data: Any
+    on_assignment_failure: FailurePolicy = FailurePolicy.DEFAULT
+    fallback_mission: str | None = None
+    """None: the mission's."""
 
 
 def read_answer(body: object, *, step: str, url: str) -> PlannerAnswer:

@@ -171,6 +171,56 @@ agent_details = Table(
     _modified(),
 )
 
+# Who drives whom: a trailer follows its truck.
+agents_interconnections = Table(
+    "agents_interconnections",
+    metadata,
+    _id(),
+    Column("leader_id", ForeignKey("agents.id", ondelete="CASCADE"), nullable=False),
+    Column("follower_id", ForeignKey("agents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("connection_geometry", Json),
+    _created(),
+    UniqueConstraint("leader_id", "follower_id"),
+)
+
+# Commands to agents outside of assignments. `status`: to_send, sent, not_listening, acknowledged, failed.
+instant_actions = Table(
+    "instant_actions",
+    metadata,
+    _id(),
+    Column("yard_id", BigInteger),
+    Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("agent_uuid", Text, nullable=False),
+    Column("work_process_id", BigInteger),  # the mission whose planner asked for it
+    Column("sender", Text),
+    Column("command", Text, nullable=False),
+    Column("result", Json),
+    Column("status", Text, nullable=False),
+    Column("error", Text),
+    Column("created_by", Json, nullable=False),
+    Column("sent_at", Moment),
+    Column("acknowledged_at", Moment),
+    _created(),
+)
+
+mission_queues = Table(
+    "mission_queue",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),  # stopped, run, running, cancel
+    Column("description", Text),
+    Column("stop_on_failure", Boolean, nullable=False, server_default=text("false")),
+    Column("sched_start_at", Moment),
+    Column("sched_end_at", Moment),
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    _created(),
+    _modified(),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("created_by", Json, nullable=False),
+)
+
 work_process_types = Table(
     "work_process_type",
     metadata,
@@ -257,7 +307,7 @@ work_processes = Table(
     Column("wait_free_agent", Boolean, nullable=False, server_default=text("true")),
     Column("on_assignment_failure", Text, nullable=False, server_default=FailurePolicy.DEFAULT),
     Column("fallback_mission", Text, nullable=False, server_default="DEFAULT"),
-    Column("mission_queue_id", BigInteger),
+    Column("mission_queue_id", ForeignKey("mission_queue.id")),
     Column("run_order", Integer),
     Column("sched_start_at", Moment),
     Column("sched_end_at", Moment),
@@ -287,6 +337,12 @@ work_processes = Table(
     Column("event_count", Integer, nullable=False, server_default="0"),
     _one_of("status", WorkProcessStatus),
     Index("ix_work_processes_listing", "status", text("id DESC")),
+    Index(
+        "ix_work_processes_queue",
+        "mission_queue_id",
+        "run_order",
+        postgresql_where=text("mission_queue_id IS NOT NULL"),
+    ),
     Index(
         "ix_work_processes_open",
         "id",

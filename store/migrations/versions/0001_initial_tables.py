@@ -62,6 +62,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("outcome", "reason", name=op.f("pk_message_counts")),
     )
     op.create_table(
+        "mission_queue",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("stop_on_failure", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("sched_start_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sched_end_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("modified_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mission_queue")),
+    )
+    op.create_table(
         "services",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -298,6 +315,9 @@ def upgrade() -> None:
             name=op.f("ck_work_processes_status"),
         ),
         sa.ForeignKeyConstraint(
+            ["mission_queue_id"], ["mission_queue.id"], name=op.f("fk_work_processes_mission_queue_id")
+        ),
+        sa.ForeignKeyConstraint(
             ["work_process_type_id"],
             ["work_process_type.id"],
             name=op.f("fk_work_processes_work_process_type_id"),
@@ -316,6 +336,13 @@ def upgrade() -> None:
         ["id"],
         unique=False,
         postgresql_where=sa.text("status NOT IN ('draft', 'succeeded', 'failed', 'canceled')"),
+    )
+    op.create_index(
+        "ix_work_processes_queue",
+        "work_processes",
+        ["mission_queue_id", "run_order"],
+        unique=False,
+        postgresql_where=sa.text("mission_queue_id IS NOT NULL"),
     )
     op.create_table(
         "agent_details",
@@ -338,6 +365,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_agent_details")),
     )
     op.create_table(
+        "agents_interconnections",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("leader_id", sa.BigInteger(), nullable=False),
+        sa.Column("follower_id", sa.BigInteger(), nullable=False),
+        sa.Column("connection_geometry", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["follower_id"], ["agents.id"], name=op.f("fk_agents_interconnections_follower_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["leader_id"], ["agents.id"], name=op.f("fk_agents_interconnections_leader_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agents_interconnections")),
+        sa.UniqueConstraint("leader_id", "follower_id", name=op.f("uq_agents_interconnections_leader_id_follower_id")),
+    )
+    op.create_index(
+        op.f("ix_agents_interconnections_follower_id"), "agents_interconnections", ["follower_id"], unique=False
+    )
+    op.create_table(
         "idempotency_keys",
         sa.Column("principal", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -352,6 +398,28 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("principal", "key", name=op.f("pk_idempotency_keys")),
     )
+    op.create_table(
+        "instant_actions",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("yard_id", sa.BigInteger(), nullable=True),
+        sa.Column("agent_id", sa.BigInteger(), nullable=False),
+        sa.Column("agent_uuid", sa.Text(), nullable=False),
+        sa.Column("work_process_id", sa.BigInteger(), nullable=True),
+        sa.Column("sender", sa.Text(), nullable=True),
+        sa.Column("command", sa.Text(), nullable=False),
+        sa.Column("result", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agent_id"], ["agents.id"], name=op.f("fk_instant_actions_agent_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instant_actions")),
+    )
+    op.create_index(op.f("ix_instant_actions_agent_id"), "instant_actions", ["agent_id"], unique=False)
     op.create_table(
         "reservation_requests",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -543,8 +611,15 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_reservations_work_process_id"), table_name="reservations")
     op.drop_table("reservations")
     op.drop_table("reservation_requests")
+    op.drop_index(op.f("ix_instant_actions_agent_id"), table_name="instant_actions")
+    op.drop_table("instant_actions")
     op.drop_table("idempotency_keys")
+    op.drop_index(op.f("ix_agents_interconnections_follower_id"), table_name="agents_interconnections")
+    op.drop_table("agents_interconnections")
     op.drop_table("agent_details")
+    op.drop_index(
+        "ix_work_processes_queue", table_name="work_processes", postgresql_where=sa.text("mission_queue_id IS NOT NULL")
+    )
     op.drop_index(
         "ix_work_processes_open",
         table_name="work_processes",
@@ -561,6 +636,7 @@ def downgrade() -> None:
     op.drop_table("wakeups")
     op.drop_index("uq_services_enabled_type", table_name="services", postgresql_where=sa.text("enabled"))
     op.drop_table("services")
+    op.drop_table("mission_queue")
     op.drop_table("message_counts")
     op.drop_table("installation")
     op.drop_index("uq_events_transition", table_name="events", postgresql_where=sa.text("transition IS NOT NULL"))
