@@ -5,10 +5,10 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 PY := .venv/bin/python
 PYTEST_ARGS ?=
 
-.PHONY: help setup up down demo test check lint fmt bench histories lock clean rabbitmq
+.PHONY: help setup up down demo test conformance check lint fmt bench histories lock clean rabbitmq
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## a fleet, a few missions, what happened to them; takes a minute, then stops everything
 	@$(PY) examples/demo.py
@@ -19,8 +19,11 @@ up: setup ## the whole stack with a demo fleet, until Ctrl-C
 down: .venv/.ready ## stop the stack of this folder
 	@$(PY) -m cli.main down
 
-test: setup ## all tests
-	@$(PY) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+test: setup ## all tests but the conformance
+	@$(PY) -m pytest -n 2 --dist loadfile --ignore tests/conformance $(PYTEST_ARGS)
+
+conformance: setup ## helyOS's own scenarios, their messages counted on the broker
+	@$(PY) -m pytest -n 2 --dist loadfile tests/conformance $(PYTEST_ARGS)
 
 check: lint ## lint and the tests that need no server, under 2 minutes
 	@$(PY) -m pytest -n 2 --dist loadfile -m "not stack" $(PYTEST_ARGS)

@@ -1,6 +1,10 @@
 """In which groups results go out, and every order that is refused."""
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from missions.dispatch_order import dispatch_groups
 from missions.errors import FailureCode, PlanningFailed
@@ -53,3 +57,21 @@ def test_wrong_order_fails_the_step_naming_it_its_service_and_the_index(count: i
     assert "http://planner/" in failure.text
     assert "'plan'" in failure.text
     assert f"{count} results" in failure.text
+
+
+@given(st.integers(1, 12).flatmap(lambda count: st.tuples(st.permutations(range(count)), st.data())))
+def test_any_partition_of_the_results_is_kept_group_by_group(drawn: tuple[list[int], st.DataObject]) -> None:
+    order, data = drawn
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(order)), max_size=4)))
+    edges = [0, *cuts, len(order)]
+    groups = [list(order[a:b]) for a, b in pairwise(edges) if b > a]
+    assert dispatch_groups(len(order), groups, step="plan") == groups
+
+
+@given(st.integers(0, 6), st.lists(st.lists(st.integers(-2, 8) | st.booleans() | st.none(), max_size=4), max_size=4))
+def test_any_other_order_is_refused_or_names_each_result_once(count: int, order: list[list[int]]) -> None:
+    try:
+        groups = dispatch_groups(count, order, step="plan")
+    except PlanningFailed:
+        return
+    assert sorted(index for group in groups for index in group) == list(range(count))

@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from missions.errors import InvalidInput
 from missions.graph import GraphStep, resolve_dependencies
@@ -80,3 +82,32 @@ def test_work_grows_no_faster_than_the_recipe() -> None:
     started = time.process_time()
     assert resolve_dependencies(steps)["s999"] == ("s998",)
     assert time.process_time() - started < 1, "it was 10 s when each step looked at each other one, twice"
+
+
+@st.composite
+def _recipes(draw: st.DrawFn) -> list[GraphStep]:
+    names = [f"s{n}" for n in range(draw(st.integers(1, 8)))]
+    return [
+        GraphStep(
+            name,
+            draw(st.none() | st.integers(0, 4)),
+            draw(st.none() | st.lists(st.sampled_from(names), max_size=3)),
+        )
+        for name in names
+    ]
+
+
+@given(_recipes())
+def test_any_graph_runs_to_its_end_or_is_refused(steps: list[GraphStep]) -> None:
+    try:
+        waits_for = resolve_dependencies(steps)
+    except InvalidInput:  # a circle: all names are known, and none is double
+        return
+    done: set[str] = set()
+    while len(done) < len(steps):
+        startable = {name for name, before in waits_for.items() if name not in done and done.issuperset(before)}
+        assert startable, "nothing can start and not everything is done"
+        done |= startable
+    for step in steps:
+        if step.dependencies is not None:
+            assert set(waits_for[step.name]) == set(step.dependencies)

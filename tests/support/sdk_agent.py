@@ -139,19 +139,21 @@ class Agent:
         number = message.metadata.id
         self.state("busy", assignment=(number, "executing", {}))
 
+        fails = self.options.fail or (isinstance(message.body, dict) and message.body.get("fail", False))
+
         def back_in_the_listening_thread() -> None:
-            self.client.connection.add_callback_threadsafe(lambda: self.done(number))
+            self.client.connection.add_callback_threadsafe(lambda: self.done(number, fails))
 
         timer = threading.Timer(self.options.work, back_in_the_listening_thread)
         timer.daemon = True
         self.timers[number] = timer
         timer.start()
 
-    def done(self, number: int) -> None:
+    def done(self, number: int, fails: bool) -> None:
         if self.timers.pop(number, None) is None:
             return  # cancelled between the timer and this thread
-        status = "failed" if self.options.fail else "succeeded"
-        self.state("ready", assignment=(number, status, {"driven": not self.options.fail}))
+        status = "failed" if fails else "succeeded"
+        self.state("ready", assignment=(number, status, {"driven": not fails}))
 
     def cancel(self, ch: Any, sender: Any, message: Any, text: str, signature: Any) -> None:
         self.heard("cancel", text, signature)

@@ -1,0 +1,95 @@
+"""Scenarios 1, 2, 5, 6, 8 and 19 of helyOS's integration tests: missions, their ends, the order of assignments."""
+
+from typing import Any
+
+from tests.conformance.helyos.conftest import Scene
+from tests.support.planner import Call
+from tests.support.site import SiteAgent
+
+
+def drive(agent: SiteAgent, **data: Any) -> dict[str, Any]:
+    """One planner result."""
+    return {"agent_id": agent.id, "assignment": {"operation": "drive", **data}}
+
+
+async def test_01_complete_mission(scene: Scene) -> None:
+    def planner(call: Call) -> Any:
+        if call.method == "POST":
+            return {"request_id": "job", "status": "pending"}
+        return {"request_id": "job", "status": "ready", "results": [drive(scene.first)]}
+
+    recipe, _ = await scene.site.recipe(planner)
+    mission = await scene.site.mission(recipe, [scene.first])
+    await mission.until("succeeded")
+    await scene.first.until_status("free")
+    assert await mission.statuses() == [
+        "dispatched",
+        "preparing resources",
+        "calculating",
+        "executing",
+        "assignments_completed",
+        "succeeded",
+    ]
+    assert [a["status"] for a in await mission.assignments()] == ["succeeded"]
+    assert [state["status"] for state in scene.first.process.records("state")] == [
+        "free",
+        "ready",
+        "busy",
+        "ready",
+        "free",
+    ]
+    await scene.expect(mission, reserves=1, assignments=1, cancels=0, releases=1)
+
+
+async def test_02_cancel_while_executing(scene: Scene) -> None:
+    truck = await scene.site.agent("--work", "60")
+    recipe, _ = await scene.site.recipe(lambda call: {"results": [drive(truck)]})
+    mission = await scene.site.mission(recipe, [truck])
+    await mission.until("executing")
+    await truck.until_status("busy")
+    await mission.cancel()
+    await mission.until("canceled")
+    await truck.until_status("free")
+    assert [a["status"] for a in await mission.assignments()] == ["canceled"]
+    await scene.expect(mission, reserves=1, assignments=1, cancels=1, releases=1)
+
+
+async def test_05_service_time_out(scene: Scene) -> None:
+    recipe, _ = await scene.site.recipe(lambda call: {"request_id": "job", "status": "pending"}, resultTimeout=1)
+    mission = await scene.site.mission(recipe, [scene.first])
+    await mission.until("failed")
+    await scene.first.until_status("free")
+    statuses = await mission.statuses()
+    assert statuses[-2:] == ["planning_failed", "failed"]
+    await scene.expect(mission, reserves=1, assignments=0, cancels=0, releases=1)
+
+
+async def test_06_dummy_service_with_the_assignment_in_the_request(scene: Scene) -> None:
+    await scene.site.post(
+        "/services",
+        {"name": "dummy", "type": "dummy", "url": "http://127.0.0.1:9/", "isDummy": True},
+    )
+    await scene.site.post("/recipes", {"name": "dummy", "steps": [{"step": "echo", "serviceType": "dummy"}]})
+    mission = await scene.site.mission("dummy", [scene.first], {"results": [drive(scene.first, speed=3)]})
+    await mission.until("succeeded")
+    await scene.first.until_status("free")
+    assert scene.first.assignments() == [{"operation": "drive", "speed": 3}]
+    await scene.expect(mission, reserves=1, assignments=1, cancels=0, releases=1)
+
+
+async def test_08_assignment_that_its_agent_cannot_do(scene: Scene) -> None:
+    recipe, _ = await scene.site.recipe(lambda call: {"results": [drive(scene.first, fail=True)]})
+    mission = await scene.site.mission(recipe, [scene.first])
+    await mission.until("failed")
+    await scene.first.until_status("free")
+    assert (await mission.statuses())[-2:] == ["assignment_failed", "failed"]
+    assert [a["status"] for a in await mission.assignments()] == ["failed"]
+    await scene.expect(mission, reserves=1, assignments=1, cancels=0, releases=1)
+
+
+async def test_19_two_assignments_at_once(scene: Scene) -> None:
+    recipe, _ = await scene.site.recipe(lambda call: {"results": [drive(scene.first), drive(scene.second)]})
+    mission = await scene.site.mission(recipe, [scene.first, scene.second])
+    await mission.until("succeeded")
+    await scene.all_free()
+    await scene.expect(mission, reserves=2, assignments=2, cancels=0, releases=2)
