@@ -14,7 +14,7 @@ from missions.contracts import Activity, FinishMission, MissionFinished, Outcome
 from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER, Principal
-from missions.statuses import Severity, WorkProcessStatus
+from missions.statuses import Pause, Severity, WorkProcessStatus
 from store import assignments, mission_agents
 from store.agent_service import quarantine
 from store.database import Connection
@@ -73,7 +73,7 @@ class Finisher:
         await lock_agents(connection, {*work_process.agent_ids, *(row.agent_id for row in unconfirmed)})
         now = utc_now()
         failure = None if call.failure is None else await assignments.in_words(connection, call.failure)
-        values: dict[str, Any] = {"ended_at": now}
+        values: dict[str, Any] = {"ended_at": now, "pause": Pause.NONE}
         if failure is not None:
             values["failure"] = failure.model_dump(mode="json")
         also = [_task_event(work_process, status, failure, now)]

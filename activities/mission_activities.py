@@ -6,6 +6,7 @@ from typing import Any
 from activities.check_assignments import Checker
 from activities.dispatch_assignments import Dispatcher
 from activities.finish_mission import Finisher
+from activities.note_pause import PauseNotes
 from activities.parts import Parts
 from activities.registry import activity_types
 from activities.request_native_cancel import NativeCancel
@@ -27,6 +28,7 @@ def mission_activities(parts: Parts) -> Activities:
         dispatcher.resend_assignment,
         checker.check_assignments,
         checker.raise_attention,
+        PauseNotes(parts).note_pause,
         stopper.stop_mission,
         stopper.resend_cancels,
         finisher.finish_mission,

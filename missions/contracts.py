@@ -24,6 +24,7 @@ class Activity(StrEnum):
     CHECK_ASSIGNMENTS = "check_assignments"
     RESEND_ASSIGNMENT = "resend_assignment"
     RAISE_ATTENTION = "raise_attention"
+    NOTE_PAUSE = "note_pause"
     STOP_MISSION = "stop_mission"
     RESEND_CANCELS = "resend_cancels"
     FINISH_MISSION = "finish_mission"
@@ -37,6 +38,7 @@ class Signal(StrEnum):
     AGENTS_READY = "agents_ready"
     ASSIGNMENT_ENDED = "assignment_ended"
     ASSIGNMENT_STARTED = "assignment_started"
+    PAUSE = "pause"
     CANCEL = "cancel"
 
 
@@ -147,6 +149,13 @@ class AssignmentStarted(Contract):
     assignment_id: int
 
 
+class PauseWish(Contract):
+    """Pause, or go on. `number` orders the wishes: two signals may arrive the other way round."""
+
+    paused: bool
+    number: int
+
+
 class CancelRequest(Contract):
     """The workflow's `cancel` signal: who asks, and why."""
 
@@ -246,6 +255,10 @@ class RaiseAttention(ActivityInput):
     code: str
     text: str
     assignment_id: int | None = None
+
+
+class NotePause(ActivityInput):
+    """The mission has come to a place where it waits: show it as paused, if that is still wished."""
 
 
 class StopMission(ActivityInput):

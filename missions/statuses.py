@@ -74,6 +74,14 @@ class AgentStatus(StrEnum):
     BUSY = "busy"
 
 
+class Pause(StrEnum):
+    """Whether a mission goes on. REQUESTED until its workflow has come to the next group or step."""
+
+    NONE = "none"
+    REQUESTED = "requested"
+    PAUSED = "paused"
+
+
 class FailurePolicy(StrEnum):
     """What a failed assignment does to its mission; DEFAULT takes the next wider scope's policy."""
 

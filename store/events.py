@@ -50,7 +50,7 @@ def _append_with_values(columns: tuple[str, ...]) -> TextClause:
         f"{name} = coalesce(started_at, :set_{name})" if name == "started_at" else f"{name} = :set_{name}"
         for name in columns
     ]
-    if "status" in columns:
+    if {"status", "pause"} & set(columns):
         changes += ["version = version + 1", "modified_at = now()"]
     return text(
         f"""

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select
 from missions.errors import MusterError, NotFound
 from missions.events import EventType, NewEvent
 from missions.principals import Principal
-from missions.statuses import Severity, WorkProcessStatus
+from missions.statuses import Pause, Severity, WorkProcessStatus
 from missions.transitions import WORK_PROCESS_ENDED, may_follow
 from store import events
 from store.database import Connection
@@ -55,6 +55,8 @@ class LockedWorkProcess:
     attention: list[dict[str, Any]]
     cancel_reason: str | None
     cancel_requested_by: dict[str, Any] | None
+    pause: Pause
+    version: int
 
     @property
     def superseded(self) -> bool:
@@ -92,7 +94,9 @@ async def lock(connection: Connection, work_process_id: int) -> LockedWorkProces
             remedy="list the work processes to find its id",
         )
     values = dict(row._mapping)
-    return LockedWorkProcess(**{**values, "status": WorkProcessStatus(values["status"])})
+    return LockedWorkProcess(
+        **{**values, "status": WorkProcessStatus(values["status"]), "pause": Pause(values["pause"])}
+    )
 
 
 async def change(

@@ -30,6 +30,7 @@ async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
     group, groups = 0, 1
     while group < groups:
+        await mission.while_paused()
         mission.check()
         sent = await mission.act(
             Activity.DISPATCH_ASSIGNMENTS,

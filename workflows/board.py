@@ -11,11 +11,17 @@ class Board:
     def __init__(self, steps: list[str]) -> None:
         self._status = WorkProcessStatus.DISPATCHED
         self._waiting = ""
+        self._pause = ""
         self._steps = dict.fromkeys(steps, "waiting")
 
     def status(self, status: WorkProcessStatus, waiting: str = "") -> None:
         """Where the mission stands, and what it waits for."""
         self._status, self._waiting = status, waiting
+        self._show()
+
+    def pause(self, text: str) -> None:
+        """Whether somebody paused it; empty: nobody."""
+        self._pause = text
         self._show()
 
     def step(self, name: str, text: str) -> None:
@@ -25,6 +31,8 @@ class Board:
 
     def _show(self) -> None:
         lines = [f"**{self._status}**"]
+        if self._pause:
+            lines.append(self._pause)
         if self._waiting:
             lines.append(f"waits: {self._waiting}")
         lines += [f"- `{name}`: {text}" for name, text in self._steps.items()]

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from missions.contracts import Activity, CancelRequest, WorkProcessStart
+    from missions.contracts import Activity, CancelRequest, NotePause, PauseWish, WorkProcessStart
     from missions.errors import Failure
     from missions.statuses import WorkProcessStatus
 
@@ -48,6 +48,7 @@ class Mission:
         self.failure: Failure | None = None
         self.cancel: CancelRequest | None = None
         self.native_cancel = False
+        self.pause = PauseWish(paused=False, number=0)
         self._executing = False
         self._activities_called = 0
 
@@ -71,6 +72,14 @@ class Mission:
             return False
         self.check()
         return True
+
+    async def while_paused(self) -> None:
+        """Wait as long as a pause is wished. Raises Stop as soon as the mission is being stopped."""
+        while self.pause.paused:
+            await self.act(Activity.NOTE_PAUSE, NotePause(**self.call()), None, "pause")
+            self.board.pause("paused, until somebody resumes it")
+            await self.until(lambda: not self.pause.paused, waiting="somebody resumes the mission")
+            self.board.pause("")
 
     def call(self) -> dict[str, int]:
         """The fields that every activity of the mission gets, with fresh numbers for its status changes."""

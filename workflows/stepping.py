@@ -36,6 +36,7 @@ class Steps:
 
     async def _run_step(self, plan: StepPlan) -> None:
         await self._mission.until(lambda: self._may_start(plan))
+        await self._mission.while_paused()
         self._mission.show_calculating()
         self._mission.board.step(plan.step, "calculating")
         ran = await self._call_step(plan)

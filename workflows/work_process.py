@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         AssignmentEnded,
         AssignmentStarted,
         CancelRequest,
+        PauseWish,
         Signal,
         WorkProcessStart,
     )
@@ -69,6 +70,12 @@ class WorkProcess:
     def assignment_started(self, report: AssignmentStarted) -> None:
         """An agent has the assignment that may not have reached it."""
         self._mission.reported.add(report.assignment_id)
+
+    @workflow.signal(name=Signal.PAUSE)
+    def pause(self, wish: PauseWish) -> None:
+        """Pause the mission at its next group or step, or let it go on."""
+        if wish.number > self._mission.pause.number:
+            self._mission.pause = wish
 
     @workflow.signal(name=Signal.CANCEL)
     def cancel(self, request: CancelRequest) -> None:

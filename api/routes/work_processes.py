@@ -30,7 +30,7 @@ from missions.errors import InvalidInput
 from missions.events import EventSource
 from missions.principals import Principal
 from missions.statuses import WorkProcessStatus
-from store import drafts, idempotency, work_process_queries, work_processes
+from store import drafts, idempotency, pauses, work_process_queries, work_processes
 from store.database import Connection
 from store.waiting_reasons import waiting_reasons
 from store.wakeups import Wakeup
@@ -157,6 +157,31 @@ async def cancel_work_process(
     await _wake(parts, wakeup)
     response.headers.update(etag(canceled.version))
     return canceled
+
+
+@router.post("/{id}/pause", responses=responses(404, 409))
+async def pause_work_process(id: PathId, response: Response, parts: PartsDep, principal: PrincipalDep) -> WorkProcess:
+    """Pause a mission: it starts no further step and sends no further group; agents finish what they have.
+
+    `pause` is `requested` until the mission has come to its next group or step, then `paused`.
+    """
+    async with parts.database.transaction() as connection:
+        wakeup = await pauses.request(connection, id, principal=principal, source=EventSource.API)
+        shown = await _read(connection, parts, id)
+    await _wake(parts, wakeup)
+    response.headers.update(etag(shown.version))
+    return shown
+
+
+@router.post("/{id}/resume", responses=responses(404, 409))
+async def resume_work_process(id: PathId, response: Response, parts: PartsDep, principal: PrincipalDep) -> WorkProcess:
+    """Let a paused mission go on."""
+    async with parts.database.transaction() as connection:
+        wakeup = await pauses.resume(connection, id, principal=principal, source=EventSource.API)
+        shown = await _read(connection, parts, id)
+    await _wake(parts, wakeup)
+    response.headers.update(etag(shown.version))
+    return shown
 
 
 async def _dispatch(connection: Connection, parts: Parts, work_process_id: int, principal: Principal) -> Wakeup:

@@ -33,6 +33,7 @@ from missions.contracts import (
     FinishMission,
     MissionFinished,
     MissionStopped,
+    NotePause,
     Outcome,
     RaiseAttention,
     RequestNativeCancel,
@@ -129,6 +130,10 @@ class FakeActivities:
     async def raise_attention(self, call: RaiseAttention) -> None:
         await self._act(call, lambda: call)
 
+    @activity.defn(name=Activity.NOTE_PAUSE)
+    async def note_pause(self, call: NotePause) -> None:
+        await self._act(call, lambda: call)
+
     @activity.defn(name=Activity.STOP_MISSION)
     async def stop_mission(self, call: StopMission) -> MissionStopped:
         if call.failure is not None and self.canceling:
@@ -162,7 +167,7 @@ class FakeActivities:
         """For the worker."""
         return [
             self.reserve_agents, self.requeue_reservation, self.microservice, self.dispatch_assignments,
-            self.check_assignments, self.resend_assignment, self.raise_attention, self.stop_mission,
+            self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause, self.stop_mission,
             self.resend_cancels, self.finish_mission, self.request_native_cancel,
         ]  # fmt: skip
 
