@@ -5,7 +5,7 @@ import time
 import pytest
 
 from missions.errors import InvalidInput
-from missions.graph import GraphStep, resolve_dependencies
+from missions.graph import GraphStep, resolve_dependencies, with_all_after
 
 
 def test_explicit_dependencies_decide() -> None:
@@ -80,3 +80,10 @@ def test_work_grows_no_faster_than_the_recipe() -> None:
     started = time.process_time()
     assert resolve_dependencies(steps)["s999"] == ("s998",)
     assert time.process_time() - started < 1, "it was 10 s when each step looked at each other one, twice"
+
+
+def test_all_that_wait_for_a_step_directly_or_not_come_with_it() -> None:
+    graph = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": ["d"], "f": []}
+    assert with_all_after(["b"], graph) == {"b", "d", "e"}
+    assert with_all_after(["a"], graph) == {"a", "b", "c", "d", "e"}
+    assert with_all_after([], graph) == set()
