@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from missions.events import utc_now
 from missions.statuses import ServiceRequestStatus
 from settings import Settings
 from store import migrate, step_requests
 from store.database import Connection, Database
-from store.tables import service_requests, work_processes, yards
+from store.tables import events, service_requests, work_processes, yards
 from tests.support.services import WorkerAddresses
 
 
@@ -92,3 +92,29 @@ async def test_step_that_has_its_answer_has_no_job_to_stop(connection: Connectio
         connection, row, ServiceRequestStatus.READY, before=ServiceRequestStatus.PENDING, response={"results": []}
     )
     assert list(await step_requests.cancel_open(connection, row["work_process_id"])) == []
+
+
+async def test_steps_are_skipped_once_with_all_that_wait_for_them(connection: Connection) -> None:
+    row = await asked(connection)
+    for step, before in {"left": ["plan"], "right": ["plan"], "last": ["left", "right"]}.items():
+        await connection.execute(
+            insert(service_requests).values(
+                work_process_id=row["work_process_id"],
+                attempt=1,
+                step=step,
+                uses="microservice",
+                preset={},
+                depends_on_steps=before,
+                status=ServiceRequestStatus.WAIT_DEPENDENCIES,
+            )
+        )
+    assert await step_requests.skipped(connection, row) == []
+    assert await step_requests.skip(connection, row, ["left"]) == ["left", "last"]
+    assert await step_requests.skip(connection, row, ["right"]) == ["right", "last"]
+    assert await step_requests.skipped(connection, row) == ["left", "right", "last"]
+    written = await connection.scalars(
+        select(events.c.payload["step"].astext)
+        .where(events.c.work_process_id == row["work_process_id"])
+        .order_by(events.c.mission_sequence)
+    )
+    assert list(written) == ["left", "last", "right"]
