@@ -82,15 +82,14 @@ class Dispatcher:
         rows = [] if fresh else await assignments.of_step(connection, call.service_request_id)
         if not rows and call.group == 0:
             request = await step_requests.read(connection, call.service_request_id)
-            step, url = request["step"], request["service_url"] or ""
-            planned = planned_assignments(request["response"] or {}, step=step, url=url)
-            order = (request["response"] or {}).get("dispatch_order")
-            await assignments.plan(
-                connection, work_process, request, planned, dispatch_groups(len(planned), order, step=step, url=url)
-            )
+            answer, step, url = request["response"] or {}, request["step"], request["service_url"]
+            planned = planned_assignments(answer, step=step, url=url, agent_ids=work_process.agent_ids)
+            orders = [entry.assignment_order for entry in planned]
+            groups = dispatch_groups(orders, answer.get("dispatch_order"), step=step, url=url)
+            await assignments.plan(connection, work_process, request, planned, groups)
             rows = await assignments.of_step(connection, call.service_request_id)
-        groups = 1 + max((row["dispatch_group"] for row in rows), default=-1)
-        group = _Group([row for row in rows if row["dispatch_group"] == call.group], groups)
+        count = 1 + max((row["dispatch_group"] for row in rows), default=-1)
+        group = _Group([row for row in rows if row["dispatch_group"] == call.group], count)
         if not group.rows:
             return group
         if work_process.status is WorkProcessStatus.CALCULATING:

@@ -7,7 +7,7 @@ answers, and turns its errors into the step's failure.
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -20,6 +20,7 @@ from missions import task_events
 from missions.contracts import Outcome, RunStep, StepRan
 from missions.errors import Failure, FailureCode, InvalidInput, MissionError
 from missions.events import EventSource, NewEvent, utc_now
+from missions.orchestration import next_request, skipped_dependents
 from missions.principals import MUSTER
 from missions.statuses import ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from missions.transitions import SERVICE_REQUEST_ENDED
@@ -50,6 +51,7 @@ class _StepRun:
         self._call = call
         self._row: Any = None
         self._status = ServiceRequestStatus.READY_FOR_SERVICE
+        self._dependents: list[str] = []
 
     async def run(self) -> StepRan:
         begun = await self._begin()
@@ -57,6 +59,7 @@ class _StepRun:
             return begun
         try:
             response = await self._kind.run(self._kind.read_input(self._call.step, self._row["input"]), begun)
+            skips = skipped_dependents(response, self._dependents, step=self._call.step, url=self._row["service_url"])
         except MissionError as error:
             failure = error.failure.model_copy(update={"step": self._call.step})
             return await self._end(ServiceRequestStatus.FAILED, failure=failure)
@@ -77,7 +80,7 @@ class _StepRun:
                 url=self._row["service_url"],
             )
             return await self._end(ServiceRequestStatus.FAILED, failure=failure)
-        return await self._end(ServiceRequestStatus.READY, response=response)
+        return await self._end(ServiceRequestStatus.READY, response=response, skips=skips)
 
     def _from(self) -> str:
         url = self._row["service_url"]
@@ -91,8 +94,11 @@ class _StepRun:
                 return StepRan(outcome=Outcome.SUPERSEDED)
             if row["status"] in SERVICE_REQUEST_ENDED:  # an earlier try came to the end and died before saying so
                 failure = None if row["failure"] is None else Failure.model_validate(row["failure"])
-                return _ran(row, row["response"], failure)
-            request = _request(row)
+                return _ran(row, row["response"], failure, await step_requests.skipped(connection, row))
+            context = await step_context(connection, work_process, row)
+            context["mission_agent_ids"] = work_process.agent_ids
+            self._dependents = list(context["orchestration"]["next_step"])
+            request = _request(row, context.get("dependencies", []))
             self._status = ServiceRequestStatus(row["status"])
             begun: list[NewEvent] = []
             if row["dispatched_at"] is None:
@@ -102,8 +108,6 @@ class _StepRun:
                 await self._calculating(connection, work_process, begun)
             else:
                 await events.append_for_mission(connection, work_process.id, begun)
-            context = await step_context(connection, work_process, row)
-            context["mission_agent_ids"] = work_process.agent_ids
         made = StepContext(
             work_process_id=self._call.work_process_id,
             attempt=self._call.attempt,
@@ -164,14 +168,21 @@ class _StepRun:
         return True
 
     async def _end(
-        self, status: ServiceRequestStatus, *, response: Any = None, failure: Failure | None = None
+        self,
+        status: ServiceRequestStatus,
+        *,
+        response: Any = None,
+        failure: Failure | None = None,
+        skips: Sequence[str] = (),
     ) -> StepRan:
         if failure is not None:
             failure = failure.model_copy(update={"text": _storable(failure.text)})
         # Shielded: an answer that has come is stored, also when the worker is just being stopped.
-        return await asyncio.shield(self._store_end(status, response, failure))
+        return await asyncio.shield(self._store_end(status, response, failure, skips))
 
-    async def _store_end(self, status: ServiceRequestStatus, response: Any, failure: Failure | None) -> StepRan:
+    async def _store_end(
+        self, status: ServiceRequestStatus, response: Any, failure: Failure | None, skips: Sequence[str]
+    ) -> StepRan:
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, self._call.work_process_id)
             if work_process.superseded:
@@ -180,7 +191,8 @@ class _StepRun:
                 connection, self._row, status, before=self._status, response=response, failure=failure
             ):
                 return StepRan(outcome=Outcome.SUPERSEDED)
-        return _ran(self._row, response, failure)
+            skipped = await step_requests.skip(connection, self._row, skips) if skips else []
+        return _ran(self._row, response, failure, skipped)
 
 
 def _unfit_for_the_store(response: Any) -> str:
@@ -202,18 +214,21 @@ def _storable(text: str) -> str:
     return text.replace("\0", "?").encode(errors="replace").decode()
 
 
-def _ran(row: Any, response: Any, failure: Failure | None) -> StepRan:
+def _ran(row: Any, response: Any, failure: Failure | None, skipped: list[str]) -> StepRan:
     if failure is not None:
         return StepRan(outcome=Outcome.FAILED, failure=failure)
     # The results of a map server or a storage server are no assignments.
     plans = row["service_class"] in (None, ServiceDomain.ASSIGNMENT_PLANNER)
     has_results = plans and isinstance(response, dict) and bool(response.get("results") or response.get("result"))
-    return StepRan(outcome=Outcome.DONE, has_results=has_results)
+    return StepRan(outcome=Outcome.DONE, has_results=has_results, skipped=skipped)
 
 
-def _request(row: Any) -> Any:
-    """What the service gets as `request`: the mission's data, with the recipe's settings if it has any."""
-    if row["settings"] is None:
-        return row["data"]
-    data = row["data"] if isinstance(row["data"], dict) else {"data": row["data"]}
-    return data | {"_settings": row["settings"]}
+def _request(row: Any, dependencies: Sequence[Mapping[str, Any]]) -> Any:
+    """What the service gets as `request`: the mission's data, with the recipe's settings if it has any.
+
+    An answer that the step depends on may put something else in their place.
+    """
+    data = row["data"]
+    if row["settings"] is not None:
+        data = (data if isinstance(data, dict) else {"data": data}) | {"_settings": row["settings"]}
+    return next_request(row["step"], (dependency["response"] for dependency in dependencies), data)

@@ -202,10 +202,14 @@ class RunStep(ActivityInput):
 
 
 class StepRan(Contract):
-    """FAILED carries the reason. `has_results`: there is something to turn into assignments."""
+    """FAILED carries the reason. `has_results`: there is something to turn into assignments.
+
+    `skipped`: later steps of the mission that will not run; their rows say so already.
+    """
 
     outcome: Outcome
     has_results: bool = False
+    skipped: list[str] = Field(default_factory=list)
     failure: Failure | None = None
 
 

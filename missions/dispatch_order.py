@@ -1,16 +1,22 @@
-"""In which groups a planner's results go out (spec 2, `dispatch_order`)."""
+"""In which groups a planner's results go out (spec 2, `dispatch_order`; helyOS's `assignment_order`)."""
+
+from collections.abc import Sequence
 
 from missions.errors import Failure, FailureCode, PlanningFailed
 
 
-def dispatch_groups(count: int, dispatch_order: object, *, step: str, url: str | None = None) -> list[list[int]]:
-    """Split `count` results into groups of indexes, sent one group after the other.
+def dispatch_groups(
+    assignment_orders: Sequence[int], dispatch_order: object, *, step: str, url: str | None = None
+) -> list[list[int]]:
+    """Split results into groups of indexes, sent one group after the other.
 
-    Without an order everything goes out at once. Raises PlanningFailed, naming the step, the service's URL and
+    Without a `dispatch_order` those of the same assignment order (counted from 1; 0: none) are a group, lower ones
+    first; those without one go out with the first group. Raises PlanningFailed, naming the step, the service's URL and
     the index, if the order is not a list of lists of indexes, or if an index is out of range, twice, or missing.
     """
     if dispatch_order is None or dispatch_order == []:
-        return [list(range(count))] if count else []
+        return _by_assignment_order(assignment_orders)
+    count = len(assignment_orders)
 
     source = f" of the service at {url}" if url else ""
 
@@ -44,3 +50,11 @@ def dispatch_groups(count: int, dispatch_order: object, *, step: str, url: str |
     if missing:
         raise refuse(f"leaves out index {missing[0]}")
     return groups
+
+
+def _by_assignment_order(orders: Sequence[int]) -> list[list[int]]:
+    first = min((order for order in orders if order), default=0)
+    groups: dict[int, list[int]] = {}
+    for index, order in enumerate(orders):
+        groups.setdefault(order or first, []).append(index)
+    return [groups[order] for order in sorted(groups)]

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -55,6 +55,15 @@ def resolve_dependencies(steps: Sequence[GraphStep]) -> dict[str, tuple[str, ...
             resolved[step.name] = tuple(by_order[orders[place - 1]]) if place else ()
     _refuse_cycles(resolved)
     return resolved
+
+
+def with_all_after(steps: Iterable[str], dependencies: Mapping[str, Sequence[str]]) -> set[str]:
+    """These steps, and all that wait for them, directly or not."""
+    found = set(steps)
+    for step in TopologicalSorter(dependencies).static_order():
+        if found.intersection(dependencies[step]):
+            found.add(step)
+    return found
 
 
 def _refuse_cycles(dependencies: Mapping[str, tuple[str, ...]]) -> None:

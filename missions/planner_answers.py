@@ -8,6 +8,8 @@ from missions.errors import Failure, FailureCode, PlanningFailed
 from missions.statuses import FailurePolicy, ServiceRequestStatus
 
 _DONE_WORDS = frozenset({"successful", "success", "ready"})
+_ENTRY_KEYS = frozenset({"agent_id", "agent_uuid", "assignment"})
+_POLICIES = tuple(policy.value for policy in FailurePolicy)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class PlannedAssignment:
     agent_id: int | None
     agent_uuid: str | None
     data: Any
+    assignment_order: int = 0
+    """Counted from 1; 0: with the first."""
     on_assignment_failure: FailurePolicy = FailurePolicy.DEFAULT
     fallback_mission: str | None = None
     """None: the mission's."""
@@ -40,18 +44,18 @@ def read_answer(body: object, *, step: str, url: str) -> PlannerAnswer:
     `failed` and `canceled` end it.
     """
     if not isinstance(body, dict):
-        raise _refuse(step, url, f"answered {_short(body)}, not a JSON object")
+        raise refused(step, url, f"answered {short(body)}, not a JSON object")
     uid = body.get("request_id")
     request_uid = None if uid is None else str(uid)
     if request_uid is not None and not request_uid.isprintable():
-        raise _refuse(step, url, f"answered the request_id {_short(request_uid)}, which is no printable text")
+        raise refused(step, url, f"answered the request_id {short(request_uid)}, which is no printable text")
     word = body.get("status")
     if word is None:
         if "results" in body or "result" in body:
             return PlannerAnswer(ServiceRequestStatus.READY, request_uid, body)
         if request_uid is not None:
             return PlannerAnswer(ServiceRequestStatus.PENDING, request_uid, body)
-        raise _refuse(step, url, "answered neither a status nor results")
+        raise refused(step, url, "answered neither a status nor results")
     if isinstance(word, str) and word in _DONE_WORDS:
         return PlannerAnswer(ServiceRequestStatus.READY, request_uid, body)
     if word == "pending":
@@ -62,46 +66,79 @@ def read_answer(body: object, *, step: str, url: str) -> PlannerAnswer:
         return PlannerAnswer(ServiceRequestStatus.CANCELED, request_uid, body)
     if body.get("results") or body.get("result"):
         return PlannerAnswer(ServiceRequestStatus.READY, request_uid, body)  # as helyOS reads it
-    raise _refuse(step, url, f"answered the unknown status {_short(word)}")
+    raise refused(step, url, f"answered the unknown status {short(word)}")
 
 
-def planned_assignments(body: Mapping[str, Any], *, step: str, url: str) -> list[PlannedAssignment]:
-    """The assignments in a planner's results; raises PlanningFailed naming the entry that is none."""
+def planned_assignments(
+    body: Mapping[str, Any], *, step: str, url: str | None, agent_ids: Sequence[int] = ()
+) -> list[PlannedAssignment]:
+    """The assignments in a planner's answer; raises PlanningFailed naming the entry that is none.
+
+    Without `results`, a `result` that names neither agent nor assignment is the assignment of each of `agent_ids`, the
+    mission's agents (helyOS).
+    """
     results: object = body.get("results")
     if results is None:
         results = body.get("result")
+        if isinstance(results, dict) and _ENTRY_KEYS.isdisjoint(results):
+            return [PlannedAssignment(index, agent_id, None, results) for index, agent_id in enumerate(agent_ids)]
     if results is None:
         return []
     entries: Sequence[object] = results if isinstance(results, list) else [results]
-    planned = []
-    for index, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise _refuse(step, url, f"answered results[{index}] = {_short(entry)}, not an object")
-        data = entry.get("assignment", entry.get("result"))
-        if data is None:
-            raise _refuse(step, url, f"answered results[{index}] without an `assignment`")
-        agent_id, agent_uuid = entry.get("agent_id"), entry.get("agent_uuid")
-        if isinstance(agent_id, str) and agent_id.isascii() and agent_id.isdigit():
-            agent_id = int(agent_id)  # contexts carry ids as strings, so planners hand them back so
-        if agent_id is not None and (not isinstance(agent_id, int) or isinstance(agent_id, bool)):
-            raise _refuse(step, url, f"answered results[{index}].agent_id = {agent_id!r}, not an agent's id")
-        if agent_id is None and not isinstance(agent_uuid, str):
-            raise _refuse(step, url, f"answered results[{index}] without agent_id or agent_uuid")
-        planned.append(PlannedAssignment(index, agent_id, agent_uuid if agent_id is None else None, data))
-    return planned
+    return [_planned(index, entry, step, url) for index, entry in enumerate(entries)]
 
 
-def _refuse(step: str, url: str, problem: str) -> PlanningFailed:
+def _planned(index: int, entry: object, step: str, url: str | None) -> PlannedAssignment:
+    def refuse(problem: str) -> PlanningFailed:
+        return refused(step, url, f"answered results[{index}]{problem}")
+
+    if not isinstance(entry, dict):
+        raise refuse(f" = {short(entry)}, not an object")
+    data = entry.get("assignment", entry.get("result"))
+    if data is None:
+        raise refuse(" without an `assignment`")
+    agent_id, agent_uuid = entry.get("agent_id"), entry.get("agent_uuid")
+    if isinstance(agent_id, str) and agent_id.isascii() and agent_id.isdigit():
+        agent_id = int(agent_id)  # contexts carry ids as strings, so planners hand them back so
+    if agent_id is not None and (not isinstance(agent_id, int) or isinstance(agent_id, bool)):
+        raise refuse(f".agent_id = {short(agent_id)}, not an agent's id")
+    if agent_id is None and not isinstance(agent_uuid, str):
+        raise refuse(" without agent_id or agent_uuid")
+    order = entry.get("assignment_order")
+    if order is None:
+        order = 0
+    if not isinstance(order, int) or isinstance(order, bool) or order < 0:
+        raise refuse(f".assignment_order = {short(order)}, not a number from 1 on")
+    policy, fallback = entry.get("on_assignment_failure"), entry.get("fallback_mission")
+    if policy not in (None, "", *_POLICIES):
+        raise refuse(f".on_assignment_failure = {short(policy)}, not one of {', '.join(_POLICIES)}")
+    if fallback is not None and not isinstance(fallback, str):
+        raise refuse(f".fallback_mission = {short(fallback)}, not a mission type's name")
+    return PlannedAssignment(
+        index,
+        agent_id,
+        agent_uuid if agent_id is None else None,
+        data,
+        order,
+        FailurePolicy(policy or FailurePolicy.DEFAULT),
+        fallback or None,
+    )
+
+
+def refused(step: str, url: str | None, problem: str) -> PlanningFailed:
+    """The failure of a step whose answer cannot be used; without a URL its activity gave it."""
+    who = f"the service at {url}" if url else "its activity"
     return PlanningFailed(
         Failure(
             code=FailureCode.PLANNING_FAILED,
             step=step,
             url=url,
-            text=f"step {step!r}: the service at {url} {problem}",
+            text=f"step {step!r}: {who} {problem}",
         )
     )
 
 
-def _short(value: object, limit: int = 80) -> str:
+def short(value: object, limit: int = 80) -> str:
+    """A value as it is shown in a failure."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

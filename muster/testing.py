@@ -151,7 +151,7 @@ def _check_answer(kind: ActivityType, answer: object) -> None:
     bad = find_unstorable(answer)
     assert bad is None, f"{kind.name!r} returned {bad.path}: it {bad.detail}; {bad.remedy}" if bad else ""
     planned = planned_assignments(answer, step="step", url=kind.name)  # raises what the mission would say
-    dispatch_groups(len(planned), answer.get("dispatch_order"), step="step")
+    dispatch_groups([entry.assignment_order for entry in planned], answer.get("dispatch_order"), step="step")
 
 
 async def _check_cancel(kind: ActivityType, value: dict[str, Any], context: StepContext, within: float) -> None:

@@ -96,6 +96,23 @@ async def succeeded_in_a_diamond_of_steps(site: Site) -> Mission:
     return await site.mission(recipe, [truck])
 
 
+async def succeeded_with_skipped_steps(site: Site) -> Mission:
+    truck, name = await site.agent(), "branches"
+    steps = [
+        {"step": "first", "serviceType": name, "applyResult": False},
+        {"step": "left", "serviceType": name, "dependencies": ["first"]},
+        {"step": "right", "serviceType": name, "dependencies": ["first"]},
+        {"step": "last", "serviceType": name, "dependencies": ["right"]},
+    ]
+    answer, branch = drives(truck), {"orchestration": {"allow_dependent_steps": ["left"]}}
+
+    def choose(call: Call) -> Any:
+        return answer(call) | (branch if call.body["context"]["orchestration"]["current_step"] == "first" else {})
+
+    recipe, _ = await site.recipe(choose, name=name, steps=steps)
+    return await site.mission(recipe, [truck])
+
+
 async def succeeded_after_polling(site: Site) -> Mission:
     truck = await site.agent()
     answer = drives(truck)
@@ -249,10 +266,11 @@ async def canceled_while_failing(bench: Bench) -> Run:
 
 BY_SITE: list[BySite] = [
     succeeded, succeeded_without_agents, succeeded_in_two_groups, succeeded_in_a_diamond_of_steps,
-    succeeded_after_polling, succeeded_after_waiting_for_its_agent, succeeded_after_a_silent_agent, failed_assignment,
-    failed_planning, failed_planner_time_out, failed_longest_wait, failed_mission_time_out,
-    failed_assignment_time_out, canceled_while_driving, canceled_while_waiting, canceled_while_polling,
-    canceled_by_signal, canceled_by_the_ui, canceled_unconfirmed,
+    succeeded_with_skipped_steps, succeeded_after_polling, succeeded_after_waiting_for_its_agent,
+    succeeded_after_a_silent_agent, failed_assignment, failed_planning, failed_planner_time_out,
+    failed_longest_wait, failed_mission_time_out, failed_assignment_time_out,
+    canceled_while_driving, canceled_while_waiting, canceled_while_polling, canceled_by_signal, canceled_by_the_ui,
+    canceled_unconfirmed,
 ]  # fmt: skip
 BY_BENCH: list[ByBench] = [
     succeeded_after_an_unconfirmed_start_was_held, succeeded_after_an_unconfirmed_start_was_resent,

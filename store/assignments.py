@@ -95,6 +95,8 @@ async def plan(
                 "agent_id": agent_ids[index],
                 "workflow_id": work_process.workflow_id,
                 "data": by_index[index].data,
+                "on_assignment_failure": by_index[index].on_assignment_failure,
+                "fallback_mission": by_index[index].fallback_mission or "DEFAULT",
                 "status": AssignmentStatus.NOT_READY_TO_DISPATCH,
             }
             for number, group in enumerate(groups)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Text, and_, bindparam, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Text, and_, bindparam, func, null, or_, select, update
 
 from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent
+from missions.graph import with_all_after
 from missions.principals import MUSTER
 from missions.statuses import ServiceRequestStatus, Severity
 from missions.transitions import SERVICE_REQUEST_ENDED
@@ -128,6 +129,56 @@ async def end(
         **extra,
     )
     return True
+
+
+async def skip(connection: Connection, row: Row, steps: Sequence[str]) -> list[str]:
+    """Skip these steps of a step's mission and all that wait for them; returns their names. The mission is locked."""
+    rows = (
+        (
+            await connection.execute(
+                select(
+                    service_requests.c.id,
+                    service_requests.c.step,
+                    service_requests.c.status,
+                    service_requests.c.depends_on_steps,
+                )
+                .where(_same_mission(row))
+                .order_by(service_requests.c.id)
+            )
+        )
+        .mappings()
+        .all()
+    )
+    names = with_all_after(steps, {row["step"]: row["depends_on_steps"] for row in rows})
+    skipped = [row for row in rows if row["step"] in names]
+    new = [row for row in skipped if row["status"] not in SERVICE_REQUEST_ENDED]
+    await connection.execute(
+        update(service_requests)
+        .where(service_requests.c.id.in_([row["id"] for row in new]))
+        .values(status=ServiceRequestStatus.SKIPPED, result_at=func.now())
+    )
+    await events.append_for_mission(
+        connection,
+        row["work_process_id"],
+        [_event(row, ServiceRequestStatus.SKIPPED, before=row["status"]) for row in new],
+    )
+    return [row["step"] for row in skipped]
+
+
+async def skipped(connection: Connection, row: Row) -> list[str]:
+    """The steps of a step's mission that were skipped."""
+    rows = await connection.execute(
+        select(service_requests.c.step)
+        .where(_same_mission(row), service_requests.c.status == ServiceRequestStatus.SKIPPED)
+        .order_by(service_requests.c.id)
+    )
+    return list(rows.scalars())
+
+
+def _same_mission(row: Row) -> ColumnElement[bool]:
+    return and_(
+        service_requests.c.work_process_id == row["work_process_id"], service_requests.c.attempt == row["attempt"]
+    )
 
 
 async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[Row]:

@@ -21,6 +21,7 @@ class Steps:
         self._mission = mission
         self._planned: set[str] = set()
         self._executed: set[str] = set()
+        self._skipped: set[str] = set()
 
     async def run(self) -> None:
         """Return once every step and its assignments are done; raises Failed, Stop."""
@@ -35,7 +36,9 @@ class Steps:
             raise
 
     async def _run_step(self, plan: StepPlan) -> None:
-        await self._mission.until(lambda: self._may_start(plan))
+        await self._mission.until(lambda: plan.step in self._skipped or self._may_start(plan))
+        if plan.step in self._skipped:
+            return
         await self._mission.while_paused()
         self._mission.show_calculating()
         self._mission.board.step(plan.step, "calculating")
@@ -45,6 +48,9 @@ class Steps:
         if ran.failure is not None:
             self._mission.board.step(plan.step, "failed")
             raise Failed(ran.failure)
+        self._skipped.update(ran.skipped)
+        for step in ran.skipped:
+            self._mission.board.step(step, "skipped")
         self._planned.add(plan.step)
         if plan.apply_result and ran.has_results:
             await execute(self._mission, plan)

@@ -1,17 +1,24 @@
-"""A step's row while its service has the job: saved twice, canceled, told to stop again."""
+"""A step's row: its job saved twice, canceled, told to stop again; the steps after it skipped."""
 
+import secrets
 from collections.abc import AsyncIterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
+from temporalio.testing import ActivityEnvironment
 
+from activities.parts import Parts
+from activities.registry import activity_types
+from activities.run_step import as_activity
+from missions.contracts import Outcome, RunStep, StepRan
 from missions.events import utc_now
 from missions.statuses import ServiceRequestStatus
 from settings import Settings
 from store import migrate, step_requests
 from store.database import Connection, Database
-from store.tables import service_requests, work_processes, yards
+from store.tables import events, service_requests, work_processes, yards
 from tests.support.services import WorkerAddresses
 
 
@@ -33,7 +40,9 @@ async def connection(database: Database) -> AsyncIterator[Connection]:
 
 async def asked(connection: Connection) -> Any:
     """The row of a step whose service is being asked."""
-    yard = await connection.scalar(insert(yards).values(uid="y", name="y").returning(yards.c.id))
+    yard = await connection.scalar(
+        insert(yards).values(uid=f"yard-{secrets.token_hex(3)}", name="y").returning(yards.c.id)
+    )
     mission = await connection.scalar(
         insert(work_processes)
         .values(work_process_type_name="drive", status="calculating", yard_id=yard, yard_uid="y", created_by={})
@@ -57,6 +66,22 @@ async def asked(connection: Connection) -> Any:
     )
     assert request is not None
     return await step_requests.read(connection, request)
+
+
+async def add_steps(connection: Connection, row: Any, **depends_on: list[str]) -> None:
+    """More steps of the same mission, which wait."""
+    for step, before in depends_on.items():
+        await connection.execute(
+            insert(service_requests).values(
+                work_process_id=row["work_process_id"],
+                attempt=1,
+                step=step,
+                uses="microservice",
+                preset={},
+                depends_on_steps=before,
+                status=ServiceRequestStatus.WAIT_DEPENDENCIES,
+            )
+        )
 
 
 async def test_job_saved_twice_is_one_job_and_no_cancel(connection: Connection) -> None:
@@ -92,3 +117,33 @@ async def test_step_that_has_its_answer_has_no_job_to_stop(connection: Connectio
         connection, row, ServiceRequestStatus.READY, before=ServiceRequestStatus.PENDING, response={"results": []}
     )
     assert list(await step_requests.cancel_open(connection, row["work_process_id"])) == []
+
+
+async def test_step_that_died_after_its_end_still_tells_the_mission_what_it_skipped(database: Database) -> None:
+    async with database.transaction() as connection:
+        row = await asked(connection)
+        await add_steps(connection, row, branch=["plan"])
+        await step_requests.end(
+            connection, row, ServiceRequestStatus.READY, before=ServiceRequestStatus.PENDING, response={"results": []}
+        )
+        await step_requests.skip(connection, row, ["branch"])
+    again = RunStep(
+        work_process_id=row["work_process_id"], attempt=1, transition=3, service_request_id=row["id"], step="plan"
+    )
+    run_step = as_activity(activity_types()["microservice"], cast(Parts, SimpleNamespace(database=database)))
+    assert await ActivityEnvironment().run(run_step, again) == StepRan(outcome=Outcome.DONE, skipped=["branch"])
+
+
+async def test_steps_are_skipped_once_with_all_that_wait_for_them(connection: Connection) -> None:
+    row = await asked(connection)
+    await add_steps(connection, row, left=["plan"], right=["plan"], last=["left", "right"])
+    assert await step_requests.skipped(connection, row) == []
+    assert await step_requests.skip(connection, row, ["left"]) == ["left", "last"]
+    assert await step_requests.skip(connection, row, ["right"]) == ["right", "last"]
+    assert await step_requests.skipped(connection, row) == ["left", "right", "last"]
+    written = await connection.scalars(
+        select(events.c.payload["step"].astext)
+        .where(events.c.work_process_id == row["work_process_id"])
+        .order_by(events.c.mission_sequence)
+    )
+    assert list(written) == ["left", "last", "right"]

@@ -25,7 +25,27 @@ from missions.errors import FailureCode, PlanningFailed
     ],
 )
 def test_groups_go_out_as_ordered(count: int, order: object, groups: list[list[int]]) -> None:
-    assert dispatch_groups(count, order, step="plan") == groups
+    assert dispatch_groups([0] * count, order, step="plan") == groups
+
+
+@pytest.mark.parametrize("order", [None, []])
+@pytest.mark.parametrize(
+    ("assignment_orders", "groups"),
+    [
+        ([1, 2, 2, 3], [[0], [1, 2], [3]]),
+        ([3, 1, 2], [[1], [2], [0]]),
+        ([7, 40], [[0], [1]]),
+        ([2, 0, 3], [[0, 1], [2]]),
+    ],
+)
+def test_assignment_order_groups_lower_ones_first(
+    assignment_orders: list[int], order: object, groups: list[list[int]]
+) -> None:
+    assert dispatch_groups(assignment_orders, order, step="plan") == groups
+
+
+def test_dispatch_order_wins_over_assignment_order() -> None:
+    assert dispatch_groups([1, 2], [[1], [0]], step="plan") == [[1], [0]]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +71,7 @@ def test_groups_go_out_as_ordered(count: int, order: object, groups: list[list[i
 )
 def test_wrong_order_fails_the_step_naming_it_its_service_and_the_index(count: int, order: object, says: str) -> None:
     with pytest.raises(PlanningFailed, match=says) as refused:
-        dispatch_groups(count, order, step="plan", url="http://planner/")
+        dispatch_groups([0] * count, order, step="plan", url="http://planner/")
     failure = refused.value.failure
     assert (failure.code, failure.step, failure.url) == (FailureCode.PLANNING_FAILED, "plan", "http://planner/")
     assert "http://planner/" in failure.text
@@ -65,13 +85,13 @@ def test_any_partition_of_the_results_is_kept_group_by_group(drawn: tuple[list[i
     cuts = sorted(data.draw(st.sets(st.integers(1, len(order)), max_size=4)))
     edges = [0, *cuts, len(order)]
     groups = [list(order[a:b]) for a, b in pairwise(edges) if b > a]
-    assert dispatch_groups(len(order), groups, step="plan") == groups
+    assert dispatch_groups([0] * len(order), groups, step="plan") == groups
 
 
 @given(st.integers(0, 6), st.lists(st.lists(st.integers(-2, 8) | st.booleans() | st.none(), max_size=4), max_size=4))
 def test_any_other_order_is_refused_or_names_each_result_once(count: int, order: list[list[int]]) -> None:
     try:
-        groups = dispatch_groups(count, order, step="plan")
+        groups = dispatch_groups([0] * count, order, step="plan")
     except PlanningFailed:
         return
     assert sorted(index for group in groups for index in group) == list(range(count))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from missions.errors import InvalidInput
-from missions.graph import GraphStep, resolve_dependencies
+from missions.graph import GraphStep, resolve_dependencies, with_all_after
 
 
 def test_explicit_dependencies_decide() -> None:
@@ -111,3 +111,10 @@ def test_any_graph_runs_to_its_end_or_is_refused(steps: list[GraphStep]) -> None
     for step in steps:
         if step.dependencies is not None:
             assert set(waits_for[step.name]) == set(step.dependencies)
+
+
+def test_all_that_wait_for_a_step_directly_or_not_come_with_it() -> None:
+    graph = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": ["d"], "f": []}
+    assert with_all_after(["b"], graph) == {"b", "d", "e"}
+    assert with_all_after(["a"], graph) == {"a", "b", "c", "d", "e"}
+    assert with_all_after([], graph) == set()

@@ -6,6 +6,7 @@ import pytest
 
 from missions.errors import PlanningFailed
 from missions.planner_answers import PlannedAssignment, planned_assignments, read_answer
+from missions.statuses import FailurePolicy
 from missions.statuses import ServiceRequestStatus as R
 
 WHERE = {"step": "plan", "url": "http://planner/"}
@@ -83,6 +84,36 @@ def test_result_is_an_old_word_for_results_and_for_assignment() -> None:
     assert planned_assignments({"results": [{"agent_id": 3, "result": {"n": 1}}]}, **WHERE) == one
 
 
+def test_entry_has_its_order_failure_policy_and_fallback() -> None:
+    told = {"assignment_order": 2, "on_assignment_failure": "RELEASE_FAILED", "fallback_mission": "recover"}
+    (entry,) = planned({"agent_id": 1, "assignment": {}, **told})
+    assert entry == PlannedAssignment(0, 1, None, {}, 2, FailurePolicy.RELEASE_FAILED, "recover")
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_empty_policy_and_fallback_are_the_missions(empty: object) -> None:
+    told = {"assignment_order": None, "on_assignment_failure": empty, "fallback_mission": empty}
+    assert planned({"agent_id": 1, "assignment": {}, **told}) == [PlannedAssignment(0, 1, None, {})]
+
+
+@pytest.mark.parametrize("result", [{"route": [1, 2]}, {"result": {"n": 1}}])
+def test_result_that_names_nobody_is_the_assignment_of_every_agent_of_the_mission(result: dict[str, Any]) -> None:
+    both = [PlannedAssignment(0, 3, None, result), PlannedAssignment(1, 8, None, result)]
+    assert planned_assignments({"result": result}, **WHERE, agent_ids=[3, 8]) == both
+    assert planned_assignments({"result": result}, **WHERE) == []
+
+
+@pytest.mark.parametrize("result", [{"agent_id": 3}, {"agent_uuid": "truck"}, {"assignment": {}}, [{"n": 1}], "go"])
+def test_result_that_is_an_incomplete_entry_is_nobodys_assignment(result: object) -> None:
+    with pytest.raises(PlanningFailed, match=r"results\[0\]"):
+        planned_assignments({"result": result}, **WHERE, agent_ids=[3])
+
+
+def test_answer_without_a_service_is_its_activitys() -> None:
+    with pytest.raises(PlanningFailed, match="step 'plan': its activity answered"):
+        planned_assignments({"results": [1]}, step="plan", url=None)
+
+
 @pytest.mark.parametrize("body", [{}, {"results": []}, {"results": None}, {"results": None, "result": None}])
 def test_answer_without_results_plans_nothing(body: dict[str, Any]) -> None:
     assert planned_assignments(body, **WHERE) == []
@@ -100,6 +131,18 @@ def test_answer_without_results_plans_nothing(body: dict[str, Any]) -> None:
         ({"assignment": {}, "agent_id": True}, r"results\[1\].agent_id = True"),
         ({"assignment": {}, "agent_id": 1.5}, r"results\[1\].agent_id = 1.5"),
         ({"assignment": {}, "agent_id": "²"}, r"results\[1\].agent_id = '²'"),
+        *(
+            ({"agent_id": 1, "assignment": {}, field: value}, rf"results\[1\].{field} = {value!r}")
+            for field, value in (
+                ("assignment_order", "1"),
+                ("assignment_order", 1.0),
+                ("assignment_order", False),
+                ("assignment_order", -1),
+                ("on_assignment_failure", "EXPLODE"),
+                ("on_assignment_failure", 0),
+                ("fallback_mission", 7),
+            )
+        ),
     ],
 )
 def test_bad_entry_fails_naming_its_place(entry: object, says: str) -> None:

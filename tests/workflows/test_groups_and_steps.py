@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from sqlalchemy import select
+
+from settings import Settings
+from store.database import Database
+from store.tables import assignments
 from tests.support.planner import Call
 from tests.support.site import Mission, Site, SiteAgent
 
@@ -43,6 +48,53 @@ async def test_groups_go_out_one_after_the_other(site: Site) -> None:
     assert max(times[1][0], times[2][0]) < min(times[1][1], times[2][1]), "the second group runs in parallel"
 
 
+async def test_assignment_order_makes_groups(site: Site) -> None:
+    truck = await site.agent("--work", "0.2")
+    recipe, _ = await site.recipe(
+        lambda call: {
+            "results": [
+                {"agent_id": truck.id, "assignment": {"n": n}, "assignment_order": order}
+                for n, order in enumerate([3, 1, None, 2])
+            ]
+        }
+    )
+    mission = await site.mission(recipe, [truck])
+    await mission.until("succeeded")
+    times = started_and_ended([truck], mission)
+    assert max(times[1][1], times[2][1]) <= times[3][0]
+    assert times[3][1] <= times[0][0]
+
+
+async def test_result_that_names_nobody_goes_to_every_agent_of_the_mission(site: Site) -> None:
+    first, second = await site.agent(), await site.agent()
+    recipe, _ = await site.recipe(lambda call: {"status": "ready", "result": {"route": [1, 2]}})
+    mission = await site.mission(recipe, [first, second])
+    await mission.until("succeeded")
+    assert first.assignments() == second.assignments() == [{"route": [1, 2]}]
+
+
+async def test_failure_policy_and_fallback_of_a_result_are_stored_with_its_assignment(site: Site) -> None:
+    truck = await site.agent()
+    plain = {"agent_id": truck.id, "assignment": {}}
+    recipe, _ = await site.recipe(
+        lambda call: {
+            "results": [plain, plain | {"on_assignment_failure": "RELEASE_FAILED", "fallback_mission": "recover"}]
+        }
+    )
+    mission = await site.mission(recipe, [truck])
+    await mission.until("succeeded")
+    database = Database(Settings(database_url=site.addresses.database_url))
+    async with database.statement() as connection:
+        rows = await connection.execute(
+            select(assignments.c.on_assignment_failure, assignments.c.fallback_mission)
+            .where(assignments.c.work_process_id == mission.id)
+            .order_by(assignments.c.result_index)
+        )
+        stored = [tuple(row) for row in rows]
+    await database.close()
+    assert stored == [("DEFAULT", "DEFAULT"), ("RELEASE_FAILED", "recover")]
+
+
 async def test_pending_planner_is_polled_until_it_has_results(site: Site) -> None:
     truck = await site.agent()
 
@@ -67,7 +119,7 @@ async def test_later_step_gets_the_answers_of_the_steps_before(site: Site) -> No
     def script(call: Call) -> Any:
         step = call.body["context"]["orchestration"]["current_step"]
         results = [{"agent_id": truck.id, "assignment": {"step": step}}] if step in ("left", "last") else []
-        return {"status": "successful", "results": results, "from": step}
+        return {"status": "successful", "request_id": f"job-{step}", "results": results, "from": step}
 
     recipe, service = await site.recipe(
         script,
@@ -85,8 +137,9 @@ async def test_later_step_gets_the_answers_of_the_steps_before(site: Site) -> No
     assert asked[0] == "first"
     assert sorted(asked[1:3]) == ["left", "right"]
     assert asked[3] == "last"
-    told = {entry["step"]: entry["response"]["from"] for entry in service.calls[3].body["context"]["dependencies"]}
-    assert told == {"left": "left", "right": "right"}
+    told = service.calls[3].body["context"]["dependencies"]
+    assert {entry["step"]: entry["response"]["from"] for entry in told} == {"left": "left", "right": "right"}
+    assert [entry["requestUid"] for entry in told] == ["job-left", "job-right"]
     assert [data["step"] for data in truck.assignments()] == ["left", "last"]
 
 

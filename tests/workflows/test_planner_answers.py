@@ -31,6 +31,8 @@ GOOD: dict[str, Any] = {"results": []}
         ((500, {"error": "broken"}), "HTTP 500"),
         ({"results": ["x"]}, "results[0]"),
         ({"results": [{"agent_id": "x", "assignment": {}}]}, "results[0].agent_id"),
+        ({"results": [{"agent_id": "TRUCK", "assignment": {}, "assignment_order": "1"}]}, "assignment_order = '1'"),
+        ({"results": [{"agent_id": "TRUCK", "assignment": {}, "on_assignment_failure": "EXPLODE"}]}, "'EXPLODE'"),
         ({"results": [{"assignment": {}}]}, "without agent_id or agent_uuid"),
         ({"results": [{"agent_id": 999999, "assignment": {}}]}, "agent 999999"),
         ({"results": [{"agent_id": 2**80, "assignment": {}}]}, "does not exist"),

@@ -78,6 +78,28 @@ async def test_diamond_of_steps(bench: Bench) -> None:
     assert [call.step for call in run.fake.inputs(STEP)] in (["a", "b", "c", "d"], ["a", "c", "b", "d"])
 
 
+async def test_skipped_steps_are_neither_run_nor_waited_for(bench: Bench) -> None:
+    answers = iter([StepRan(outcome=Outcome.DONE, skipped=["b", "d"])])
+    bench.fake.scripts[STEP] = lambda call: next(answers, None)
+    steps = [step("a", 1), step("b", 2, "a"), step("c", 3, "a"), step("d", 4, "b", "c")]
+    run = await bench.start(steps=steps)
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS)
+    await run.signal("assignment_ended", AssignmentEnded(assignment_id=3, status="succeeded"))
+    assert await run.handle.result() == "succeeded"
+    assert [call.step for call in run.fake.inputs(STEP)] == ["a", "c"]
+
+
+async def test_mission_ends_when_the_last_of_its_parallel_last_steps_has_ended(bench: Bench) -> None:
+    bench.fake.scripts[STEP] = lambda call: StepRan(outcome=Outcome.DONE) if call.step == "quick" else None
+    run = await bench.start(steps=[step("quick", 2), step("slow", 1)])
+    await run.until_called(STEP, 2)
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS)
+    await run.until_waiting()
+    assert run.fake.status == ""
+    await end_assignment(run)
+    assert await run.handle.result() == "succeeded"
+
+
 async def test_long_words_of_any_script_fit_into_the_engines_summaries(bench: Bench) -> None:
     words = "🚜" * 200
     sent = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1], agents=words)
