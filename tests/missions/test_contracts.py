@@ -37,6 +37,7 @@ ESSENTIAL = {
     "FinishMission": {"status"},
     "MissionFinished": {"outcome"},
     "MissionStopped": {"outcome"},
+    "PauseWish": {"paused", "number"},
     "RaiseAttention": {"code", "text"},
     "RequestNativeCancel": {"reason"},
     "RequeueReservation": {"round"},
