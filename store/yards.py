@@ -1,12 +1,14 @@
 """Yards: where agents work, with the map that services get."""
 
+import json
 from collections.abc import Sequence
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from missions.errors import Conflict, NotFound
 from missions.events import Action, EventType, NewEvent
+from missions.map_answers import MapChange
 from missions.principals import Principal
 from missions.transitions import WORK_PROCESS_ENDED
 from store import events
@@ -50,8 +52,36 @@ async def replace_map_objects(connection: Connection, yard_id: int, objects: Seq
         .where(map_objects.c.yard_id == yard_id, map_objects.c.deleted_at.is_(None))
         .values(deleted_at=func.now())
     )
-    if objects:
-        await connection.execute(insert(map_objects), [{"yard_id": yard_id, **values} for values in objects])
+    await add_map_objects(connection, yard_id, objects)
+
+
+async def add_map_objects(connection: Connection, yard_id: int, objects: Sequence[Row]) -> list[int]:
+    """Put map objects on the yard's map; returns their ids, in order."""
+    if not objects:
+        return []
+    added = await connection.execute(_ADD_MAP_OBJECTS, {"yard": yard_id, "objects": json.dumps(objects)})
+    return sorted(added.scalars())
+
+
+# One statement for any number: a map may have 100,000 objects.
+_ADD_MAP_OBJECTS = text(
+    """
+    INSERT INTO map_objects (yard_id, type, name, data, data_format, metadata)
+    SELECT :yard, type, name, data, data_format, metadata
+    FROM jsonb_populate_recordset(CAST(NULL AS map_objects), CAST(:objects AS jsonb))
+    RETURNING id
+    """
+)
+
+
+async def change_map(connection: Connection, yard_id: int, change: MapChange) -> None:
+    """Write what a map server answered; the caller appends the event."""
+    # First the yard's row: its lock makes two changes of one map come one after the other.
+    await connection.execute(update(yards).where(yards.c.id == yard_id).values(modified_at=func.now(), **change.yard))
+    if change.replaces:
+        await replace_map_objects(connection, yard_id, change.objects)
+    else:
+        await add_map_objects(connection, yard_id, change.objects)
 
 
 async def remove(connection: Connection, yard_id: int, *, principal: Principal, source: str) -> None:
