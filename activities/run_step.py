@@ -25,7 +25,7 @@ from missions.map_answers import MapChange, read_map_change
 from missions.principals import MUSTER
 from missions.statuses import ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from missions.transitions import SERVICE_REQUEST_ENDED
-from store import events, step_requests, yards
+from store import events, map_objects, step_requests
 from store.database import Connection
 from store.step_context import step_context
 from store.work_process_status import LockedWorkProcess, change, lock
@@ -193,7 +193,7 @@ class _StepRun:
                 return StepRan(outcome=Outcome.SUPERSEDED)
             if self._map is not None and failure is None:
                 async with beating():  # a map may be large
-                    await yards.change_map(connection, work_process.yard_id, self._map)
+                    await map_objects.change_map(connection, work_process.yard_id, self._map)
                 updated = _map_updated(work_process, self._call.step, self._map)
                 await events.append_for_mission(connection, work_process.id, [updated])
         return _ran(self._row, response, failure)

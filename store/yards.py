@@ -1,19 +1,16 @@
 """Yards: where agents work, with the map that services get."""
 
-import json
-from collections.abc import Sequence
-
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from missions.errors import Conflict, NotFound
+from missions.errors import Conflict
 from missions.events import Action, EventType, NewEvent
-from missions.map_answers import MapChange
 from missions.principals import Principal
 from missions.transitions import WORK_PROCESS_ENDED
 from store import events
 from store.constraints import violated
 from store.database import Connection
+from store.map_objects import unknown_yard
 from store.rows import Row, all_rows, one_row
 from store.tables import agents, map_objects, work_processes, yards
 
@@ -41,47 +38,8 @@ async def patch(connection: Connection, yard_id: int, values: Row, *, principal:
     except IntegrityError as error:
         raise _conflict(error, values) from error
     if uid is None:
-        raise _unknown(yard_id)
+        raise unknown_yard(yard_id)
     await _tell(connection, Action.UPDATED, yard_id, uid, principal, source)
-
-
-async def replace_map_objects(connection: Connection, yard_id: int, objects: Sequence[Row]) -> None:
-    """Give the yard these map objects and no others; the old ones are kept as deleted, as in helyOS."""
-    await connection.execute(
-        update(map_objects)
-        .where(map_objects.c.yard_id == yard_id, map_objects.c.deleted_at.is_(None))
-        .values(deleted_at=func.now())
-    )
-    await add_map_objects(connection, yard_id, objects)
-
-
-async def add_map_objects(connection: Connection, yard_id: int, objects: Sequence[Row]) -> list[int]:
-    """Put map objects on the yard's map; returns their ids, in order."""
-    if not objects:
-        return []
-    added = await connection.execute(_ADD_MAP_OBJECTS, {"yard": yard_id, "objects": json.dumps(objects)})
-    return sorted(added.scalars())
-
-
-# One statement for any number: a map may have 100,000 objects.
-_ADD_MAP_OBJECTS = text(
-    """
-    INSERT INTO map_objects (yard_id, type, name, data, data_format, metadata)
-    SELECT :yard, type, name, data, data_format, metadata
-    FROM jsonb_populate_recordset(CAST(NULL AS map_objects), CAST(:objects AS jsonb))
-    RETURNING id
-    """
-)
-
-
-async def change_map(connection: Connection, yard_id: int, change: MapChange) -> None:
-    """Write what a map server answered; the caller appends the event."""
-    # First the yard's row: its lock makes two changes of one map come one after the other.
-    await connection.execute(update(yards).where(yards.c.id == yard_id).values(modified_at=func.now(), **change.yard))
-    if change.replaces:
-        await replace_map_objects(connection, yard_id, change.objects)
-    else:
-        await add_map_objects(connection, yard_id, change.objects)
 
 
 async def remove(connection: Connection, yard_id: int, *, principal: Principal, source: str) -> None:
@@ -120,7 +78,7 @@ async def _locked_uid(connection: Connection, yard_id: int) -> str:
     query = select(yards.c.uid).where(yards.c.id == yard_id, yards.c.deleted_at.is_(None)).with_for_update()
     uid: str | None = await connection.scalar(query)
     if uid is None:
-        raise _unknown(yard_id)
+        raise unknown_yard(yard_id)
     return uid
 
 
@@ -128,7 +86,7 @@ async def get(connection: Connection, yard_id: int) -> tuple[Row, list[Row]]:
     """One yard and its map objects; raises NotFound."""
     row = await one_row(connection, select(yards).where(yards.c.id == yard_id, yards.c.deleted_at.is_(None)))
     if row is None:
-        raise _unknown(yard_id)
+        raise unknown_yard(yard_id)
     query = (
         select(map_objects)
         .where(map_objects.c.yard_id == yard_id, map_objects.c.deleted_at.is_(None))
@@ -163,7 +121,3 @@ async def _tell(
     payload = {"id": yard_id, "uid": uid, "action": action}
     event = NewEvent(type=EventType.YARD_CHANGED, source=source, payload=payload, actor=principal)
     await events.append(connection, [event])
-
-
-def _unknown(yard_id: int) -> NotFound:
-    return NotFound(f"yard {yard_id} does not exist", field="id", value=yard_id, remedy="list the yards to find its id")
