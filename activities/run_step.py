@@ -15,16 +15,18 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.activity_types import ActivityType, Service, StepContext
+from activities.heartbeats import beating
 from activities.parts import Parts
 from missions import task_events
 from missions.contracts import Outcome, RunStep, StepRan
 from missions.errors import Failure, FailureCode, InvalidInput, MissionError
-from missions.events import EventSource, NewEvent, utc_now
+from missions.events import EventSource, EventType, NewEvent, utc_now
+from missions.map_answers import MapChange, read_map_change
 from missions.orchestration import next_request, skipped_dependents
 from missions.principals import MUSTER
 from missions.statuses import ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from missions.transitions import SERVICE_REQUEST_ENDED
-from store import events, step_requests
+from store import events, map_objects, step_requests
 from store.database import Connection
 from store.step_context import step_context
 from store.work_process_status import LockedWorkProcess, change, lock
@@ -52,6 +54,7 @@ class _StepRun:
         self._row: Any = None
         self._status = ServiceRequestStatus.READY_FOR_SERVICE
         self._dependents: list[str] = []
+        self._map: MapChange | None = None
 
     async def run(self) -> StepRan:
         begun = await self._begin()
@@ -60,6 +63,7 @@ class _StepRun:
         try:
             response = await self._kind.run(self._kind.read_input(self._call.step, self._row["input"]), begun)
             skips = skipped_dependents(response, self._dependents, step=self._call.step, url=self._row["service_url"])
+            self._map = self._map_change(response)
         except MissionError as error:
             failure = error.failure.model_copy(update={"step": self._call.step})
             return await self._end(ServiceRequestStatus.FAILED, failure=failure)
@@ -81,6 +85,13 @@ class _StepRun:
             )
             return await self._end(ServiceRequestStatus.FAILED, failure=failure)
         return await self._end(ServiceRequestStatus.READY, response=response, skips=skips)
+
+    def _map_change(self, response: Any) -> MapChange | None:
+        row = self._row
+        applied = row["service_class"] == ServiceDomain.MAP_SERVER and row["is_result_assignment"]
+        if not applied or not isinstance(response, dict):
+            return None
+        return read_map_change(response, step=self._call.step, url=row["service_url"])
 
     def _from(self) -> str:
         url = self._row["service_url"]
@@ -192,6 +203,11 @@ class _StepRun:
             ):
                 return StepRan(outcome=Outcome.SUPERSEDED)
             skipped = await step_requests.skip(connection, self._row, skips) if skips else []
+            if self._map is not None and failure is None:
+                async with beating():  # a map may be large
+                    await map_objects.change_map(connection, work_process.yard_id, self._map)
+                updated = _map_updated(work_process, self._call.step, self._map)
+                await events.append_for_mission(connection, work_process.id, [updated])
         return _ran(self._row, response, failure, skipped)
 
 
@@ -221,6 +237,22 @@ def _ran(row: Any, response: Any, failure: Failure | None, skipped: list[str]) -
     plans = row["service_class"] in (None, ServiceDomain.ASSIGNMENT_PLANNER)
     has_results = plans and isinstance(response, dict) and bool(response.get("results") or response.get("result"))
     return StepRan(outcome=Outcome.DONE, has_results=has_results, skipped=skipped)
+
+
+def _map_updated(work_process: LockedWorkProcess, step: str, change: MapChange) -> NewEvent:
+    return NewEvent(
+        type=EventType.YARD_MAP_UPDATED,
+        source=EventSource.MISSION_WORKER,
+        actor=MUSTER,
+        payload={
+            "yard_id": work_process.yard_id,
+            "yard_uid": work_process.yard_uid,
+            "step": step,
+            "changed": sorted(change.yard),
+            "map_objects": len(change.objects),
+            "replaced": change.replaces,
+        },
+    )
 
 
 def _request(row: Any, dependencies: Sequence[Mapping[str, Any]]) -> Any:

@@ -33,6 +33,7 @@ class EventType(StrEnum):
     RECIPE_CHANGED = "recipe.changed"
     SERVICE_CHANGED = "service.changed"
     YARD_CHANGED = "yard.changed"
+    YARD_MAP_UPDATED = "yard.map_updated"
 
     SERVICE_REQUEST_STATUS_CHANGED = "service_request.status_changed"
 

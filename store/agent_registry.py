@@ -82,7 +82,7 @@ async def register(connection: Connection, values: Row, *, principal: Principal,
 
 
 async def patch(connection: Connection, agent_id: int, values: Row, *, principal: Principal, source: str) -> bool:
-    """Change columns of an agent, with an event; returns whether its yard changed. Raises NotFound, InvalidInput."""
+    """Change columns of an agent, with an event; returns whether its lines may move. Raises NotFound, InvalidInput."""
     row = await _locked(connection, agent_id)
     await _refuse_unknown_yard(connection, values)
     changed = {name: value for name, value in values.items() if row[name] != value}
@@ -93,7 +93,7 @@ async def patch(connection: Connection, agent_id: int, values: Row, *, principal
     await _tell(
         connection, EventType.AGENT_UPDATED, agent_id, row["uuid"], principal, source, {"changed": sorted(changed)}
     )
-    return "yard_id" in changed
+    return not changed.keys().isdisjoint({"yard_id", "operation_types"})
 
 
 async def clear_quarantine(connection: Connection, agent_id: int, *, principal: Principal, source: str) -> bool:

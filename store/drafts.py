@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 
 from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventType, NewEvent
@@ -11,6 +11,7 @@ from missions.requests import MissionChanges, NewMission, in_order
 from missions.statuses import WorkProcessStatus
 from store import events
 from store.database import Connection
+from store.operation_types import REPORTED
 from store.tables import agents, work_process_types, work_processes, yards
 
 # Columns that are stored as they were sent.
@@ -121,7 +122,35 @@ async def _references(connection: Connection, mission: MissionChanges, row: Any 
                 value=count,
                 remedy=f"name at most {recipe.num_max_agents} agents",
             )
+    if row is None or values.keys() & {"agent_ids"} or mission.given("operation_types_required"):
+        given = row is None or mission.given("operation_types_required")
+        required = mission.operation_types_required if given else row["operation_types_required"]
+        await _refuse_unable(connection, required, values["agent_ids"] if "agent_ids" in values else row["agent_ids"])
     return values
+
+
+async def _refuse_unable(connection: Connection, required: list[str], agent_ids: list[int]) -> None:
+    """Raise InvalidInput for an agent of which we know what it can do, and that is not enough.
+
+    One that was registered with it and does not report it now may report it again: the mission waits for that.
+    """
+    if not required or not agent_ids:
+        return
+    for agent in await connection.execute(_ABILITIES, {"ids": agent_ids}):
+        lacking = sorted(set(required) - set(agent.able_to))
+        if agent.able_to and lacking:
+            raise InvalidInput(
+                f"agent {agent.uuid!r} cannot do {', '.join(lacking)}; it can do {', '.join(agent.able_to)}",
+                field="operationTypesRequired",
+                value=required,
+                remedy="name another agent, or add to the agent's `operationTypes`",
+            )
+
+
+_ABILITIES = text(
+    f"SELECT uuid, operation_types || {REPORTED} AS able_to FROM agents"
+    " WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id"
+)
 
 
 async def _recipe(connection: Connection, name: str) -> Any:

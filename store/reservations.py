@@ -20,6 +20,7 @@ from missions import task_events
 from missions.events import NewEvent, utc_now
 from missions.priorities import score, score_key
 from store.database import Connection
+from store.operation_types import ABLE_TO
 from store.tables import (
     reservation_requests,
     reservations,
@@ -78,6 +79,7 @@ async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tu
             "now": now,
             "key": score_key(work_process.priority, now),
             "agents": work_process.agent_ids,
+            "operations": work_process.operation_types_required,
         },
     )
     assert request_id is not None
@@ -98,7 +100,9 @@ async def try_grant(connection: Connection, work_process: LockedWorkProcess, req
 
     The caller writes the grant's event in the same transaction.
     """
-    may = await connection.scalar(_MAY_BE_GRANTED, {"request": request.id})
+    may = await connection.scalar(
+        _MAY_BE_GRANTED, {"request": request.id, "operations": work_process.operation_types_required}
+    )
     if not may:
         return None
     now = utc_now()
@@ -130,7 +134,8 @@ _ENQUEUE = text(
         VALUES (:of, :attempt, 'waiting', :priority, :now, :key) RETURNING id
     ), line AS (
         INSERT INTO reservation_request_agents (request_id, agent_id, score_key, claims)
-        SELECT request.id, agents.id, :key, bool_and(agents.available) OVER ()
+        SELECT request.id, agents.id, :key,
+               bool_and(agents.available AND agents.able_to @> CAST(:operations AS text[])) OVER ()
         FROM request, agents WHERE agents.id = ANY(CAST(:agents AS bigint[]))
     )
     SELECT id FROM request
@@ -138,10 +143,11 @@ _ENQUEUE = text(
 )
 
 _MAY_BE_GRANTED = text(
-    """
+    f"""
     SELECT bool_and(
         agents.status = 'free' AND agents.yard_id IS NOT NULL
         AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL
+        AND CAST(:operations AS text[]) <@ {ABLE_TO}
         AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
         AND (
             SELECT line.request_id FROM reservation_request_agents AS line
@@ -254,7 +260,7 @@ async def put_back(connection: Connection, work_process_id: int, attempt: int) -
 
 
 async def recompute_claims(connection: Connection, request_ids: Sequence[int]) -> None:
-    """Let waiting requests claim their agents, or not, as the agents' `available` says.
+    """Let waiting requests claim their agents, or not, as the agents' `available` and `able_to` say.
 
     The requests' rows are locked first: two changes at once would else each miss the other's agent.
     """
@@ -269,9 +275,13 @@ async def recompute_claims(connection: Connection, request_ids: Sequence[int]) -
             """
             UPDATE reservation_request_agents AS line SET claims = now_.claims
             FROM (
-                SELECT member.request_id, bool_and(agents.available) AND bool_and(request.status = 'waiting') AS claims
+                SELECT member.request_id, bool_and(
+                    agents.available AND agents.able_to @> mission.operation_types_required
+                    AND request.status = 'waiting'
+                ) AS claims
                 FROM reservation_request_agents AS member
                 JOIN reservation_requests AS request ON request.id = member.request_id
+                JOIN work_processes AS mission ON mission.id = request.work_process_id
                 JOIN agents ON agents.id = member.agent_id
                 WHERE member.request_id = ANY(:requests) GROUP BY member.request_id
             ) AS now_

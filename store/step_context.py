@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ARRAY, BigInteger, any_, bindparam, or_, select, text
 
 from store.database import Connection
-from store.tables import agent_details, agents, map_objects, service_requests, yards
+from store.tables import Json, agent_details, agents, service_requests, yards
 from store.work_process_status import LockedWorkProcess
 
 _AGENT_COLUMNS = (
@@ -36,7 +36,7 @@ _MAP_OBJECTS = text(
     SELECT id, yard_id, type, name, data, data_format, metadata FROM map_objects
     WHERE yard_id = :of AND deleted_at IS NULL AND (:everything OR type = ANY(CAST(:types AS text[]))) ORDER BY id
     """
-).columns(map_objects.c.data, map_objects.c.metadata)
+).columns(data=Json, metadata=Json)
 _AGENTS = (
     select(*(agents.c[name] for name in _AGENT_COLUMNS), *(agent_details.c[name] for name in _DETAIL_COLUMNS))
     .outerjoin(agent_details, agent_details.c.agent_id == agents.c.id)

@@ -144,6 +144,8 @@ agents = Table(
     # Volatile: what Muster found out about it. `available`: whether requests that name it may claim their agents,
     # as store/waiting_line.py last saw it.
     Column("available", Boolean, nullable=False, server_default=text("false")),
+    # What it can do now, likewise: the types that it reports, else those that it was registered with.
+    Column("able_to", ARRAY(Text), nullable=False, server_default="{}"),
     Column("not_listening_since", Moment),
     Column("quarantined_since", Moment),
     Column("quarantine_reason", Text),

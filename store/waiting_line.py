@@ -7,6 +7,7 @@ from sqlalchemy import text
 from missions.contracts import AgentsGranted, Signal
 from store import events
 from store.database import Connection, Database
+from store.operation_types import ABLE_TO
 from store.reservations import find_request, lock_agents, recompute_claims, try_grant
 from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import lock
@@ -15,6 +16,12 @@ from store.work_process_status import lock
 _AVAILABLE = (
     "coalesce(agents.status IN ('free', 'ready', 'busy'), false) AND agents.yard_id IS NOT NULL"
     " AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL"
+)
+
+# What an agent can do matters when it could be granted; on its way it may report what it is busy with.
+_CHANGED = (
+    f"(agents.available IS DISTINCT FROM ({_AVAILABLE})"
+    f" OR (agents.status = 'free' AND agents.able_to IS DISTINCT FROM {ABLE_TO}))"
 )
 
 
@@ -48,7 +55,7 @@ async def _look(database: Database, agent_ids: Collection[int]) -> tuple[list[in
 
 _LOOK = text(
     f"""
-    SELECT agents.id, agents.available IS DISTINCT FROM ({_AVAILABLE}) AS changed,
+    SELECT agents.id, {_CHANGED} AS changed,
            request.work_process_id, request.attempt
     FROM agents
     LEFT JOIN LATERAL (
@@ -61,7 +68,9 @@ _LOOK = text(
     WHERE agents.id = ANY(CAST(:ids AS bigint[]))
     """
 )
-_SET_AVAILABLE = text(f"UPDATE agents SET available = ({_AVAILABLE}) WHERE id = ANY(CAST(:ids AS bigint[]))")
+_SET_AVAILABLE = text(
+    f"UPDATE agents SET available = ({_AVAILABLE}), able_to = {ABLE_TO} WHERE id = ANY(CAST(:ids AS bigint[]))"
+)
 _CONCERNED = text(
     """
     SELECT DISTINCT companion.agent_id, companion.request_id
@@ -76,7 +85,7 @@ _CONCERNED = text(
 async def _refresh_availability(database: Database, agent_ids: Collection[int]) -> set[int]:
     """Let the requests of agents that came or went claim or drop their other agents; returns all agents concerned.
 
-    `agents.available` is the one fact that claims are made of; it changes here only, under the agent's lock.
+    `agents.available` and `able_to` are the facts that claims are made of; they change here only, under its lock.
     """
     async with database.transaction() as connection:
         await lock_agents(connection, agent_ids)
@@ -119,7 +128,7 @@ async def agents_with_missed_grants(connection: Connection, limit: int = 100) ->
             WHERE (agents.status = 'free' AND EXISTS (
                 SELECT FROM reservation_request_agents AS line WHERE line.agent_id = agents.id AND line.claims
             ) AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id))
-            OR agents.available IS DISTINCT FROM ({_AVAILABLE})
+            OR {_CHANGED}
             LIMIT :limit
             """
         ),

@@ -6,14 +6,16 @@ from typing import Any
 from sqlalchemy import text
 
 from store.database import Connection
+from store.operation_types import ABLE_TO
 
-_SQL = """
+_SQL = f"""
 SELECT request.work_process_id, request.status AS request_status, request.enqueued_at,
        agents.id AS agent_id, agents.uuid, coalesce(agents.name, agents.uuid) AS name, agents.status,
        agents.yard_id, agents.status_since, agents.not_listening_since,
        agents.quarantined_since, agents.quarantine_reason, agents.acknowledge_reservation,
        held.work_process_id AS held_by, held.granted_at AS held_since, held.reserve_sent_at, held.ready_at,
-       ahead.work_process_id AS behind
+       ahead.work_process_id AS behind, {ABLE_TO} AS able_to,
+       ARRAY(SELECT unnest(mission.operation_types_required) EXCEPT SELECT unnest({ABLE_TO}) ORDER BY 1) AS lacking
 FROM reservation_requests AS request
 JOIN reservation_request_agents AS member ON member.request_id = request.id
 JOIN agents ON agents.id = member.agent_id
@@ -71,6 +73,9 @@ def _reason(row: Any) -> tuple[str, str, Any] | None:
         return "agent_checked_out", f"{name} is checked out of its yard", row.status_since
     if row.status != "free":
         return f"agent_{row.status}", f"{name} reports {row.status!r}, not 'free'", row.status_since
+    if row.lacking:
+        lacking, able = ", ".join(row.lacking), ", ".join(row.able_to) or "nothing that we know of"
+        return "agent_lacks_operation", f"{name} cannot do {lacking}; it can do: {able}", None
     if row.behind is not None and row.behind != mine:
         return "agent_claimed", f"{name} is free, but work process {row.behind} is before this one in its line", None
     return None

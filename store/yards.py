@@ -1,17 +1,16 @@
 """Yards: where agents work, with the map that services get."""
 
-from collections.abc import Sequence
-
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from missions.errors import Conflict, NotFound
+from missions.errors import Conflict
 from missions.events import Action, EventType, NewEvent
 from missions.principals import Principal
 from missions.transitions import WORK_PROCESS_ENDED
 from store import events
 from store.constraints import violated
 from store.database import Connection
+from store.map_objects import unknown_yard
 from store.rows import Row, all_rows, one_row
 from store.tables import agents, map_objects, work_processes, yards
 
@@ -39,19 +38,8 @@ async def patch(connection: Connection, yard_id: int, values: Row, *, principal:
     except IntegrityError as error:
         raise _conflict(error, values) from error
     if uid is None:
-        raise _unknown(yard_id)
+        raise unknown_yard(yard_id)
     await _tell(connection, Action.UPDATED, yard_id, uid, principal, source)
-
-
-async def replace_map_objects(connection: Connection, yard_id: int, objects: Sequence[Row]) -> None:
-    """Give the yard these map objects and no others; the old ones are kept as deleted, as in helyOS."""
-    await connection.execute(
-        update(map_objects)
-        .where(map_objects.c.yard_id == yard_id, map_objects.c.deleted_at.is_(None))
-        .values(deleted_at=func.now())
-    )
-    if objects:
-        await connection.execute(insert(map_objects), [{"yard_id": yard_id, **values} for values in objects])
 
 
 async def remove(connection: Connection, yard_id: int, *, principal: Principal, source: str) -> None:
@@ -90,7 +78,7 @@ async def _locked_uid(connection: Connection, yard_id: int) -> str:
     query = select(yards.c.uid).where(yards.c.id == yard_id, yards.c.deleted_at.is_(None)).with_for_update()
     uid: str | None = await connection.scalar(query)
     if uid is None:
-        raise _unknown(yard_id)
+        raise unknown_yard(yard_id)
     return uid
 
 
@@ -98,7 +86,7 @@ async def get(connection: Connection, yard_id: int) -> tuple[Row, list[Row]]:
     """One yard and its map objects; raises NotFound."""
     row = await one_row(connection, select(yards).where(yards.c.id == yard_id, yards.c.deleted_at.is_(None)))
     if row is None:
-        raise _unknown(yard_id)
+        raise unknown_yard(yard_id)
     query = (
         select(map_objects)
         .where(map_objects.c.yard_id == yard_id, map_objects.c.deleted_at.is_(None))
@@ -133,7 +121,3 @@ async def _tell(
     payload = {"id": yard_id, "uid": uid, "action": action}
     event = NewEvent(type=EventType.YARD_CHANGED, source=source, payload=payload, actor=principal)
     await events.append(connection, [event])
-
-
-def _unknown(yard_id: int) -> NotFound:
-    return NotFound(f"yard {yard_id} does not exist", field="id", value=yard_id, remedy="list the yards to find its id")

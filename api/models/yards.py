@@ -21,6 +21,18 @@ class MapObjectFields(Request):
     metadata: Any = None
 
 
+class MapObjectsCreate(Request):
+    """Map objects to be added."""
+
+    map_objects: list[MapObjectFields] = Field(min_length=1, max_length=100_000)
+
+
+class MapObjectQuery(PageQuery):
+    """Which map objects to list."""
+
+    type: QueryText | None = None
+
+
 class YardFields(Request):
     """What clients may set; only fields that were sent count."""
 

@@ -1,6 +1,6 @@
 """One file per resource."""
 
-from api.routes import agents, recipes, services, work_process_parts, work_processes, yards
+from api.routes import agents, map_objects, recipes, services, work_process_parts, work_processes, yards
 
 ROUTERS = (
     work_processes.router,
@@ -9,5 +9,6 @@ ROUTERS = (
     recipes.router,
     services.router,
     yards.router,
+    map_objects.router,
     recipes.activity_types_router,
 )

@@ -9,7 +9,7 @@ from api.models.base import Page, PathId
 from api.models.yards import FullYard, Yard, YardCreate, YardPatch, YardQuery
 from api.problems import responses
 from missions.events import EventSource
-from store import yards
+from store import map_objects, yards
 
 router = APIRouter(prefix="/yards", tags=["yards"])
 
@@ -19,7 +19,7 @@ async def create_yard(body: YardCreate, response: Response, parts: PartsDep, pri
     """Create a yard with its map."""
     async with parts.database.transaction() as connection:
         yard_id = await yards.create(connection, body.columns(), principal=principal, source=EventSource.API)
-        await yards.replace_map_objects(connection, yard_id, body.objects() or [])
+        await map_objects.add(connection, yard_id, body.objects() or [])
     response.headers["Location"] = f"/api/v1/yards/{yard_id}"
     return await _read(parts, yard_id)
 
@@ -48,7 +48,7 @@ async def patch_yard(id: PathId, body: YardPatch, parts: PartsDep, principal: Pr
     async with parts.database.transaction() as connection:
         await yards.patch(connection, id, body.columns(), principal=principal, source=EventSource.API)
         if objects is not None:
-            await yards.replace_map_objects(connection, id, objects)
+            await map_objects.replace(connection, id, objects)
     return await _read(parts, id)
 
 
