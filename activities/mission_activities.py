@@ -11,6 +11,7 @@ from activities.registry import activity_types
 from activities.request_native_cancel import NativeCancel
 from activities.reserve_agents import Reservations
 from activities.run_step import as_activity
+from activities.settle_failed_assignment import Settler
 from activities.stop_mission import Stopper
 
 Activities = Sequence[Callable[..., Any]]
@@ -27,6 +28,7 @@ def mission_activities(parts: Parts) -> Activities:
         dispatcher.resend_assignment,
         checker.check_assignments,
         checker.raise_attention,
+        Settler(parts).settle_failed_assignment,
         stopper.stop_mission,
         stopper.resend_cancels,
         finisher.finish_mission,
