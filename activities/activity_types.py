@@ -1,7 +1,7 @@
 """What an activity type is: the seam for developers who add one (docs/adding-an-activity-type.md)."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, get_type_hints
@@ -123,6 +123,19 @@ class ActivityType:
     def preset(self, step: RecipeStep, timeout: float) -> ActivityPreset:
         """The engine's options for one step. `timeout`: seconds."""
         return resolve_preset(self.preset_name, timeout)
+
+
+def known_activity_type(step: RecipeStep, known: Mapping[str, ActivityType]) -> ActivityType:
+    """The activity type that a step uses; raises InvalidInput naming the known ones."""
+    kind = known.get(step.uses)
+    if kind is None:
+        raise InvalidInput(
+            f"step {step.step!r} uses {step.uses!r}, which is no activity type",
+            field=f"steps.{step.step}.uses",
+            value=step.uses,
+            remedy=f"use one of: {', '.join(sorted(known))}",
+        )
+    return kind
 
 
 ACTIVITY_TYPE_MARK = "__muster_activity_type__"

@@ -87,9 +87,14 @@ class Dispatcher:
             orders = [entry.assignment_order for entry in planned]
             groups = dispatch_groups(orders, answer.get("dispatch_order"), step=step, url=url)
             await assignments.plan(connection, work_process, request, planned, groups)
+            if call.released:
+                await assignments.cancel_of_agents(connection, work_process.id, call.released)
             rows = await assignments.of_step(connection, call.service_request_id)
         count = 1 + max((row["dispatch_group"] for row in rows), default=-1)
-        group = _Group([row for row in rows if row["dispatch_group"] == call.group], count)
+        # What was canceled with the release of its agent was never sent, and nobody waits for it.
+        lost = [row["id"] for row in rows if row["status"] == AssignmentStatus.CANCELED and row["intent_at"] is None]
+        due = [row for row in rows if row["dispatch_group"] == call.group and row["id"] not in lost]
+        group = _Group(due, count)
         if not group.rows:
             return group
         if work_process.status is WorkProcessStatus.CALCULATING:

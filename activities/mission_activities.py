@@ -12,6 +12,7 @@ from activities.registry import activity_types
 from activities.request_native_cancel import NativeCancel
 from activities.reserve_agents import Reservations
 from activities.run_step import as_activity
+from activities.settle_failed_assignment import Settler
 from activities.stop_mission import Stopper
 
 Activities = Sequence[Callable[..., Any]]
@@ -29,6 +30,7 @@ def mission_activities(parts: Parts) -> Activities:
         checker.check_assignments,
         checker.raise_attention,
         PauseNotes(parts).note_pause,
+        Settler(parts).settle_failed_assignment,
         stopper.stop_mission,
         stopper.resend_cancels,
         finisher.finish_mission,

@@ -11,10 +11,9 @@ from fastapi import Depends, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, SecretStr
 
-from activities.activity_types import ActivityType
+from activities.activity_types import ActivityType, known_activity_type
 from api.probes import Probe
 from api.problems import PreconditionFailed
-from api.recipe_rules import known_activity_type
 from missions.contracts import ActivityPreset
 from missions.errors import InvalidInput
 from missions.principals import Principal, PrincipalKind

@@ -70,13 +70,22 @@ async def store_document(
             field_path = ".".join(map(str, entry.path))
             raise Refused([field_problem(error).model_copy(update={"field": field_path})]) from error
         _note(imported, service.name, known, existing)
-    for _, recipe in document.recipes:
+    stored = []
+    for entry, recipe in document.recipes:
         known = None
         if await recipes.create(connection, recipe, principal=principal, source=source) is None:
             known = await recipes.id_of(connection, recipe.name)
             if known is not None and existing is Existing.REPLACE:
                 await recipes.replace(connection, known, recipe, principal=principal, source=source)
         _note(imported, recipe.name, known, existing)
+        if recipe.name not in imported.kept:
+            stored.append((entry, recipe))
+    for entry, recipe in stored:  # after all: recipes of one file may name each other, in any order
+        try:
+            await recipes.refuse_unknown_fallback(connection, recipe)
+        except InvalidInput as error:
+            field_path = ".".join(map(str, (*entry.path, *entry.back(("fallbackMission",)))))
+            raise Refused([field_problem(error).model_copy(update={"field": field_path})]) from error
     return imported
 
 

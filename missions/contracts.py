@@ -25,6 +25,7 @@ class Activity(StrEnum):
     RESEND_ASSIGNMENT = "resend_assignment"
     RAISE_ATTENTION = "raise_attention"
     NOTE_PAUSE = "note_pause"
+    SETTLE_FAILED_ASSIGNMENT = "settle_failed_assignment"
     STOP_MISSION = "stop_mission"
     RESEND_CANCELS = "resend_cancels"
     FINISH_MISSION = "finish_mission"
@@ -219,6 +220,7 @@ class DispatchAssignments(ActivityInput):
     service_request_id: int
     step: str
     group: int
+    released: list[int] = Field(default_factory=list, description="agents that get nothing more from this mission")
 
 
 class AssignmentsDispatched(Contract):
@@ -263,6 +265,22 @@ class RaiseAttention(ActivityInput):
 
 class NotePause(ActivityInput):
     """The mission has come to a place where it waits: show it as paused, if that is still wished."""
+
+
+class SettleFailedAssignment(ActivityInput):
+    """Do what the failure policy of a failed assignment says."""
+
+    assignment_id: int
+    given_up: str = Field("", description="why it counts as failed though its agent has not ended it")
+
+
+class AssignmentSettled(Contract):
+    """FAILED: its policy fails the mission. DONE: the mission goes on without it, and without these."""
+
+    outcome: Outcome
+    status: str = ""
+    canceled: list[int] = Field(default_factory=list, description="other assignments of its released agent")
+    released: int | None = Field(None, description="the agent, if it was released")
 
 
 class StopMission(ActivityInput):

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
+from missions.failure_policies import DEFAULT_FALLBACK
 from missions.graph import GraphStep, resolve_dependencies
 from missions.statuses import FailurePolicy, UnconfirmedStart
 
@@ -62,7 +63,7 @@ class Recipe(BaseModel):
     num_max_agents: int | None = Field(None, ge=0)
     settings: dict[str, Any] | None = Field(None, description="sent to services as request._settings")
     on_assignment_failure: FailurePolicy = FailurePolicy.FAIL_MISSION
-    fallback_mission: str | None = None
+    fallback_mission: str | None = Field(None, description="recipe for the agent that RELEASE_FAILED released")
     options: MissionOptions = Field(default_factory=MissionOptions)
     steps: list[RecipeStep] = Field(default_factory=list)
 
@@ -71,6 +72,11 @@ class Recipe(BaseModel):
     def _widest_scope(cls, policy: FailurePolicy) -> FailurePolicy:
         # The recipe is the widest scope, so its default is a real policy.
         return FailurePolicy.FAIL_MISSION if policy is FailurePolicy.DEFAULT else policy
+
+    @field_validator("fallback_mission")
+    @classmethod
+    def _no_wider_scope(cls, name: str | None) -> str | None:
+        return None if name in ("", DEFAULT_FALLBACK) else name
 
     def dependencies(self) -> dict[str, tuple[str, ...]]:
         """Who waits for whom; raises InvalidInput (missions/graph.py)."""

@@ -9,7 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic.alias_generators import to_camel
 
 from missions.errors import InvalidInput
+from missions.failure_policies import DEFAULT_FALLBACK
 from missions.priorities import Priority
+from missions.statuses import FailurePolicy
 
 MAX_ID = 2**63 - 1
 """The largest id: ids are bigint in the database."""
@@ -135,6 +137,12 @@ class MissionChanges(Request):
     description: Words | None = None
     process_type: Words | None = None
     operation_types_required: list[Name] = Field(default_factory=list, max_length=100)
+    on_assignment_failure: Annotated[FailurePolicy, Field(strict=False)] = Field(
+        FailurePolicy.DEFAULT, description="DEFAULT: the recipe's", examples=["CONTINUE_MISSION"]
+    )
+    fallback_mission: Name = Field(
+        DEFAULT_FALLBACK, description="recipe for the agent that RELEASE_FAILED released; DEFAULT: the recipe's"
+    )
     priority: AnyPriority = Field(
         Priority.NORMAL, description="LOW (10), NORMAL (20), HIGH (30) or CRITICAL (40)", examples=["NORMAL"]
     )

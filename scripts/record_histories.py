@@ -143,6 +143,14 @@ async def failed_assignment(site: Site) -> Mission:
     return await site.mission(recipe, [good, bad])
 
 
+async def succeeded_after_a_failed_assignment(site: Site) -> Mission:
+    good, bad = await site.agent(), await site.agent("--fail")
+    recipe, _ = await site.recipe(
+        drives(good, bad, good, dispatch_order=[[0, 1], [2]]), onAssignmentFailure="RELEASE_FAILED"
+    )
+    return await site.mission(recipe, [good, bad])
+
+
 async def failed_planning(site: Site) -> Mission:
     truck = await site.agent()
     recipe, _ = await site.recipe(lambda call: {"status": "failed"})
@@ -267,8 +275,8 @@ async def canceled_while_failing(bench: Bench) -> Run:
 BY_SITE: list[BySite] = [
     succeeded, succeeded_without_agents, succeeded_in_two_groups, succeeded_in_a_diamond_of_steps,
     succeeded_with_skipped_steps, succeeded_after_polling, succeeded_after_waiting_for_its_agent,
-    succeeded_after_a_silent_agent, failed_assignment, failed_planning, failed_planner_time_out,
-    failed_longest_wait, failed_mission_time_out, failed_assignment_time_out,
+    succeeded_after_a_silent_agent, succeeded_after_a_failed_assignment, failed_assignment, failed_planning,
+    failed_planner_time_out, failed_longest_wait, failed_mission_time_out, failed_assignment_time_out,
     canceled_while_driving, canceled_while_waiting, canceled_while_polling, canceled_by_signal, canceled_by_the_ui,
     canceled_unconfirmed,
 ]  # fmt: skip

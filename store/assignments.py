@@ -14,7 +14,7 @@ from missions.events import EventSource, EventType, NewEvent
 from missions.planner_answers import PlannedAssignment
 from missions.principals import MUSTER
 from missions.statuses import AgentStatus, AssignmentStatus, Severity
-from missions.transitions import ASSIGNMENT_UNSENT
+from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_FAILED, ASSIGNMENT_UNSENT
 from store import events
 from store.database import Connection
 from store.tables import agents, assignments
@@ -191,6 +191,68 @@ async def fail_unsent(connection: Connection, work_process_id: int, ids: Collect
         work_process_id,
         [_changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR) for row in moved],
     )
+
+
+async def give_up(connection: Connection, work_process_id: int, assignment_id: int, error: str) -> None:
+    """This counts as failed, whatever its agent says from now on; unless it has ended. The mission is locked."""
+    row = (
+        await connection.execute(
+            select(assignments.c.id, assignments.c.agent_id, assignments.c.status)
+            .where(assignments.c.id == assignment_id)
+            .with_for_update()
+        )
+    ).one()
+    if row.status in ASSIGNMENT_ENDED:
+        return
+    await connection.execute(
+        update(assignments)
+        .where(assignments.c.id == assignment_id)
+        .values(status=AssignmentStatus.FAILED, error=error, ended_at=func.now())
+    )
+    changed = _changed(row, row.status, AssignmentStatus.FAILED, Severity.ERROR)
+    await events.append_for_mission(connection, work_process_id, [changed])
+
+
+async def cancel_of_agents(connection: Connection, work_process_id: int, agent_ids: Collection[int]) -> None:
+    """Cancel all that these agents have of the mission, without awaiting their confirmation. The mission is locked."""
+    open_ = [*ASSIGNMENT_UNSENT, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]
+    before = (
+        await connection.execute(
+            select(assignments.c.id, assignments.c.agent_id, assignments.c.status)
+            .where(
+                assignments.c.work_process_id == work_process_id,
+                assignments.c.agent_id.in_(agent_ids),
+                assignments.c.status.in_(open_),
+            )
+            .order_by(assignments.c.id)
+            .with_for_update()
+        )
+    ).all()
+    if not before:
+        return
+    await connection.execute(
+        update(assignments)
+        .where(assignments.c.id.in_([row.id for row in before]))
+        .values(status=AssignmentStatus.CANCELED, ended_at=func.now())
+    )
+    await events.append_for_mission(
+        connection, work_process_id, [_changed(row, row.status, AssignmentStatus.CANCELED) for row in before]
+    )
+
+
+async def ended_at_agent(connection: Connection, work_process_id: int, agent_id: int) -> Sequence[Row]:
+    """What this agent had of the mission and failed or lost, with its address."""
+    rows = await connection.execute(
+        select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol)
+        .join(agents, agents.c.id == assignments.c.agent_id)
+        .where(
+            assignments.c.work_process_id == work_process_id,
+            assignments.c.agent_id == agent_id,
+            assignments.c.status.in_([*ASSIGNMENT_FAILED, AssignmentStatus.CANCELED]),
+        )
+        .order_by(assignments.c.id)
+    )
+    return rows.mappings().all()
 
 
 async def statuses(connection: Connection, ids: Collection[int]) -> dict[int, str]:

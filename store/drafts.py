@@ -6,6 +6,7 @@ from sqlalchemy import func, insert, select, text, update
 
 from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventType, NewEvent
+from missions.failure_policies import DEFAULT_FALLBACK
 from missions.principals import Principal
 from missions.requests import MissionChanges, NewMission, in_order
 from missions.statuses import WorkProcessStatus
@@ -15,7 +16,15 @@ from store.operation_types import REPORTED
 from store.tables import agents, work_process_types, work_processes, yards
 
 # Columns that are stored as they were sent.
-_PLAIN = ("data", "wait_free_agent", "description", "process_type", "operation_types_required", "priority")
+_PLAIN = (
+    "data",
+    "wait_free_agent",
+    "description",
+    "process_type",
+    "operation_types_required",
+    "on_assignment_failure",
+    "priority",
+)
 
 
 async def create(connection: Connection, mission: NewMission, *, principal: Principal, source: str) -> int:
@@ -104,7 +113,7 @@ async def _locked(connection: Connection, work_process_id: int) -> Any:
 
 
 async def _references(connection: Connection, mission: MissionChanges, row: Any = None) -> dict[str, Any]:
-    """The columns that name a recipe, a yard and agents; those that were not given stay as in `row`."""
+    """The columns that name recipes, a yard and agents; those that were not given stay as in `row`."""
     values: dict[str, Any] = {}
     if row is None or mission.given("yard_id", "yard_uid"):
         values |= await _yard(connection, mission)
@@ -112,7 +121,7 @@ async def _references(connection: Connection, mission: MissionChanges, row: Any 
         values |= await _agents(connection, mission)
     if row is None or values.keys() & {"agent_ids"} or mission.given("work_process_type_name"):
         name = mission.work_process_type_name if mission.given("work_process_type_name") else None
-        recipe = await _recipe(connection, name or row["work_process_type_name"])
+        recipe = await find_recipe(connection, name or row["work_process_type_name"], "workProcessTypeName")
         values |= {"work_process_type_id": recipe.id, "work_process_type_name": recipe.name}
         count = len(values["agent_ids"] if "agent_ids" in values else row["agent_ids"])
         if recipe.num_max_agents is not None and count > recipe.num_max_agents:
@@ -126,6 +135,10 @@ async def _references(connection: Connection, mission: MissionChanges, row: Any 
         given = row is None or mission.given("operation_types_required")
         required = mission.operation_types_required if given else row["operation_types_required"]
         await _refuse_unable(connection, required, values["agent_ids"] if "agent_ids" in values else row["agent_ids"])
+    if mission.given("fallback_mission"):
+        if mission.fallback_mission != DEFAULT_FALLBACK:
+            await find_recipe(connection, mission.fallback_mission, "fallbackMission")
+        values["fallback_mission"] = mission.fallback_mission
     return values
 
 
@@ -153,7 +166,8 @@ _ABILITIES = text(
 )
 
 
-async def _recipe(connection: Connection, name: str) -> Any:
+async def find_recipe(connection: Connection, name: str, field: str) -> Any:
+    """The id, name and `num_max_agents` of the recipe that a field names; raises InvalidInput naming the known ones."""
     columns = (work_process_types.c.id, work_process_types.c.name, work_process_types.c.num_max_agents)
     recipe = (await connection.execute(select(*columns).where(work_process_types.c.name == name))).one_or_none()
     if recipe is None:
@@ -163,7 +177,7 @@ async def _recipe(connection: Connection, name: str) -> Any:
         names = ", ".join(known)
         raise InvalidInput(
             f"there is no recipe {name!r}",
-            field="workProcessTypeName",
+            field=field,
             value=name,
             remedy=f"use one of: {names}" if names else "create a recipe first (POST /api/v1/recipes)",
         )

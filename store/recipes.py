@@ -14,6 +14,7 @@ from missions.principals import Principal
 from missions.recipes import MissionOptions, Recipe, RecipeStep
 from store import events
 from store.database import Connection
+from store.drafts import find_recipe
 from store.tables import recipe_steps, work_process_types
 
 # Our word → helyOS's column, where they differ.
@@ -47,6 +48,12 @@ async def create(connection: Connection, recipe: Recipe, *, principal: Principal
         await _insert_steps(connection, recipe_id, recipe.steps)
         await _tell(connection, Action.CREATED, recipe_id, recipe.name, principal, source)
     return recipe_id
+
+
+async def refuse_unknown_fallback(connection: Connection, recipe: Recipe) -> None:
+    """Raise InvalidInput if a stored recipe's fallback mission is no recipe; its own name is one."""
+    if recipe.fallback_mission is not None:
+        await find_recipe(connection, recipe.fallback_mission, "fallbackMission")
 
 
 def name_taken(name: str) -> Conflict:

@@ -52,6 +52,7 @@ class LockedWorkProcess:
     workflow_id: str | None
     started_at: datetime | None
     on_assignment_failure: str
+    fallback_mission: str
     attention: list[dict[str, Any]]
     cancel_reason: str | None
     cancel_requested_by: dict[str, Any] | None

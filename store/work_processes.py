@@ -9,6 +9,7 @@ from missions import task_events
 from missions.contracts import ActivityPreset, StepPlan, TaskQueues, WorkProcessStart
 from missions.errors import Conflict, InvalidInput
 from missions.events import utc_now
+from missions.failure_policies import DEFAULT_FALLBACK
 from missions.graph import GraphStep, resolve_dependencies
 from missions.principals import Principal
 from missions.recipes import MissionOptions, RecipeStep
@@ -63,7 +64,7 @@ async def dispatch(
     assert installation_id is not None, "made by store/migrate.py"
     workflow_id = f"work-process-{installation_id}-{work_process_id}"
     now = utc_now()
-    policy = work_process.on_assignment_failure
+    policy, fallback = work_process.on_assignment_failure, work_process.fallback_mission
     await change(
         connection,
         work_process,
@@ -76,6 +77,9 @@ async def dispatch(
             "options": options.model_dump(mode="json", by_alias=True),
             "settings": recipe["settings"],
             "on_assignment_failure": recipe["on_assignment_failure"] if policy == FailurePolicy.DEFAULT else policy,
+            "fallback_mission": recipe["fallback_mission"] or DEFAULT_FALLBACK
+            if fallback == DEFAULT_FALLBACK
+            else fallback,
         },
         also=[
             task_events.created(

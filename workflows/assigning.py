@@ -9,11 +9,13 @@ with workflow.unsafe.imports_passed_through():
         Activity,
         AssignmentsChecked,
         AssignmentsDispatched,
+        AssignmentSettled,
         CheckAssignments,
         DispatchAssignments,
         Outcome,
         RaiseAttention,
         ResendAssignment,
+        SettleFailedAssignment,
         StepPlan,
     )
     from missions.errors import Failure, FailureCode
@@ -35,7 +37,11 @@ async def execute(mission: Mission, plan: StepPlan) -> None:
         sent = await mission.act(
             Activity.DISPATCH_ASSIGNMENTS,
             DispatchAssignments(
-                **mission.call(), service_request_id=plan.service_request_id, step=plan.step, group=group
+                **mission.call(),
+                service_request_id=plan.service_request_id,
+                step=plan.step,
+                group=group,
+                released=mission.released,
             ),
             AssignmentsDispatched,
             f"send group {group + 1} of step {plan.step}",
@@ -57,35 +63,50 @@ async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispat
     for key, status in sent.ended.items():
         mission.ended.setdefault(int(key), status)
     await _settle_unconfirmed(mission, sent.unconfirmed)
+    limit = mission.start.options.assignment_timeout
+    deadline = None if limit is None else workflow.time() + limit
 
     def settled() -> bool:
         return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
 
     waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
-    if not await _until_settled(mission, settled, sent.sent, waiting):
-        late = next(key for key in sent.sent if key not in mission.ended)
-        raise Failed(
-            Failure(
-                code=FailureCode.ASSIGNMENT_TIMEOUT,
-                text=f"assignment {late} did not end within {mission.start.options.assignment_timeout:g} s",
-                assignment_id=late,
-            )
-        )
-    failed = _failed_of(mission, sent.sent)
-    if failed is not None:
-        raise Failed(
-            Failure(
-                code=FailureCode.ASSIGNMENT_FAILED,
-                text=f"assignment {failed} ended as {mission.ended[failed]!r}",
-                assignment_id=failed,
-            )
-        )
+    while True:
+        if await _until_settled(mission, settled, sent.sent, deadline, waiting):
+            failed = _failed_of(mission, sent.sent)
+            if failed is None:
+                return
+            text = f"assignment {failed} ended as {mission.ended[failed]!r}"
+            await _settle_failed(mission, failed, FailureCode.ASSIGNMENT_FAILED, text)
+        else:
+            late = next(key for key in sent.sent if key not in mission.ended)
+            text = f"assignment {late} did not end within {limit:g} s"
+            await _settle_failed(mission, late, FailureCode.ASSIGNMENT_TIMEOUT, text)
 
 
-async def _until_settled(mission: Mission, settled: Callable[[], bool], ids: list[int], waiting: str) -> bool:
-    """Wait for a group's reports; False at its time-out. Agents' silence raises attention meanwhile."""
-    limit, silence = mission.start.options.assignment_timeout, mission.start.options.agent_silence
-    deadline = None if limit is None else workflow.time() + limit
+async def _settle_failed(mission: Mission, key: int, code: FailureCode, text: str) -> None:
+    """Do what the policy of a failed assignment says; raises Failed if that is to fail the mission, Stop."""
+    settled = await mission.act(
+        Activity.SETTLE_FAILED_ASSIGNMENT,
+        SettleFailedAssignment(**mission.call(), assignment_id=key, given_up="" if key in mission.ended else text),
+        AssignmentSettled,
+        f"settle failed assignment {key}",
+    )
+    if settled.outcome is Outcome.SUPERSEDED:
+        raise Stop
+    if settled.outcome is Outcome.FAILED:
+        raise Failed(Failure(code=code, text=text, assignment_id=key))
+    mission.ended.setdefault(key, settled.status)
+    mission.ended.update(dict.fromkeys(settled.canceled, AssignmentStatus.CANCELED))
+    mission.tolerated.update([key, *settled.canceled])
+    if settled.released is not None and settled.released not in mission.released:
+        mission.released.append(settled.released)
+
+
+async def _until_settled(
+    mission: Mission, settled: Callable[[], bool], ids: list[int], deadline: float | None, waiting: str
+) -> bool:
+    """Wait for a group's reports; False at its deadline. Agents' silence raises attention meanwhile."""
+    silence = mission.start.options.agent_silence
     pause, warned = silence, set[int]()
     while True:
         left = None if deadline is None else max(0.0, deadline - workflow.time())
@@ -107,7 +128,8 @@ async def _until_settled(mission: Mission, settled: Callable[[], bool], ids: lis
 
 
 def _failed_of(mission: Mission, ids: list[int]) -> int | None:
-    return next((key for key in ids if mission.ended.get(key, "succeeded") not in ASSIGNMENT_SUCCEEDED), None)
+    failed = (key for key in ids if mission.ended.get(key, "succeeded") not in ASSIGNMENT_SUCCEEDED)
+    return next((key for key in failed if key not in mission.tolerated), None)
 
 
 async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
@@ -132,14 +154,9 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
     found = (await _look_up(mission, silent())).statuses
     for key in [key for key in silent() if found.get(str(key)) == AssignmentStatus.TO_DISPATCH]:
         if options.unconfirmed_start is UnconfirmedStart.FAIL:
-            raise Failed(
-                Failure(
-                    code=FailureCode.ASSIGNMENT_NOT_STARTED,
-                    text=f"assignment {key} may not have reached its agent, which said nothing of it",
-                    assignment_id=key,
-                )
-            )
-        if not (options.unconfirmed_start is UnconfirmedStart.RESEND and await _resent(mission, key)):
+            text = f"assignment {key} may not have reached its agent, which said nothing of it"
+            await _settle_failed(mission, key, FailureCode.ASSIGNMENT_NOT_STARTED, text)
+        elif not (options.unconfirmed_start is UnconfirmedStart.RESEND and await _resent(mission, key)):
             await _raise_attention(
                 mission,
                 "assignment_unconfirmed",

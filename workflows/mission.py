@@ -45,6 +45,10 @@ class Mission:
         """The agents' last word, by assignment."""
         self.reported: set[int] = set()
         """Assignments of unknown outcome that their agents do have."""
+        self.tolerated: set[int] = set()
+        """Assignments that failed, or were canceled with one that did, and let the mission go on."""
+        self.released: list[int] = []
+        """Agents that the mission released before its end."""
         self.failure: Failure | None = None
         self.cancel: CancelRequest | None = None
         self.native_cancel = False

@@ -27,6 +27,7 @@ async def create_recipe(
         recipe_id = await recipes.create(connection, body, principal=principal, source=EventSource.API)
         if recipe_id is None:
             raise recipes.name_taken(body.name)
+        await recipes.refuse_unknown_fallback(connection, body)
     response.headers["Location"] = f"/api/v1/recipes/{recipe_id}"
     return await _read(parts, recipe_id, response)
 
@@ -76,6 +77,7 @@ async def replace_recipe(
     async with parts.database.transaction() as connection:
         require_match(if_match, await recipes.lock_version(connection, id))
         await recipes.replace(connection, id, body, principal=principal, source=EventSource.API)
+        await recipes.refuse_unknown_fallback(connection, body)
     return await _read(parts, id, response)
 
 

@@ -179,6 +179,15 @@ async def test_a_file_is_taken_whole_or_not_at_all(world: AsyncClient, database:
     assert await stored(database) == before
 
 
+async def test_recipes_of_one_file_may_fall_back_on_each_other(world: AsyncClient) -> None:
+    entry = "  {}: {{on_assignment_failure: RELEASE_FAILED, fallback_mission: {}, recipe: {{steps: []}}}}\n"
+    both = "missions:\n" + entry.format("drive", "tow") + entry.format("tow", "tow")
+    assert (await _import(world, "recipes", both)).json()["created"] == ["drive", "tow"]
+    answer = await _import(world, "recipes", "missions:\n" + entry.format("fly", "repair"))
+    error = problem(answer, 422)["errors"][0]
+    assert (error["field"], error["value"]) == ("missions.fly.fallback_mission", "repair")
+
+
 async def test_no_utf_8(world: AsyncClient) -> None:
     problem(await world.post("/recipes/import", content=b"recipes: \xff"), 422)
 

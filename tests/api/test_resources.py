@@ -13,6 +13,7 @@ from settings import Settings
 from store.database import Database
 from store.tables import agents, services
 from tests.api.conftest import (
+    MISSION,
     RECIPE,
     SERVICE,
     RecordingWaker,
@@ -252,9 +253,28 @@ async def test_names_of_recipes_are_free(world: AsyncClient, name: str) -> None:
     assert len((await world.get("/recipes", params={"name": name})).json()["items"]) == 1
 
 
-@pytest.mark.parametrize("field", [{"onAssignmentFailure": "CONTINUE_MISSION"}, {"fallbackMission": "repair"}])
-async def test_a_recipe_may_not_ask_for_what_this_version_would_ignore(
-    world: AsyncClient, field: dict[str, str]
-) -> None:
-    answer = await world.post("/recipes", json={"name": "careful", "steps": []} | field)
-    assert problem(answer, 422)["errors"][0]["field"].endswith(next(iter(field)))
+async def test_a_recipe_names_its_failure_policy_and_fallback(world: AsyncClient) -> None:
+    policy = {"onAssignmentFailure": "RELEASE_FAILED", "fallbackMission": "driving"}
+    made = await created(world, "/recipes", {"name": "careful", "steps": []} | policy)
+    assert {key: made[key] for key in policy} == policy
+    itself = await created(world, "/recipes", {"name": "stubborn", "steps": [], "fallbackMission": "stubborn"})
+    assert itself["fallbackMission"] == "stubborn"
+
+
+@pytest.mark.parametrize("word", ["DEFAULT", "", None])
+async def test_a_recipe_without_a_fallback_has_none(world: AsyncClient, word: str | None) -> None:
+    assert (await created(world, "/recipes", {"name": "plain", "fallbackMission": word}))["fallbackMission"] is None
+
+
+async def test_a_fallback_that_does_not_exist_is_refused(world: AsyncClient) -> None:
+    unknown = {"fallbackMission": "repair"}
+    answers = [
+        await world.post("/recipes", json={"name": "careful", "steps": []} | unknown),
+        await world.put("/recipes/1", json=RECIPE | unknown),
+        await world.post("/work-processes", json=MISSION | unknown),
+    ]
+    for answer in answers:
+        error = problem(answer, 422)["errors"][0]
+        assert (error["field"], error["value"]) == ("fallbackMission", "repair")
+        assert "driving" in error["remedy"]
+    assert (await world.get("/recipes", params={"name": "careful"})).json()["items"] == []

@@ -82,6 +82,22 @@ async def test_a_draft_is_saved_edited_and_dispatched_later(world: AsyncClient, 
     problem(await world.patch(path, json={"status": "dispatched"}), 409)
 
 
+async def test_failure_policy_and_fallback_are_fixed_at_dispatch(world: AsyncClient) -> None:
+    policy = {"onAssignmentFailure": "RELEASE_FAILED", "fallbackMission": "driving"}
+    await created(world, "/recipes", {"name": "careful"} | policy)
+    draft = await created(world, "/work-processes", DRAFT | {"workProcessTypeName": "careful"})
+    assert {draft[key] for key in policy} == {"DEFAULT"}
+    own = {"onAssignmentFailure": "CONTINUE_MISSION", "fallbackMission": "careful"}
+    edited = (await world.patch(f"/work-processes/{draft['id']}", json=own)).json()
+    assert {key: edited[key] for key in own} == own
+    started = (await world.patch(f"/work-processes/{draft['id']}", json={"status": "dispatched"})).json()
+    assert {key: started[key] for key in own} == own
+    by_recipe = await mission(world, workProcessTypeName="careful")
+    assert {key: by_recipe[key] for key in policy} == policy
+    plain = await mission(world)
+    assert (plain["onAssignmentFailure"], plain["fallbackMission"]) == ("FAIL_MISSION", "DEFAULT")
+
+
 async def test_a_draft_is_canceled_without_a_run(world: AsyncClient, waker: RecordingWaker) -> None:
     made = await created(world, "/work-processes", DRAFT)
     canceled = await world.patch(f"/work-processes/{made['id']}", json={"status": "cancelling"})

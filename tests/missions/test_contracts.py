@@ -29,6 +29,7 @@ ESSENTIAL = {
     "AgentsGranted": {"attempt"},
     "AgentsReady": {"attempt", "round"},
     "AssignmentEnded": {"assignment_id", "status"},
+    "AssignmentSettled": {"outcome"},
     "AssignmentStarted": {"assignment_id"},
     "AssignmentsChecked": {"statuses"},
     "AssignmentsDispatched": {"outcome"},
@@ -45,6 +46,7 @@ ESSENTIAL = {
     "ResendCancels": {"work_process_id", "assignment_ids"},
     "Reserved": {"outcome"},
     "RunStep": {"service_request_id", "step"},
+    "SettleFailedAssignment": {"assignment_id"},
     "StepPlan": {
         "service_request_id", "step", "uses", "depends_on", "wait_assignments", "apply_result", "preset",
     },
@@ -128,5 +130,6 @@ def test_names_are_what_stored_histories_say() -> None:
     assert {*Activity} >= {
         "reserve_agents", "requeue_reservation", "dispatch_assignments", "check_assignments", "resend_assignment",
         "raise_attention", "stop_mission", "resend_cancels", "finish_mission", "request_native_cancel",
+        "settle_failed_assignment",
     }  # fmt: skip
     assert {*Signal} >= {"agents_granted", "agents_ready", "assignment_ended", "assignment_started", "cancel"}

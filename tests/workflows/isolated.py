@@ -27,6 +27,7 @@ from missions.contracts import (
     AssignmentEnded,
     AssignmentsChecked,
     AssignmentsDispatched,
+    AssignmentSettled,
     CancelRequest,
     CheckAssignments,
     DispatchAssignments,
@@ -43,6 +44,7 @@ from missions.contracts import (
     ReserveAgents,
     Reserved,
     RunStep,
+    SettleFailedAssignment,
     StepPlan,
     StepRan,
     StopMission,
@@ -134,6 +136,11 @@ class FakeActivities:
     async def note_pause(self, call: NotePause) -> None:
         await self._act(call, lambda: call)
 
+    @activity.defn(name=Activity.SETTLE_FAILED_ASSIGNMENT)
+    async def settle_failed_assignment(self, call: SettleFailedAssignment) -> AssignmentSettled:
+        outcome = Outcome.SUPERSEDED if self.canceling else Outcome.FAILED
+        return await self._act(call, lambda: AssignmentSettled(outcome=outcome))
+
     @activity.defn(name=Activity.STOP_MISSION)
     async def stop_mission(self, call: StopMission) -> MissionStopped:
         if call.failure is not None and self.canceling:
@@ -167,8 +174,9 @@ class FakeActivities:
         """For the worker."""
         return [
             self.reserve_agents, self.requeue_reservation, self.microservice, self.dispatch_assignments,
-            self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause, self.stop_mission,
-            self.resend_cancels, self.finish_mission, self.request_native_cancel,
+            self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause,
+            self.settle_failed_assignment, self.stop_mission, self.resend_cancels, self.finish_mission,
+            self.request_native_cancel,
         ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ SHOWN = {
     "canceled_as_its_row_said": "request_native_cancel",
     "canceled_by_signal": "request_native_cancel",
     "canceled_unconfirmed": "resend_cancels",
+    "succeeded_after_a_failed_assignment": "settle_failed_assignment",
     "succeeded_after_a_silent_agent": "requeue_reservation",
     "succeeded_after_an_unconfirmed_start_was_held": "raise_attention",
     "succeeded_after_an_unconfirmed_start_was_resent": "resend_assignment",

@@ -1,0 +1,63 @@
+"""Fallback missions: what an agent does that was released because its assignment failed."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from missions.events import EventSource
+from missions.failure_policies import fallback_data
+from missions.principals import MUSTER
+from missions.priorities import Priority
+from missions.requests import NewMission
+from settings import Settings
+from store import drafts, idempotency
+from store.database import Connection
+from store.tables import work_processes
+from store.wakeups import Wakeup
+from store.work_processes import ResolvePreset, dispatch
+
+
+async def start(
+    connection: Connection, recipe: str, assignment: Any, *, settings: Settings, resolve_preset: ResolvePreset
+) -> Wakeup | None:
+    """Create and dispatch a failed assignment's fallback mission, once; None: it was made before.
+
+    Writes all or nothing; raises InvalidInput if there is no such recipe, or if it cannot be dispatched.
+    """
+    key = f"fallback/{assignment['id']}"
+    if await idempotency.claim(connection, MUSTER, key, "") is not None:
+        return None
+    await drafts.find_recipe(connection, recipe, "fallbackMission")
+    mission: Any = (
+        (
+            await connection.execute(
+                select(
+                    work_processes.c.id,
+                    work_processes.c.work_process_type_name,
+                    work_processes.c.yard_id,
+                    work_processes.c.data,
+                    work_processes.c.priority,
+                ).where(work_processes.c.id == assignment["work_process_id"])
+            )
+        )
+        .mappings()
+        .one()
+    )
+    async with connection.begin_nested():
+        new = NewMission(
+            work_process_type_name=recipe,
+            yard_id=mission["yard_id"],
+            agent_ids=[assignment["agent_id"]],
+            data=fallback_data(mission, assignment),
+            priority=Priority(mission["priority"]),
+        )
+        work_process_id = await drafts.create(connection, new, principal=MUSTER, source=EventSource.MISSION_WORKER)
+        await idempotency.remember(connection, MUSTER, key, "", work_process_id)
+        return await dispatch(
+            connection,
+            work_process_id,
+            principal=MUSTER,
+            source=EventSource.MISSION_WORKER,
+            settings=settings,
+            resolve_preset=resolve_preset,
+        )
