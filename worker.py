@@ -21,6 +21,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.mission_activities import mission_activities, step_activities
 from activities.parts import Parts
+from activities.registry import activity_types
+from api.recipe_rules import known_activity_type
 from engine.client import connect
 from engine.relay import Relay
 from engine.search_attributes import ensure_registered
@@ -30,8 +32,9 @@ from fleet.downlink import Downlink
 from fleet.ready_board import ReadyBoard
 from fleet.roles import Intake
 from fleet.signing import Signer
-from missions.contracts import TaskQueues
+from missions.contracts import ActivityPreset, TaskQueues
 from missions.errors import PartUnavailable
+from missions.recipes import RecipeStep
 from settings import Settings
 from store.database import Database
 from store.migrate import upgrade
@@ -70,7 +73,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             parts = await stack.enter_async_context(_parts(settings, client, database, waker, ready_board))
             await stack.enter_async_context(_missions(queues, parts))
         if Role.INTAKE in roles:
-            intake = Intake(settings, database, waker, ready_board=ready_board)
+            intake = Intake(settings, database, waker, resolve_preset=_resolve_preset, ready_board=ready_board)
             await intake.start()
             stack.push_async_callback(intake.stop)
         if Role.RELAY in roles:
@@ -78,6 +81,10 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             await relay.start()
             stack.push_async_callback(relay.stop)
         yield
+
+
+def _resolve_preset(step: RecipeStep, timeout: float) -> ActivityPreset:
+    return known_activity_type(step, activity_types()).preset(step, timeout)
 
 
 @contextlib.asynccontextmanager

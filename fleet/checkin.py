@@ -19,7 +19,7 @@ from fleet.accounts import ANONYMOUS, Accounts, Login
 from fleet.agent_messages import AgentMessage
 from fleet.bus import Bus, UnknownOutcome
 from fleet.signing import Signer
-from fleet.topology import Downlink, routing_key
+from fleet.topology import REPLY_QUEUES, Downlink, routing_key
 from fleet.wire import BadMessage, CheckInBody, Reason
 from missions.errors import MusterError, PartUnavailable, UserError
 from missions.statuses import AgentStatus
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 CHECK_IN = "checkin"
 CHECK_OUT = "checkout"
 REFUSED = "refused_checkin"
-_REPLY_QUEUES = "amq.gen-"
 _ANSWERS_AT_ONCE = 100
 
 
@@ -203,7 +202,7 @@ class CheckIns:
         reply_to = message.raw.reply_to or ""
         if message.exchange == self._settings.mqtt_exchange:
             exchange, key = self._settings.mqtt_exchange, routing_key(message.uuid, Downlink.CHECK_IN_RESPONSE)
-        elif reply_to.startswith(_REPLY_QUEUES):
+        elif reply_to.startswith(REPLY_QUEUES):
             exchange, key = "", reply_to
         else:
             return

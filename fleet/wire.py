@@ -51,6 +51,7 @@ class Reason(StrEnum):
     ASSIGNMENT_NOT_SENT = "assignment_not_sent"
     INVALID = "invalid"
     NOT_SUPPORTED = "not_supported"
+    REFUSED = "refused"
     REFUSED_BY_DATABASE = "refused_by_database"
 
 
