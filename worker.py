@@ -29,6 +29,7 @@ from engine.search_attributes import ensure_registered
 from engine.waker import EngineWaker
 from fleet.bus import Bus
 from fleet.downlink import Downlink
+from fleet.instant_actions import InstantActionSender
 from fleet.ready_board import ReadyBoard
 from fleet.roles import Intake
 from fleet.signing import Signer
@@ -71,6 +72,9 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
         if Role.MISSIONS in roles:
             await ensure_registered(client)
             parts = await stack.enter_async_context(_parts(settings, client, database, waker, ready_board))
+            sender = InstantActionSender(database, parts.downlink)
+            sender.start()
+            stack.push_async_callback(sender.stop)
             await stack.enter_async_context(_missions(queues, parts))
         if Role.INTAKE in roles:
             intake = Intake(settings, database, waker, resolve_preset=_resolve_preset, ready_board=ready_board)

@@ -23,6 +23,7 @@ from store import agent_reports, agents
 from store.agent_reports import AssignmentReport, StateReport
 from store.agents import AgentIdentity
 from store.database import Database
+from store.instant_actions import Acknowledgement
 from store.wakeups import Waker, Wakeup
 
 RefreshLines = Callable[[Database, Collection[int]], Awaitable[list[Wakeup]]]
@@ -171,7 +172,7 @@ def _state_report(message: AgentMessage) -> StateReport:
     if message.inner.type != STATE:
         raise BadMessage(Reason.UNKNOWN_TYPE, f"{message.inner.type!r} is not {STATE}")
     body = read_body(StateBody, message.inner.body)
-    said = body.assignment
+    said, done = body.assignment, body.instant_action
     return StateReport(
         uuid=message.uuid,
         status=body.status,
@@ -182,6 +183,7 @@ def _state_report(message: AgentMessage) -> StateReport:
         assignment=None
         if said is None or said.id is None
         else AssignmentReport(said.id, (said.status or "").lower(), said.result),
+        instant_action=None if done is None else Acknowledgement(done.id, done.status.lower(), done.result),
         redelivered=bool(message.raw.redelivered),
     )
 

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     UNKNOWN_AGENT = "unknown_agent"
     UNKNOWN_STATUS = "unknown_status"
     UNKNOWN_ASSIGNMENT = "unknown_assignment"
+    UNKNOWN_INSTANT_ACTION = "unknown_instant_action"
     NOT_ITS_ASSIGNMENT = "not_its_assignment"
     ASSIGNMENT_NOT_SENT = "assignment_not_sent"
     INVALID = "invalid"
@@ -85,6 +86,14 @@ class AssignmentBody(_Body):
         return value
 
 
+class InstantActionBody(_Body):
+    """An agent's word on a `custom_action`, by the id in its metadata. Not of helyOS, whose agents have none."""
+
+    id: DatabaseId
+    status: str = ""
+    result: Any = None
+
+
 class StateBody(_Body):
     """Body of `agent_state`."""
 
@@ -92,6 +101,7 @@ class StateBody(_Body):
     resources: dict[str, Any] | None = None
     assignment: AssignmentBody | None = None
     wp_clearance: dict[str, Any] | None = None
+    instant_action: InstantActionBody | None = None
 
     @field_validator("status")
     @classmethod
@@ -308,6 +318,17 @@ def cancel(uuid: str, message: AssignmentMessage) -> dict[str, Any]:
                 }
             },
         },
+        "_version": VERSION,
+    }
+
+
+def custom_action(uuid: str, command: str, action_id: int) -> dict[str, Any]:
+    """A command outside of assignments. helyOS sends no metadata; the SDK hands the whole message on unread."""
+    return {
+        "type": "custom_action",
+        "uuid": uuid,
+        "metadata": {"id": action_id},
+        "body": command,
         "_version": VERSION,
     }
 

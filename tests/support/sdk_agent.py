@@ -167,7 +167,7 @@ class Agent:
         self.state("ready", assignment=(number, "canceled", {}))
 
     def other(self, ch: Any, sender: Any, raw: Any) -> None:
-        self.log("other", raw=raw)
+        self.log("other", raw=raw.decode() if isinstance(raw, bytes) else raw)
 
 
 def main() -> int:
