@@ -51,7 +51,7 @@ class Intake:
             refresh_lines,
             ready_board or ReadyBoard(),
         )
-        sensors = SensorIntake(database, DeadLetters(self._sensor_bus, database))
+        sensors = SensorIntake(settings, database, self.accounts, DeadLetters(self._sensor_bus, database))
         self._consumers = [
             BatchConsumer(
                 self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size, gather=_BURST

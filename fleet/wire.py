@@ -160,6 +160,12 @@ class Profile(_Body):
         return said | (self.pose.model_dump(exclude_none=True) if self.pose else {})
 
 
+class UpdateBody(_Body):
+    """What `agent_update` says beside the profile: whom the agent leads, all of them; None: nothing new."""
+
+    followers: list[str] | None = Field(None, max_length=100)
+
+
 class CheckInBody(Profile):
     """Body of `checkin`."""
 

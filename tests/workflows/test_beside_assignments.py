@@ -1,4 +1,4 @@
-"""What agents on the SDK hear and ask for beside their assignments."""
+"""What agents on the SDK hear, say and ask for beside their assignments."""
 
 import json
 import secrets
@@ -40,3 +40,27 @@ async def test_an_instant_action_reaches_the_agent_and_waits_for_a_dead_worker(s
     await truck.process.wait_for("other", lambda record: "resume" in str(record["raw"]))
     heard = [json.loads(json.loads(record["raw"])["message"])["body"] for record in truck.process.records("other")]
     assert heard[-2:] == ["pause operation", '{"operation":"resume"}']
+
+
+async def test_planners_are_told_who_follows_whom(site: Site) -> None:
+    trailer = await site.agent()
+    truck = await site.agent("--update", json.dumps({"followers": [trailer.uuid]}))
+
+    async def leads() -> bool:
+        return bool((await truck.read())["followers"])
+
+    await until(leads, 10)
+    assert (await trailer.read())["leaders"] == [{"id": truck.id, "uuid": truck.uuid}]
+    recipe, service = await site.recipe(lambda call: {"status": "successful", "results": []})
+    mission = await site.mission(recipe, [truck])
+    await mission.until("succeeded")
+    told = {agent["uuid"]: agent["follower_connections"] for agent in service.calls[0].body["context"]["agents"]}
+    assert told[trailer.uuid] == []
+    (connection,) = told[truck.uuid]
+    assert connection == {
+        "id": str(trailer.id),
+        "uuid": trailer.uuid,
+        "geometry": None,
+        "yard_id": (await trailer.read())["yardId"],
+        "connection_geometry": None,
+    }
