@@ -24,8 +24,8 @@ async def add(database: Database, uuid: str, **columns: Any) -> None:
 
 def followed_by(database: Database, leader: str, *expected: str) -> Callable[[], Awaitable[object]]:
     async def there() -> object:
+        leader_id: Any = (await agent_row(database, leader)).get("id")
         async with database.transaction() as connection:
-            leader_id: Any = (await agent_row(database, leader))["id"]
             return await followers.of_leader(connection, leader_id) == list(expected)
 
     return there
@@ -62,6 +62,25 @@ async def test_an_sdk_agent_leads_and_speaks_for_its_followers(
             return not await leader.may_publish(settings.uplink_exchange, f"agent.{trailer}.state")
 
     await until(may_not_any_more)
+
+
+async def test_a_leader_that_checks_in_anew_still_speaks_for_its_followers(
+    intake: Intake, settings: Settings, database: Database, start_agent: StartAgent, uuid: str
+) -> None:
+    trailer = f"{uuid}-t"
+    await add(database, trailer)
+    agent = start_agent(uuid, "--update", json.dumps({"followers": [trailer]}))
+    await until(followed_by(database, uuid, trailer))
+    agent.kill()
+    again = start_agent(uuid)
+
+    async def listens() -> object:
+        return len(again.records("checked_in")) == 2  # both write one log
+
+    await until(listens)
+    last = again.records("checked_in")[-1]
+    async with RawAgent(settings, Login(last["username"], last["password"])) as leader:
+        await leader.state(trailer, "busy")
 
 
 async def test_agents_elsewhere_or_of_another_leader_are_not_taken(database: Database, uuid: str) -> None:
