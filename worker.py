@@ -19,19 +19,23 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.activity_types import known_activity_type
 from activities.mission_activities import mission_activities, step_activities
 from activities.parts import Parts
+from activities.registry import activity_types
 from engine.client import connect
 from engine.relay import Relay
 from engine.search_attributes import ensure_registered
 from engine.waker import EngineWaker
 from fleet.bus import Bus
 from fleet.downlink import Downlink
+from fleet.instant_actions import InstantActionSender
 from fleet.ready_board import ReadyBoard
 from fleet.roles import Intake
 from fleet.signing import Signer
-from missions.contracts import TaskQueues
+from missions.contracts import ActivityPreset, TaskQueues
 from missions.errors import PartUnavailable
+from missions.recipes import RecipeStep
 from settings import Settings
 from store.database import Database
 from store.migrate import upgrade
@@ -68,9 +72,12 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
         if Role.MISSIONS in roles:
             await ensure_registered(client)
             parts = await stack.enter_async_context(_parts(settings, client, database, waker, ready_board))
+            sender = InstantActionSender(database, parts.downlink)
+            sender.start()
+            stack.push_async_callback(sender.stop)
             await stack.enter_async_context(_missions(queues, parts))
         if Role.INTAKE in roles:
-            intake = Intake(settings, database, waker, ready_board=ready_board)
+            intake = Intake(settings, database, waker, resolve_preset=_resolve_preset, ready_board=ready_board)
             await intake.start()
             stack.push_async_callback(intake.stop)
         if Role.RELAY in roles:
@@ -78,6 +85,10 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             await relay.start()
             stack.push_async_callback(relay.stop)
         yield
+
+
+def _resolve_preset(step: RecipeStep, timeout: float) -> ActivityPreset:
+    return known_activity_type(step, activity_types()).preset(step, timeout)
 
 
 @contextlib.asynccontextmanager

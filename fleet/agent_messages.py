@@ -57,7 +57,7 @@ def check_sender(message: AgentMessage, identity: AgentIdentity | None) -> None:
     if identity is None:
         # Unknown: a check-in needs the token, whoever sends it; anything else is refused later as unknown.
         return
-    allowed = {identity.uuid, identity.rbmq_username} | ({ANONYMOUS} if checks_in else set())
+    allowed = {identity.uuid, identity.rbmq_username, *identity.leaders} | ({ANONYMOUS} if checks_in else set())
     if message.user is not None and message.user not in allowed:
         raise BadMessage(Reason.WRONG_SENDER, f"{message.user!r} may not speak for {message.uuid!r}")
     if identity.verify_signature and not verifies(message.inner.text, message.inner.signature, identity.public_key):

@@ -15,11 +15,11 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from fleet import wire
-from fleet.accounts import ANONYMOUS, Accounts, Login
+from fleet.accounts import ANONYMOUS, Accounts, Login, agent_rights
 from fleet.agent_messages import AgentMessage
 from fleet.bus import Bus, UnknownOutcome
 from fleet.signing import Signer
-from fleet.topology import Downlink, routing_key
+from fleet.topology import REPLY_QUEUES, Downlink, routing_key
 from fleet.wire import BadMessage, CheckInBody, Reason
 from missions.errors import MusterError, PartUnavailable, UserError
 from missions.statuses import AgentStatus
@@ -27,13 +27,13 @@ from settings import Settings
 from store import agents, attention, message_counts
 from store.agents import AgentIdentity, CheckedIn, CheckIn
 from store.database import Database
+from store.followers import of_leader
 
 log = logging.getLogger(__name__)
 
 CHECK_IN = "checkin"
 CHECK_OUT = "checkout"
 REFUSED = "refused_checkin"
-_REPLY_QUEUES = "amq.gen-"
 _ANSWERS_AT_ONCE = 100
 
 
@@ -164,9 +164,13 @@ class CheckIns:
         async with turn:
             login = Login(message.user or uuid, "")
             if anonymous:
+                async with self._database.statement() as connection:
+                    followers = await of_leader(connection, done.agent_id)
                 try:
                     login = await self._accounts.create(
-                        uuid, username=identity.rbmq_username if identity and identity.has_rbmq_account else None
+                        uuid,
+                        username=identity.rbmq_username if identity and identity.has_rbmq_account else None,
+                        rights=agent_rights(self._settings, uuid, followers=followers),
                     )
                 except (PartUnavailable, UserError) as error:
                     await self.refuse(message, "account", f"no account could be made: {error}")
@@ -203,7 +207,7 @@ class CheckIns:
         reply_to = message.raw.reply_to or ""
         if message.exchange == self._settings.mqtt_exchange:
             exchange, key = self._settings.mqtt_exchange, routing_key(message.uuid, Downlink.CHECK_IN_RESPONSE)
-        elif reply_to.startswith(_REPLY_QUEUES):
+        elif reply_to.startswith(REPLY_QUEUES):
             exchange, key = "", reply_to
         else:
             return

@@ -62,6 +62,11 @@ class Downlink:
         """Tell the agent to stop an assignment; its confirmation comes as a report."""
         return await self._send(agent, Word.INSTANT_ACTIONS, wire.cancel(agent.uuid, message))
 
+    async def custom_action(self, agent: AgentAddress, command: str, *, action_id: int) -> Delivery:
+        """Send a command outside of assignments; agents that can name its id when they have carried it out."""
+        message = wire.custom_action(agent.uuid, command, action_id)
+        return await self._send(agent, Word.INSTANT_ACTIONS, message)
+
     async def _send(self, agent: AgentAddress, word: Word, message: dict[str, Any]) -> Delivery:
         taken = await self._bus.publish(
             downlink_exchange(self._settings, agent),

@@ -1,7 +1,8 @@
-"""The ordered intake: check-ins, check-outs and states, in order per agent, a batch in one transaction.
+"""The ordered intake: check-ins, check-outs, states and mission requests, in order per agent.
 
-After a batch is committed its wake-ups are sent, freed agents are granted to those who wait, and only then is it
-acknowledged: if we die in between, the broker delivers it again and repeats change nothing.
+The states of a batch are one transaction. Once it is committed its wake-ups are sent, freed agents are granted to those
+who wait, and only then is it acknowledged: if we die in between, the broker delivers it again and repeats change
+nothing.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from fleet.agent_messages import AgentMessage, check_sender, read
 from fleet.checkin import CheckIns, Taken
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.halving import halve
+from fleet.mission_requests import MissionRequests
 from fleet.ready_board import ReadyBoard
 from fleet.topology import Uplink
 from fleet.wire import BadMessage, Reason, StateBody, read_body
@@ -21,6 +23,7 @@ from store import agent_reports, agents
 from store.agent_reports import AssignmentReport, StateReport
 from store.agents import AgentIdentity
 from store.database import Database
+from store.instant_actions import Acknowledgement
 from store.wakeups import Waker, Wakeup
 
 RefreshLines = Callable[[Database, Collection[int]], Awaitable[list[Wakeup]]]
@@ -49,6 +52,7 @@ class OrderedIntake:
         database: Database,
         waker: Waker,
         check_ins: CheckIns,
+        mission_requests: MissionRequests,
         dead_letters: DeadLetters,
         refresh_lines: RefreshLines,
         ready_board: ReadyBoard,
@@ -56,6 +60,7 @@ class OrderedIntake:
         self._database = database
         self._waker = waker
         self._check_ins = check_ins
+        self._mission_requests = mission_requests
         self._dead_letters = dead_letters
         self._refresh_lines = refresh_lines
         self._ready_board = ready_board
@@ -92,6 +97,12 @@ class OrderedIntake:
             if checks_in:
                 await self._check_sender(message, identity)
                 batch.check_ins.append((message, identity))
+                return
+            if message.word == Uplink.MISSION_REQUEST:
+                # What was said before decides who stands in its yard.
+                await self._write_check_ins(batch)
+                await self._write_states(batch)
+                await self._mission_requests.take(message)
                 return
             check_sender(message, identity)
             if message.word != Uplink.STATE:
@@ -161,7 +172,7 @@ def _state_report(message: AgentMessage) -> StateReport:
     if message.inner.type != STATE:
         raise BadMessage(Reason.UNKNOWN_TYPE, f"{message.inner.type!r} is not {STATE}")
     body = read_body(StateBody, message.inner.body)
-    said = body.assignment
+    said, done = body.assignment, body.instant_action
     return StateReport(
         uuid=message.uuid,
         status=body.status,
@@ -172,6 +183,7 @@ def _state_report(message: AgentMessage) -> StateReport:
         assignment=None
         if said is None or said.id is None
         else AssignmentReport(said.id, (said.status or "").lower(), said.result),
+        instant_action=None if done is None else Acknowledgement(done.id, done.status.lower(), done.result),
         redelivered=bool(message.raw.redelivered),
     )
 

@@ -8,6 +8,7 @@ from fleet.bus import Bus
 from fleet.checkin import CheckIns
 from fleet.dead_letters import DeadLetters
 from fleet.intake import OrderedIntake, RefreshLines
+from fleet.mission_requests import MissionRequests
 from fleet.ready_board import ReadyBoard
 from fleet.sensors import BATCH_SIZE, FLUSH_INTERVAL, SensorIntake
 from fleet.signing import Signer
@@ -16,6 +17,7 @@ from settings import Settings
 from store.database import Database
 from store.waiting_line import refresh_lines as refresh_waiting_lines
 from store.wakeups import Waker
+from store.work_processes import ResolvePreset
 
 # What an agent says in one go (it runs an assignment, it has done it) becomes one batch.
 _BURST = 0.003
@@ -30,6 +32,7 @@ class Intake:
         database: Database,
         waker: Waker,
         *,
+        resolve_preset: ResolvePreset,
         refresh_lines: RefreshLines = refresh_waiting_lines,
         ready_board: ReadyBoard | None = None,
     ) -> None:
@@ -37,16 +40,18 @@ class Intake:
         self._bus = Bus(settings, "intake")
         self._sensor_bus = Bus(settings, "sensors")
         self.accounts = Accounts(settings)
-        self._check_ins = CheckIns(settings, database, self._bus, self.accounts, Signer.load(settings))
+        signer = Signer.load(settings)
+        self._check_ins = CheckIns(settings, database, self._bus, self.accounts, signer)
         ordered = OrderedIntake(
             database,
             waker,
             self._check_ins,
+            MissionRequests(settings, database, waker, self._bus, signer, resolve_preset),
             DeadLetters(self._bus, database),
             refresh_lines,
             ready_board or ReadyBoard(),
         )
-        sensors = SensorIntake(database, DeadLetters(self._sensor_bus, database))
+        sensors = SensorIntake(settings, database, self.accounts, DeadLetters(self._sensor_bus, database))
         self._consumers = [
             BatchConsumer(
                 self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size, gather=_BURST

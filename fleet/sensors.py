@@ -5,19 +5,24 @@ from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from fleet.accounts import Accounts, agent_rights
 from fleet.agent_messages import AgentMessage, check_sender, read
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.halving import halve
-from fleet.wire import BadMessage, Profile, Reason, read_body
+from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body
 from missions.events import utc_now
+from settings import Settings
 from store import agents, events
+from store.agents import AgentIdentity
 from store.database import Database
+from store.followers import follow
 
 FLUSH_INTERVAL = 0.2
 """Seconds over which the messages of an agent are merged into one."""
 BATCH_SIZE = 4000
 
-TYPES = ("agent_sensors", "agent_update")
+UPDATE = "agent_update"
+TYPES = ("agent_sensors", UPDATE)
 _KEPT = 20
 """A flood of bad sensor messages is counted in full, but only so many of each batch are kept."""
 
@@ -25,7 +30,9 @@ _KEPT = 20
 class SensorIntake:
     """Handles the batches of the lossy queue."""
 
-    def __init__(self, database: Database, dead_letters: DeadLetters) -> None:
+    def __init__(self, settings: Settings, database: Database, accounts: Accounts, dead_letters: DeadLetters) -> None:
+        self._settings = settings
+        self._accounts = accounts
         self._database = database
         self._dead_letters = dead_letters
 
@@ -38,6 +45,7 @@ class SensorIntake:
                 readable.append(read(raw))
         async with self._database.transaction() as connection:
             known = await agents.identities(connection, {message.uuid for message in readable})
+        followers: dict[str, tuple[AgentMessage, list[str]]] = {}
         merged: dict[str, dict[str, Any]] = {}
         last: dict[str, AgentMessage] = {}
         for message in readable:
@@ -50,6 +58,9 @@ class SensorIntake:
                     raise BadMessage(Reason.UNKNOWN_TYPE, f"{message.inner.type!r} is none of {', '.join(TYPES)}")
                 merged.setdefault(message.uuid, {}).update(read_body(Profile, message.inner.body).fields())
                 last[message.uuid] = message
+                named = read_body(UpdateBody, message.inner.body).followers if message.inner.type == UPDATE else None
+                if named is not None:
+                    followers[message.uuid] = message, named
 
         async def write(uuids: Sequence[str]) -> None:
             await self._write({known[uuid].id: (uuid, merged[uuid]) for uuid in uuids})
@@ -61,7 +72,18 @@ class SensorIntake:
                 DeadLetter(last[uuid].raw, Reason.REFUSED_BY_DATABASE, str(getattr(error, "orig", None) or error))
             ),
         )
+        for uuid, (message, named) in followers.items():
+            with dead_lettered(message.raw, letters):
+                await self._follow(known[uuid], named)
         await self._dead_letters.put(letters, kept=_KEPT)
+
+    async def _follow(self, leader: AgentIdentity, named: Sequence[str]) -> None:
+        async with self._database.transaction() as connection:
+            found = await follow(connection, leader.id, named)
+            if found.changed and leader.has_rbmq_account and leader.protocol == "AMQP":
+                # Before the commit: if we die in between the message comes again, and so does the change.
+                rights = agent_rights(self._settings, leader.uuid, followers=found.uuids)
+                await self._accounts.set_rights(leader.rbmq_username or leader.uuid, rights)
 
     async def _write(self, said: dict[int, tuple[str, dict[str, Any]]]) -> None:
         profiles = {agent_id: profile for agent_id, (_, profile) in said.items()}

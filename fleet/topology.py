@@ -66,6 +66,9 @@ LOSSY_ARGUMENTS: dict[str, Any] = {
 }
 DEAD_LETTER_ARGUMENTS: dict[str, Any] = {"x-max-length": 10_000, "x-message-ttl": 7 * 24 * _HOUR}
 
+REPLY_QUEUES = "amq.gen-"
+"""How the queues begin that agents may have answers in: no other queue is written to at an agent's word."""
+
 AGENT_QUEUE_POLICY = "muster-agent-queues"
 AGENT_QUEUE_PATTERN = r"^amq\.gen-"
 AGENT_QUEUE_MAX_LENGTH = 10_000

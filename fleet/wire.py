@@ -47,10 +47,12 @@ class Reason(StrEnum):
     UNKNOWN_AGENT = "unknown_agent"
     UNKNOWN_STATUS = "unknown_status"
     UNKNOWN_ASSIGNMENT = "unknown_assignment"
+    UNKNOWN_INSTANT_ACTION = "unknown_instant_action"
     NOT_ITS_ASSIGNMENT = "not_its_assignment"
     ASSIGNMENT_NOT_SENT = "assignment_not_sent"
     INVALID = "invalid"
     NOT_SUPPORTED = "not_supported"
+    REFUSED = "refused"
     REFUSED_BY_DATABASE = "refused_by_database"
 
 
@@ -84,6 +86,14 @@ class AssignmentBody(_Body):
         return value
 
 
+class InstantActionBody(_Body):
+    """An agent's word on a `custom_action`, by the id in its metadata. Not of helyOS, whose agents have none."""
+
+    id: DatabaseId
+    status: str = ""
+    result: Any = None
+
+
 class StateBody(_Body):
     """Body of `agent_state`."""
 
@@ -91,6 +101,7 @@ class StateBody(_Body):
     resources: dict[str, Any] | None = None
     assignment: AssignmentBody | None = None
     wp_clearance: dict[str, Any] | None = None
+    instant_action: InstantActionBody | None = None
 
     @field_validator("status")
     @classmethod
@@ -147,6 +158,12 @@ class Profile(_Body):
         """The fields that it names, as store.agents.write_profiles takes them."""
         said = self.model_dump(exclude={"pose"}, exclude_none=True)
         return said | (self.pose.model_dump(exclude_none=True) if self.pose else {})
+
+
+class UpdateBody(_Body):
+    """What `agent_update` says beside the profile: whom the agent leads, all of them; None: nothing new."""
+
+    followers: list[str] | None = Field(None, max_length=100)
 
 
 class CheckInBody(Profile):
@@ -307,6 +324,17 @@ def cancel(uuid: str, message: AssignmentMessage) -> dict[str, Any]:
                 }
             },
         },
+        "_version": VERSION,
+    }
+
+
+def custom_action(uuid: str, command: str, action_id: int) -> dict[str, Any]:
+    """A command outside of assignments. helyOS sends no metadata; the SDK hands the whole message on unread."""
+    return {
+        "type": "custom_action",
+        "uuid": uuid,
+        "metadata": {"id": action_id},
+        "body": command,
         "_version": VERSION,
     }
 

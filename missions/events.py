@@ -47,6 +47,10 @@ class EventType(StrEnum):
     AGENT_CHECKED_OUT = "agent.checked_out"
     AGENT_STATUS_CHANGED = "agent.status_changed"
     AGENT_NOT_LISTENING = "agent.not_listening"
+    AGENT_INSTANT_ACTION_REQUESTED = "agent.instant_action_requested"
+    AGENT_INSTANT_ACTION_SENT = "agent.instant_action_sent"
+    AGENT_INSTANT_ACTION_NOT_DELIVERED = "agent.instant_action_not_delivered"
+    AGENT_INSTANT_ACTION_ACKNOWLEDGED = "agent.instant_action_acknowledged"
     AGENT_QUARANTINED = "agent.quarantined"
     AGENT_QUARANTINE_CLEARED = "agent.quarantine_cleared"
 

@@ -42,6 +42,16 @@ class AssignmentStatus(StrEnum):
     CANCELED = "canceled"
 
 
+class InstantActionStatus(StrEnum):
+    """What became of a command to an agent; NOT_LISTENING: it came back from the broker."""
+
+    TO_SEND = "to_send"
+    SENT = "sent"
+    NOT_LISTENING = "not_listening"
+    ACKNOWLEDGED = "acknowledged"
+    FAILED = "failed"
+
+
 class ServiceRequestStatus(StrEnum):
     """Where one step's request to its service stands."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import case, func, insert, select, update
+from sqlalchemy import ColumnElement, case, func, insert, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 
 from missions.errors import Conflict, InvalidInput, NotFound
@@ -25,6 +25,17 @@ _COLUMNS = (
     reservations.c.work_process_id.label("reserved_for"),
 )
 _DETAILS = [column for column in agent_details.c if column.name not in ("agent_id", "modified_at")]
+_LINKED = """
+    coalesce((
+        SELECT jsonb_agg(jsonb_build_object('id', other.id, 'uuid', other.uuid) ORDER BY other.id)
+        FROM agents_interconnections AS link JOIN agents AS other ON other.id = link.{other}
+        WHERE link.{one} = agents.id
+    ), '[]')
+"""
+_LINKS: tuple[ColumnElement[Any], ...] = (
+    literal_column(_LINKED.format(one="follower_id", other="leader_id"), agents.c.resources.type).label("leaders"),
+    literal_column(_LINKED.format(one="leader_id", other="follower_id"), agents.c.resources.type).label("followers"),
+)
 _JOINED = agents.outerjoin(reservations, reservations.c.agent_id == agents.c.id)
 
 
@@ -55,7 +66,7 @@ async def page(connection: Connection, wanted: AgentFilter, *, after: int, limit
 async def get(connection: Connection, agent_id: int) -> Row:
     """One agent with its details; raises NotFound."""
     joined = _JOINED.outerjoin(agent_details, agent_details.c.agent_id == agents.c.id)
-    query = select(*_COLUMNS, *_DETAILS).select_from(joined).where(agents.c.id == agent_id)
+    query = select(*_COLUMNS, *_DETAILS, *_LINKS).select_from(joined).where(agents.c.id == agent_id)
     row = await one_row(connection, query)
     if row is None:
         raise _unknown(agent_id)

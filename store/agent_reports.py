@@ -15,9 +15,10 @@ from sqlalchemy import text
 from missions.contracts import AgentsReady, Signal
 from missions.events import EventSource, EventType, NewEvent
 from missions.statuses import AgentStatus
-from store import assignment_reports, events
+from store import assignment_reports, events, instant_actions
 from store.agents import agent_principal, status_changed
 from store.database import Connection, Database
+from store.instant_actions import Acknowledgement
 from store.wakeups import NewSignal, Wakeup, add_signals
 
 
@@ -44,6 +45,7 @@ class StateReport:
     resources: dict[str, Any] | None = None
     work_process_id: int | None = None
     assignment: AssignmentReport | None = None
+    instant_action: Acknowledgement | None = None
     redelivered: bool = False
 
 
@@ -53,6 +55,7 @@ class Rejection(StrEnum):
     UNKNOWN_AGENT = "unknown_agent"
     UNKNOWN_STATUS = "unknown_status"
     UNKNOWN_ASSIGNMENT = "unknown_assignment"
+    UNKNOWN_INSTANT_ACTION = "unknown_instant_action"
     NOT_ITS_ASSIGNMENT = "not_its_assignment"
     ASSIGNMENT_NOT_SENT = "assignment_not_sent"
 
@@ -121,6 +124,7 @@ async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping
             Rejected(i, Rejection(reason), why) for i, reason, why in (*plan.rejected, *outcome.rejected)
         ]
         await _write_ready(connection, ready, applied)
+        await _write_acknowledgements(connection, taken, ids, applied)
     return applied
 
 
@@ -289,6 +293,19 @@ async def _write_ready(connection: Connection, ready: Sequence[_Claim], applied:
         if row.handed_over
     ]
     applied.wakeups += await add_signals(connection, signals)
+
+
+async def _write_acknowledgements(
+    connection: Connection, taken: Sequence[tuple[int, StateReport]], ids: Mapping[str, int], applied: Applied
+) -> None:
+    said = [(i, ids[report.uuid], report.instant_action, report.received_at) for i, report in taken]
+    given = [(agent_id, one, at) for _, agent_id, one, at in said if one is not None]
+    unknown = await instant_actions.acknowledge(connection, given)
+    applied.rejected += [
+        Rejected(i, Rejection.UNKNOWN_INSTANT_ACTION, f"the agent was never sent instant action {one.id}")
+        for i, agent_id, one, _ in said
+        if one is not None and (agent_id, one.id) in unknown
+    ]
 
 
 _WRITE_READY = text(

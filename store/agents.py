@@ -54,6 +54,8 @@ class AgentIdentity:
     allow_anonymous_checkin: bool
     verify_signature: bool
     public_key: str | None
+    leaders: list[str]
+    """The accounts of its leaders, which may speak for it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,14 @@ async def identities(connection: Connection, uuids: Collection[str]) -> dict[str
 
 
 _IDENTITIES = text(
-    f"SELECT {', '.join(AgentIdentity.__dataclass_fields__)} FROM agents WHERE uuid = ANY(CAST(:uuids AS text[]))"
+    """
+    SELECT id, uuid, protocol, rbmq_username, has_rbmq_account, allow_anonymous_checkin, verify_signature, public_key,
+        ARRAY(
+            SELECT coalesce(leader.rbmq_username, leader.uuid) FROM agents_interconnections AS link
+            JOIN agents AS leader ON leader.id = link.leader_id WHERE link.follower_id = agents.id
+        ) AS leaders
+    FROM agents WHERE uuid = ANY(CAST(:uuids AS text[]))
+    """
 )
 
 

@@ -8,6 +8,7 @@ from store.database import Connection
 
 DEAD_LETTERED = "dead_lettered"
 LATE = "late"
+IGNORED_FOLLOWER = "ignored_follower"
 
 
 async def count(connection: Connection, outcome: str, reasons: Mapping[str, int]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, any_, bindparam, or_, select, text
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, literal_column, or_, select, text
 
 from store.database import Connection
 from store.tables import Json, agent_details, agents, service_requests, yards
@@ -37,8 +37,25 @@ _MAP_OBJECTS = text(
     WHERE yard_id = :of AND deleted_at IS NULL AND (:everything OR type = ANY(CAST(:types AS text[]))) ORDER BY id
     """
 ).columns(data=Json, metadata=Json)
+# Within the query of the agents, so that it costs no round trip where nobody follows.
+_FOLLOWERS: ColumnElement[Any] = literal_column(
+    """
+    coalesce((
+        SELECT jsonb_agg(jsonb_build_object(
+            'id', CAST(follower.id AS text), 'uuid', follower.uuid, 'geometry', details.geometry,
+            'yard_id', follower.yard_id, 'connection_geometry', link.connection_geometry) ORDER BY follower.id)
+        FROM agents_interconnections AS link JOIN agents AS follower ON follower.id = link.follower_id
+        LEFT JOIN agent_details AS details ON details.agent_id = follower.id WHERE link.leader_id = agents.id
+    ), '[]')
+    """,
+    type_=agent_details.c.geometry.type,
+).label("follower_connections")
 _AGENTS = (
-    select(*(agents.c[name] for name in _AGENT_COLUMNS), *(agent_details.c[name] for name in _DETAIL_COLUMNS))
+    select(
+        *(agents.c[name] for name in _AGENT_COLUMNS),
+        *(agent_details.c[name] for name in _DETAIL_COLUMNS),
+        _FOLLOWERS,
+    )
     .outerjoin(agent_details, agent_details.c.agent_id == agents.c.id)
     .where(
         or_(

@@ -24,7 +24,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from missions.statuses import AssignmentStatus, FailurePolicy, ServiceRequestStatus, WorkProcessStatus
+from missions.statuses import (
+    AssignmentStatus,
+    FailurePolicy,
+    InstantActionStatus,
+    ServiceRequestStatus,
+    WorkProcessStatus,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -185,7 +191,7 @@ agents_interconnections = Table(
     UniqueConstraint("leader_id", "follower_id"),
 )
 
-# Commands to agents outside of assignments. `status`: to_send, sent, not_listening, acknowledged, failed.
+# Commands to agents outside of assignments.
 instant_actions = Table(
     "instant_actions",
     metadata,
@@ -203,6 +209,8 @@ instant_actions = Table(
     Column("sent_at", Moment),
     Column("acknowledged_at", Moment),
     _created(),
+    Index("ix_instant_actions_to_send", "id", postgresql_where=text("status = 'to_send'")),
+    _one_of("status", InstantActionStatus),
 )
 
 mission_queues = Table(

@@ -130,8 +130,18 @@ class Agent(Resource):
         return {"pose": row} | row if isinstance(row, dict) and "x" in row else row
 
 
+class AgentLink(Resource):
+    """Another agent."""
+
+    id: int
+    uuid: str
+
+
 class FullAgent(Agent):
     """An agent with its big details."""
+
+    leaders: list[AgentLink] = Field(description="who drives it, and may speak for it")
+    followers: list[AgentLink] = Field(description="whom it drives, as it says")
 
     factsheet: Any = None
     geometry: Any = None

@@ -1,11 +1,21 @@
 """One file per resource."""
 
-from api.routes import agents, map_objects, recipes, services, work_process_parts, work_processes, yards
+from api.routes import (
+    agents,
+    instant_actions,
+    map_objects,
+    recipes,
+    services,
+    work_process_parts,
+    work_processes,
+    yards,
+)
 
 ROUTERS = (
     work_processes.router,
     work_process_parts.router,
     agents.router,
+    instant_actions.router,
     recipes.router,
     services.router,
     yards.router,

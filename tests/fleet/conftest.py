@@ -2,15 +2,21 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import aio_pika
 import pytest
 from sqlalchemy import insert, select
 
 from fleet.bus import Bus
+from fleet.dead_letters import REASON_HEADER
 from fleet.downlink import Downlink
 from fleet.roles import Intake
 from fleet.signing import Signer
+from fleet.topology import DEAD_LETTER_QUEUE
+from missions.contracts import ActivityPreset
 from missions.events import utc_now
+from missions.recipes import RecipeStep
 from settings import Settings
 from store import migrate
 from store.agents import AgentAddress
@@ -42,6 +48,11 @@ class RecordingLines:
     async def __call__(self, database: Database, agent_ids: object) -> list[Wakeup]:
         self.agent_ids += sorted(agent_ids)  # type: ignore[call-overload]
         return []
+
+
+def no_steps(step: RecipeStep, timeout: float) -> ActivityPreset:
+    """The recipes of these tests have none."""
+    raise AssertionError(step)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +100,7 @@ def lines() -> RecordingLines:
 async def intake(
     settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines
 ) -> AsyncIterator[Intake]:
-    intake = Intake(settings, database, waker, refresh_lines=lines)
+    intake = Intake(settings, database, waker, resolve_preset=no_steps, refresh_lines=lines)
     await intake.start()
     yield intake
     await intake.stop()
@@ -111,6 +122,30 @@ def downlink(settings: Settings, bus: Bus) -> Downlink:
 @pytest.fixture
 def uuid() -> str:
     return f"agent-{secrets.token_hex(4)}"
+
+
+class DeadLetterReader:
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+
+    async def next(self) -> tuple[str, Any]:
+        """Reason and message of the next dead letter."""
+        queue = await self._channel.get_queue(DEAD_LETTER_QUEUE, ensure=False)
+
+        async def get() -> Any:
+            return await queue.get(fail=False, no_ack=True)
+
+        message: Any = await until(get)
+        return str(message.headers[REASON_HEADER]), message
+
+
+@pytest.fixture
+async def dead_letters(settings: Settings, intake: Intake) -> AsyncIterator[DeadLetterReader]:
+    connection = await aio_pika.connect(settings.amqp_url)
+    channel = await connection.channel()
+    await (await channel.get_queue(DEAD_LETTER_QUEUE, ensure=False)).purge()
+    yield DeadLetterReader(channel)
+    await connection.close()
 
 
 StartAgent = Callable[..., SdkAgent]

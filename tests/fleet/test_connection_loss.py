@@ -17,7 +17,7 @@ from missions.errors import PartUnavailable
 from settings import Settings
 from store.database import Database
 from store.tables import agents
-from tests.fleet.conftest import RecordingLines, RecordingWaker, agent_row, until
+from tests.fleet.conftest import RecordingLines, RecordingWaker, agent_row, no_steps, until
 from tests.fleet.proxy import before_the_broker
 from tests.fleet.raw_agent import RawAgent
 
@@ -35,7 +35,7 @@ async def test_intake_comes_back_after_its_connection_was_cut(
     async with database.transaction() as connection:
         await connection.execute(insert(agents).values(uuid=uuid))
     async with before_the_broker(settings) as (proxy, through):
-        intake = Intake(through, database, waker, refresh_lines=lines)
+        intake = Intake(through, database, waker, resolve_preset=no_steps, refresh_lines=lines)
         await intake.start()
         async with RawAgent(settings, await intake.accounts.create(uuid)) as agent:
             await agent.state(uuid, "busy")
@@ -66,7 +66,7 @@ async def test_a_start_that_fails_leaves_nothing_open(
     monkeypatch.setattr(fails, fail)
     async with before_the_broker(settings) as (proxy, through):
         with pytest.raises(PartUnavailable):
-            await Intake(through, database, waker, refresh_lines=lines).start()
+            await Intake(through, database, waker, resolve_preset=no_steps, refresh_lines=lines).start()
 
         async def all_closed() -> object:
             return not proxy.open

@@ -14,9 +14,8 @@ from fleet import agent_messages
 from fleet.accounts import ANONYMOUS, Login
 from fleet.agent_messages import AgentMessage
 from fleet.bus import Bus
-from fleet.dead_letters import REASON_HEADER, ROUTING_KEY_HEADER
+from fleet.dead_letters import ROUTING_KEY_HEADER
 from fleet.roles import Intake
-from fleet.topology import DEAD_LETTER_QUEUE
 from missions.errors import NotFound, PartUnavailable
 from missions.events import utc_now
 from settings import Settings
@@ -24,7 +23,7 @@ from store import attention
 from store.database import Database
 from store.tables import agents, events, message_counts
 from store.wakeups import Wakeup
-from tests.fleet.conftest import YARD, RecordingLines, RecordingWaker, agent_row, until
+from tests.fleet.conftest import YARD, DeadLetterReader, RecordingLines, RecordingWaker, agent_row, no_steps, until
 from tests.fleet.raw_agent import RawAgent, enveloped
 
 
@@ -35,30 +34,6 @@ async def agent(intake: Intake, settings: Settings, database: Database, uuid: st
         await connection.execute(insert(agents).values(uuid=uuid, rbmq_username=uuid))
     async with RawAgent(settings, await intake.accounts.create(uuid)) as agent:
         yield agent
-
-
-class DeadLetterReader:
-    def __init__(self, channel: Any) -> None:
-        self._channel = channel
-
-    async def next(self) -> tuple[str, Any]:
-        """Reason and message of the next dead letter."""
-        queue = await self._channel.get_queue(DEAD_LETTER_QUEUE, ensure=False)
-
-        async def get() -> Any:
-            return await queue.get(fail=False, no_ack=True)
-
-        message: Any = await until(get)
-        return str(message.headers[REASON_HEADER]), message
-
-
-@pytest.fixture
-async def dead_letters(settings: Settings, intake: Intake) -> AsyncIterator[DeadLetterReader]:
-    connection = await aio_pika.connect(settings.amqp_url)
-    channel = await connection.channel()
-    await (await channel.get_queue(DEAD_LETTER_QUEUE, ensure=False)).purge()
-    yield DeadLetterReader(channel)
-    await connection.close()
 
 
 async def counted(database: Database, reason: str) -> int:
@@ -190,11 +165,11 @@ async def test_an_unknown_agent_is_dead_lettered(
     assert (await dead_letters.next())[0] == "unknown_agent"
 
 
-async def test_mission_requests_wait_for_their_taker_in_the_dead_letters(
+async def test_events_of_agents_are_not_supported(
     agent: RawAgent, settings: Settings, dead_letters: DeadLetterReader, uuid: str
 ) -> None:
     await agent.publish(
-        settings.uplink_exchange, f"agent.{uuid}.mission_req", enveloped({"type": "mission_request", "uuid": uuid})
+        settings.uplink_exchange, f"agent.{uuid}.event", enveloped({"type": "agent_event", "uuid": uuid})
     )
     assert (await dead_letters.next())[0] == "not_supported"
 
@@ -316,7 +291,7 @@ async def test_a_second_intake_takes_over(
 ) -> None:
     async with database.transaction() as connection:
         await connection.execute(insert(agents).values(uuid=uuid))
-    first, second = (Intake(settings, database, waker, refresh_lines=lines) for _ in range(2))
+    first, second = (Intake(settings, database, waker, resolve_preset=no_steps, refresh_lines=lines) for _ in range(2))
     await first.start()
     await second.start()
     async with RawAgent(settings, await first.accounts.create(uuid)) as agent:
@@ -333,14 +308,14 @@ async def test_a_graceful_stop_leaves_nothing_unacknowledged(
 ) -> None:
     async with database.transaction() as connection:
         await connection.execute(insert(agents).values(uuid=uuid))
-    intake = Intake(settings, database, waker, refresh_lines=lines)
+    intake = Intake(settings, database, waker, resolve_preset=no_steps, refresh_lines=lines)
     await intake.start()
     async with RawAgent(settings, await intake.accounts.create(uuid)) as agent:
         for word in ("busy", "ready", "free"):
             await agent.state(uuid, word)
         await reaches(database, uuid, "free")
         await intake.stop()
-    again = Intake(settings, database, waker, refresh_lines=lines)
+    again = Intake(settings, database, waker, resolve_preset=no_steps, refresh_lines=lines)
     at = (await agent_row(database, uuid))["state_at"]
     await again.start()
     await again.stop()
@@ -503,7 +478,7 @@ async def test_a_grant_that_failed_after_the_commit_is_tried_again(
         told.append(agent_ids)
         return []
 
-    intake = Intake(settings, database, waker, refresh_lines=failing_lines)
+    intake = Intake(settings, database, waker, resolve_preset=no_steps, refresh_lines=failing_lines)
     await intake.start()
     async with RawAgent(settings, await intake.accounts.create(uuid)) as agent:
         await agent.state(uuid, "free")
@@ -532,7 +507,7 @@ async def test_check_ins_and_states_of_one_agent_keep_their_order_within_a_batch
         assert await bus.publish(settings.anonymous_exchange if word == "checkin" else up, key, enveloped(message))
     async with database.transaction() as connection:
         await connection.execute(insert(agents).values(uuid=uuid, rbmq_username=bus.login))
-    intake = Intake(settings, database, waker, refresh_lines=lines)
+    intake = Intake(settings, database, waker, resolve_preset=no_steps, refresh_lines=lines)
     await intake.start()
     await reaches(database, uuid, "ready")
     await intake.stop()

@@ -36,6 +36,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--signed", action="store_true", help="sign everything")
     parser.add_argument("--sensors", type=float, default=0.0, help="seconds between sensor messages; 0: none")
     parser.add_argument("--update", help="a general update, as JSON, published once after check-in")
+    parser.add_argument("--request-mission", help="a mission to request once, as JSON arguments of the SDK's call")
     parser.add_argument("--say", action="append", default=[], help="'<exchange> <key> <payload>' published at the end")
     parser.add_argument("--checkout", action="store_true", help="check out at once and exit")
     return parser.parse_args()
@@ -87,6 +88,8 @@ class Agent:
         if o.update:
             self.connector.publish_general_updates(json.loads(o.update), signed=o.signed)
         self.state("free", reserved=False)
+        if o.request_mission:
+            self.connector.request_mission(**json.loads(o.request_mission), signed=o.signed)
         for entry in o.say:
             exchange, key, payload = entry.split(" ", 2)
             self.client.publish(key, payload, exchange=exchange)
@@ -166,7 +169,7 @@ class Agent:
         self.state("ready", assignment=(number, "canceled", {}))
 
     def other(self, ch: Any, sender: Any, raw: Any) -> None:
-        self.log("other", raw=raw)
+        self.log("other", raw=raw.decode() if isinstance(raw, bytes) else raw)
 
 
 def main() -> int:

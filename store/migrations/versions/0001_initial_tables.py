@@ -414,12 +414,23 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('to_send', 'sent', 'not_listening', 'acknowledged', 'failed')",
+            name=op.f("ck_instant_actions_status"),
+        ),
         sa.ForeignKeyConstraint(
             ["agent_id"], ["agents.id"], name=op.f("fk_instant_actions_agent_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instant_actions")),
     )
     op.create_index(op.f("ix_instant_actions_agent_id"), "instant_actions", ["agent_id"], unique=False)
+    op.create_index(
+        "ix_instant_actions_to_send",
+        "instant_actions",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'to_send'"),
+    )
     op.create_table(
         "reservation_requests",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -611,6 +622,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_reservations_work_process_id"), table_name="reservations")
     op.drop_table("reservations")
     op.drop_table("reservation_requests")
+    op.drop_index(
+        "ix_instant_actions_to_send", table_name="instant_actions", postgresql_where=sa.text("status = 'to_send'")
+    )
     op.drop_index(op.f("ix_instant_actions_agent_id"), table_name="instant_actions")
     op.drop_table("instant_actions")
     op.drop_table("idempotency_keys")

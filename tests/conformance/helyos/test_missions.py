@@ -1,4 +1,4 @@
-"""Scenarios 1, 2, 5, 6, 8 and 19 of helyOS's integration tests: missions, their ends, the order of assignments."""
+"""Scenarios 1, 2, 5, 6, 8, 18 and 19 of helyOS's integration tests: missions, their ends, the order of assignments."""
 
 from typing import Any
 
@@ -85,6 +85,17 @@ async def test_08_assignment_that_its_agent_cannot_do(scene: Scene) -> None:
     assert (await mission.statuses())[-2:] == ["assignment_failed", "failed"]
     assert [a["status"] for a in await mission.assignments()] == ["failed"]
     await scene.expect(mission, reserves=1, assignments=1, cancels=0, releases=1)
+
+
+async def test_18_two_assignments_one_after_the_other(scene: Scene) -> None:
+    results = [drive(scene.first, n=0) | {"assignment_order": 1}, drive(scene.first, n=1) | {"assignment_order": 2}]
+    recipe, _ = await scene.site.recipe(lambda call: {"results": results})
+    mission = await scene.site.mission(recipe, [scene.first])
+    await mission.until("succeeded")
+    states = [(s["assignment"] or [None, None])[1] for s in scene.first.process.records("state")]
+    assert [word for word in states if word] == ["executing", "succeeded", "executing", "succeeded"]
+    assert [a["n"] for a in scene.first.assignments()] == [0, 1]
+    await scene.expect(mission, reserves=1, assignments=2, cancels=0, releases=1)
 
 
 async def test_19_two_assignments_at_once(scene: Scene) -> None:

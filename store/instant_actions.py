@@ -1,0 +1,199 @@
+"""Commands to agents outside of assignments: written first, sent by a worker, acknowledged by agents that can."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, text, update
+
+from missions.errors import NotFound
+from missions.events import EventSource, EventType, NewEvent
+from missions.principals import MUSTER, Principal
+from missions.statuses import InstantActionStatus
+from store import events
+from store.agents import AgentAddress, agent_principal
+from store.database import Connection
+from store.rows import Row, all_rows, one_row
+from store.tables import agents, instant_actions
+
+CHANNEL = "muster_instant_actions"
+"""Told after the commit that there is something to send."""
+
+FAILED = "failed"
+"""The agent's word for a command that it could not carry out; any other word acknowledges."""
+
+
+@dataclass(frozen=True)
+class ToSend:
+    """A command on its way to its agent."""
+
+    id: int
+    agent: AgentAddress
+    command: str
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """What an agent says of a command."""
+
+    id: int
+    status: str
+    result: Any = None
+
+
+async def add(
+    connection: Connection, agent_id: int, command: str, *, sender: str | None, principal: Principal, source: str
+) -> Row:
+    """Write a command that is to be sent, and its event; raises NotFound. After the commit: notify CHANNEL."""
+    agent = await one_row(connection, select(agents.c.uuid, agents.c.yard_id).where(agents.c.id == agent_id))
+    if agent is None:
+        raise _unknown_agent(agent_id)
+    added = await connection.execute(
+        insert(instant_actions)
+        .values(
+            agent_id=agent_id,
+            agent_uuid=agent["uuid"],
+            yard_id=agent["yard_id"],
+            command=command,
+            sender=sender,
+            status=InstantActionStatus.TO_SEND,
+            created_by=principal.model_dump(mode="json"),
+        )
+        .returning(instant_actions)
+    )
+    row: Row = added.one()._asdict()
+    await events.append(
+        connection, [_event(EventType.AGENT_INSTANT_ACTION_REQUESTED, row, principal, source, {"command": command})]
+    )
+    return row
+
+
+async def page(connection: Connection, agent_id: int, *, before: int | None, limit: int) -> list[Row]:
+    """An agent's commands, newest first, with ids below `before`; raises NotFound."""
+    if await connection.scalar(select(agents.c.id).where(agents.c.id == agent_id)) is None:
+        raise _unknown_agent(agent_id)
+    query = select(instant_actions).where(instant_actions.c.agent_id == agent_id)
+    if before is not None:
+        query = query.where(instant_actions.c.id < before)
+    return await all_rows(connection, query.order_by(instant_actions.c.id.desc()).limit(limit))
+
+
+async def get(connection: Connection, agent_id: int, action_id: int) -> Row:
+    """One command; raises NotFound."""
+    query = select(instant_actions).where(instant_actions.c.agent_id == agent_id, instant_actions.c.id == action_id)
+    row = await one_row(connection, query)
+    if row is None:
+        raise NotFound(
+            f"agent {agent_id} has no instant action {action_id}",
+            field="id",
+            value=action_id,
+            remedy="list the agent's instant actions to find its id",
+        )
+    return row
+
+
+async def next_to_send(connection: Connection) -> ToSend | None:
+    """Lock the oldest command that is still to be sent.
+
+    Another sender waits for the lock and then finds it sent, so an agent gets its commands in their order.
+    """
+    row = (await connection.execute(_NEXT)).one_or_none()
+    return (
+        None if row is None else ToSend(row.id, AgentAddress(row.agent_id, row.agent_uuid, row.protocol), row.command)
+    )
+
+
+_NEXT = text(
+    """
+    SELECT i.id, i.agent_id, i.agent_uuid, i.command, a.protocol FROM instant_actions AS i
+    JOIN agents AS a ON a.id = i.agent_id
+    WHERE i.status = 'to_send' ORDER BY i.id LIMIT 1 FOR NO KEY UPDATE OF i
+    """
+)
+
+
+async def sent(connection: Connection, action_id: int, *, listening: bool) -> None:
+    """Note that a locked command was sent, or that the broker gave it back."""
+    row = (
+        await connection.execute(
+            update(instant_actions)
+            .where(instant_actions.c.id == action_id)
+            .values(
+                status=InstantActionStatus.SENT if listening else InstantActionStatus.NOT_LISTENING,
+                sent_at=func.now() if listening else None,
+            )
+            .returning(instant_actions)
+        )
+    ).one()
+    kind = EventType.AGENT_INSTANT_ACTION_SENT if listening else EventType.AGENT_INSTANT_ACTION_NOT_DELIVERED
+    await events.append(connection, [_event(kind, row._asdict(), MUSTER, EventSource.MISSION_WORKER, {})])
+
+
+async def acknowledge(
+    connection: Connection, said: Sequence[tuple[int, Acknowledgement, datetime]]
+) -> set[tuple[int, int]]:
+    """Write what agents (by id) say of their commands, once each; returns those (agent, command) that do not exist."""
+    if not said:
+        return set()
+    rows = await connection.execute(_LOCK, {"ids": sorted({one.id for _, one, _ in said})})
+    known = {(row.agent_id, row.id): row for row in rows}
+    unknown = set()
+    for agent_id, one, at in said:
+        row = known.get((agent_id, one.id))
+        if row is None:
+            unknown.add((agent_id, one.id))
+        elif row.acknowledged_at is None:
+            known[agent_id, one.id] = await _acknowledge(connection, one, at)
+    return unknown
+
+
+_LOCK = text(
+    "SELECT id, agent_id, acknowledged_at FROM instant_actions WHERE id = ANY(CAST(:ids AS bigint[]))"
+    " ORDER BY id FOR NO KEY UPDATE"
+)
+
+
+async def _acknowledge(connection: Connection, one: Acknowledgement, at: datetime) -> Any:
+    failed = one.status == FAILED
+    row = (
+        await connection.execute(
+            update(instant_actions)
+            .where(instant_actions.c.id == one.id)
+            .values(
+                status=InstantActionStatus.FAILED if failed else InstantActionStatus.ACKNOWLEDGED,
+                error="the agent reported failed" if failed else None,
+                result=one.result,
+                acknowledged_at=at,
+            )
+            .returning(instant_actions)
+        )
+    ).one()
+    uuid = row.agent_uuid
+    said = {"status": one.status, "result": one.result}
+    event = _event(
+        EventType.AGENT_INSTANT_ACTION_ACKNOWLEDGED,
+        row._asdict(),
+        agent_principal(uuid),
+        EventSource.agent(uuid),
+        said,
+    )
+    await events.append(connection, [event])
+    return row
+
+
+def _event(kind: EventType, row: Row, actor: Principal, source: str, also: dict[str, Any]) -> NewEvent:
+    about = {"agent_id": row["agent_id"], "uuid": row["agent_uuid"], "instant_action_id": row["id"]}
+    return NewEvent(type=kind, source=source, payload=about | also, actor=actor, source_module="store.instant_actions")
+
+
+def command_text(command: str | dict[str, Any]) -> str:
+    """A command as it is sent: agents get text, whatever it is."""
+    return command if isinstance(command, str) else json.dumps(command, separators=(",", ":"))
+
+
+def _unknown_agent(agent_id: int) -> NotFound:
+    return NotFound(
+        f"agent {agent_id} does not exist", field="id", value=agent_id, remedy="list the agents to find its id"
+    )

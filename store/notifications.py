@@ -1,0 +1,54 @@
+"""Wakes a loop of another process once something is committed; what is missed is found by the loop's next look."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+
+from missions.errors import PartUnavailable
+from store.database import Database
+
+
+async def notify(database: Database, channel: str) -> None:
+    """Wake whoever listens. Not within a transaction: those that notify commit one by one."""
+    async with database.statement() as connection:
+        await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
+
+
+class Listener:
+    """One connection that listens on a channel."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._heard = asyncio.Event()
+
+    def hear(self, *_: object) -> None:
+        """Somebody notified."""
+        self._heard.set()
+
+    async def wait(self, timeout: float) -> None:
+        """Until the next notification, or so many seconds; raises PartUnavailable if the connection was lost."""
+        if self._connection.is_closed():
+            raise PartUnavailable("PostgreSQL", "the connection that listened was lost")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._heard.wait(), timeout)
+        self._heard.clear()
+
+
+@asynccontextmanager
+async def listening(database: Database, channel: str) -> AsyncIterator[Listener]:
+    """Listen on a connection beside the pool; raises PartUnavailable."""
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        connection = await asyncpg.connect(url, timeout=10)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise PartUnavailable("PostgreSQL", str(error)) from error
+    try:
+        listener = Listener(connection)
+        await connection.add_listener(channel, listener.hear)
+        yield listener
+    finally:
+        connection.terminate()
