@@ -1,0 +1,199 @@
+"""Settling a failed assignment: tried again after it died between any two of its parts."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from activities.parts import Parts
+from activities.settle_failed_assignment import Settler
+from fleet.downlink import AgentAddress, AssignmentMessage, Delivery
+from missions.contracts import AssignmentSettled, Outcome, SettleFailedAssignment
+from missions.errors import PartUnavailable
+from missions.events import utc_now
+from settings import Settings
+from store import migrate
+from store.database import Database
+from store.tables import agents, assignments, reservations, work_process_types, work_processes, yards
+from store.wakeups import Wakeup
+from tests.support.services import WorkerAddresses
+
+WORDS = ("cancel", "release", "wake")
+
+
+class Outside:
+    """Downlink and waker in one; `dies_at` lets one word fail once, before it is said."""
+
+    def __init__(self, dies_at: str = "") -> None:
+        self.said: list[tuple[str, int]] = []
+        self._dies_at = dies_at
+
+    def _say(self, word: str, subject: int) -> None:
+        if word == self._dies_at:
+            self._dies_at = ""
+            raise PartUnavailable("RabbitMQ", "test")
+        self.said.append((word, subject))
+
+    async def cancel(self, agent: AgentAddress, message: AssignmentMessage) -> Delivery:
+        self._say("cancel", message.id)
+        return Delivery.DELIVERED
+
+    async def release(self, agent: AgentAddress, *, work_process_id: int) -> Delivery:
+        self._say("release", agent.id)
+        return Delivery.DELIVERED
+
+    async def send(self, batch: Sequence[Wakeup]) -> None:
+        for wakeup in batch:
+            self._say("wake", wakeup.work_process_id)
+
+
+@pytest.fixture(scope="module")
+async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
+    settings = Settings(database_url=worker_addresses.database_url)
+    await migrate.upgrade(settings)
+    database = Database(settings)
+    yield database
+    await database.close()
+
+
+class World:
+    """A mission whose agent failed one assignment, drives another and is to get a third."""
+
+    def __init__(self, database: Database, agent: int, mission: int, ids: list[int]) -> None:
+        self.database, self.agent, self.mission, self.ids = database, agent, mission, ids
+
+    async def settle(self, outside: Outside, **fields: Any) -> AssignmentSettled:
+        parts = Parts(Settings(), self.database, outside, outside, None, None, None)  # type: ignore[arg-type]
+        call = SettleFailedAssignment(
+            work_process_id=self.mission, attempt=1, transition=9, assignment_id=self.ids[0], **fields
+        )
+        return await Settler(parts).settle_failed_assignment(call)
+
+    async def change(self, table: Any, **values: Any) -> None:
+        ids = [self.mission] if table is work_processes else self.ids
+        async with self.database.transaction() as connection:
+            await connection.execute(update(table).where(table.c.id.in_(ids)).values(**values))
+
+    async def read(self, *columns: Any, where: Any) -> list[Any]:
+        async with self.database.transaction() as connection:
+            return list(await connection.execute(select(*columns).where(where).order_by(columns[0])))
+
+    async def statuses(self) -> list[str]:
+        rows = await self.read(assignments.c.id, assignments.c.status, where=assignments.c.id.in_(self.ids))
+        return [row.status for row in rows]
+
+    async def fallbacks(self) -> list[Any]:
+        of_agent = work_processes.c.agent_ids == [self.agent]
+        return await self.read(work_processes.c.id, work_processes.c.status, where=of_agent)
+
+    async def reserved(self) -> bool:
+        return bool(await self.read(reservations.c.agent_id, where=reservations.c.agent_id == self.agent))
+
+
+@pytest.fixture
+async def world(database: Database) -> World:
+    async with database.transaction() as connection:
+
+        async def made(table: Any, **values: Any) -> int:
+            return int(await connection.scalar(insert(table).values(**values).returning(table.c.id)))
+
+        uid = f"settled-{await connection.scalar(select(yards.c.id).order_by(yards.c.id.desc()).limit(1))}"
+        yard = await made(yards, uid=uid, name=uid)
+        agent = await made(agents, uuid=uid, yard_id=yard, status="busy")
+        await made(work_process_types, name=uid)
+        mission = await made(
+            work_processes,
+            work_process_type_name="drive",
+            status="executing",
+            yard_id=yard,
+            yard_uid=uid,
+            data={"goal": 7},
+            created_by={},
+            workflow_id=uid,
+            on_assignment_failure="RELEASE_FAILED",
+            fallback_mission=uid,
+        )
+        await connection.execute(
+            insert(reservations).values(
+                agent_id=agent, work_process_id=mission, attempt=1, granted_at=utc_now(), reserve_sent_at=utc_now()
+            )
+        )
+        ids = [
+            await made(
+                assignments,
+                work_process_id=mission,
+                attempt=1,
+                step="plan",
+                result_index=index,
+                dispatch_group=index,
+                agent_id=agent,
+                workflow_id=uid,
+                status=status,
+                intent_at=None if status == "not_ready_to_dispatch" else utc_now(),
+            )
+            for index, status in enumerate(("failed", "executing", "not_ready_to_dispatch"))
+        ]
+    return World(database, agent, mission, ids)
+
+
+async def test_agent_is_stopped_then_released_then_sent_on(world: World) -> None:
+    outside = Outside()
+    settled = await world.settle(outside)
+    assert settled.canceled == world.ids[1:]
+    assert settled.released == world.agent
+    ((fallback, status),) = await world.fallbacks()
+    assert status == "dispatched"
+    assert outside.said == [("cancel", world.ids[1]), ("release", world.agent), ("wake", fallback)]
+    assert await world.statuses() == ["failed", "canceled", "canceled"]
+    assert not await world.reserved()
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_what_died_between_is_made_up_for_by_the_next_try(world: World, word: str) -> None:
+    outside = Outside(dies_at=word)
+    with pytest.raises(PartUnavailable):
+        await world.settle(outside)
+    settled = await world.settle(outside)
+    assert settled.canceled == world.ids[1:]
+    assert outside.said.count(("cancel", world.ids[1])) == 1
+    assert ("release", world.agent) in outside.said
+    assert len(await world.fallbacks()) == 1
+    assert not await world.reserved()
+
+
+async def test_policy_of_the_assignment_wins_and_nothing_is_written(world: World) -> None:
+    await world.change(assignments, on_assignment_failure="FAIL_MISSION")
+    outside = Outside()
+    assert (await world.settle(outside)).outcome is Outcome.FAILED
+    assert outside.said == []
+    assert await world.statuses() == ["failed", "executing", "not_ready_to_dispatch"]
+
+
+async def test_report_that_came_before_it_was_given_up_counts(world: World) -> None:
+    await world.change(assignments, status="succeeded")
+    outside = Outside()
+    settled = await world.settle(outside, given_up="too late")
+    assert (settled.outcome, settled.status, settled.released) == (Outcome.DONE, "succeeded", None)
+    assert outside.said == []
+
+
+async def test_cancel_of_the_mission_wins(world: World) -> None:
+    await world.change(work_processes, status="canceling")
+    outside = Outside()
+    assert (await world.settle(outside)).outcome is Outcome.SUPERSEDED
+    assert outside.said == []
+    assert await world.reserved()
+
+
+@pytest.mark.parametrize("name", ["", "no such recipe", "x" * 300])
+async def test_fallback_of_the_assignment_that_is_no_recipe_raises_attention_once(world: World, name: str) -> None:
+    await world.change(assignments, fallback_mission=name)
+    for _ in range(2):
+        assert (await world.settle(Outside())).outcome is Outcome.DONE
+    ((_, attention),) = await world.read(
+        work_processes.c.id, work_processes.c.attention, where=work_processes.c.id == world.mission
+    )
+    assert [entry["code"] for entry in attention] == ["fallback_not_started"]
+    assert await world.fallbacks() == []
+    assert not await world.reserved()
