@@ -15,7 +15,15 @@ from store.operation_types import REPORTED
 from store.tables import agents, work_process_types, work_processes, yards
 
 # Columns that are stored as they were sent.
-_PLAIN = ("data", "wait_free_agent", "description", "process_type", "operation_types_required", "priority")
+_PLAIN = (
+    "data",
+    "wait_free_agent",
+    "description",
+    "process_type",
+    "operation_types_required",
+    "priority",
+    "sched_start_at",
+)
 
 
 async def create(connection: Connection, mission: NewMission, *, principal: Principal, source: str) -> int:
