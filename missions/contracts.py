@@ -111,6 +111,7 @@ class WorkProcessStart(Contract):
     priority: int = 20
     agents: list[str] = Field(default_factory=list, description="uuids, as many as the engine can show")
     details_url: str = Field("", description="the mission in the API, for the Temporal UI")
+    start_at: str | None = Field(None, description="not before: ISO 8601 with zone")
     reserves: bool = Field(True, description="whether agents are reserved first")
     steps: list[StepPlan]
     options: Annotated[MissionOptions, BeforeValidator(_known_options)] = Field(default_factory=MissionOptions)

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
 from missions.errors import InvalidInput
@@ -100,6 +101,15 @@ AnyPriority = Annotated[
 ]
 
 
+def _only_text(value: object) -> object:
+    if value is None or isinstance(value, str | datetime):
+        return value
+    raise ValueError("send a time as text, RFC 3339 with a zone")
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_only_text)]
+
+
 class Request(BaseModel):
     """Base of everything that clients send: camelCase, exact types, no unknown fields, storable."""
 
@@ -145,6 +155,9 @@ class MissionChanges(Request):
     )
     priority: AnyPriority = Field(
         Priority.NORMAL, description="LOW (10), NORMAL (20), HIGH (30) or CRITICAL (40)", examples=["NORMAL"]
+    )
+    sched_start_at: Moment | None = Field(
+        None, description="start not before; RFC 3339 with zone", examples=["2030-01-31T06:00:00Z"]
     )
 
     def given(self, *names: str) -> bool:

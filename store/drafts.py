@@ -24,6 +24,7 @@ _PLAIN = (
     "operation_types_required",
     "on_assignment_failure",
     "priority",
+    "sched_start_at",
 )
 
 

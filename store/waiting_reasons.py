@@ -9,17 +9,20 @@ from store.database import Connection
 from store.operation_types import ABLE_TO
 
 _SQL = f"""
-SELECT request.work_process_id, request.status AS request_status, request.enqueued_at,
+SELECT mission.id AS work_process_id, mission.sched_start_at, mission.dispatched_at,
+       request.status AS request_status, request.enqueued_at,
        agents.id AS agent_id, agents.uuid, coalesce(agents.name, agents.uuid) AS name, agents.status,
        agents.yard_id, agents.status_since, agents.not_listening_since,
        agents.quarantined_since, agents.quarantine_reason, agents.acknowledge_reservation,
        held.work_process_id AS held_by, held.granted_at AS held_since, held.reserve_sent_at, held.ready_at,
        ahead.work_process_id AS behind, {ABLE_TO} AS able_to,
        ARRAY(SELECT unnest(mission.operation_types_required) EXCEPT SELECT unnest({ABLE_TO}) ORDER BY 1) AS lacking
-FROM reservation_requests AS request
-JOIN reservation_request_agents AS member ON member.request_id = request.id
-JOIN agents ON agents.id = member.agent_id
-JOIN work_processes AS mission ON mission.id = request.work_process_id
+FROM work_processes AS mission
+LEFT JOIN (
+    reservation_requests AS request
+    JOIN reservation_request_agents AS member ON member.request_id = request.id
+    JOIN agents ON agents.id = member.agent_id
+) ON request.work_process_id = mission.id AND request.attempt = mission.attempt AND request.status <> 'ended'
 LEFT JOIN reservations AS held ON held.agent_id = agents.id
 LEFT JOIN LATERAL (
     SELECT other.work_process_id FROM reservation_request_agents AS line
@@ -27,14 +30,14 @@ LEFT JOIN LATERAL (
     WHERE line.agent_id = agents.id AND line.claims
     ORDER BY line.score_key, line.request_id LIMIT 1
 ) AS ahead ON true
-WHERE request.work_process_id = ANY(:ids) AND request.attempt = mission.attempt AND request.status <> 'ended'
-  AND mission.status IN ('dispatched', 'preparing resources')
-ORDER BY request.work_process_id, agents.id
+WHERE mission.id = ANY(:ids) AND mission.status IN ('dispatched', 'preparing resources')
+  AND (request.id IS NOT NULL OR (mission.status = 'dispatched' AND mission.sched_start_at > now()))
+ORDER BY mission.id, agents.id
 """
 
 
 async def waiting_reasons(connection: Connection, work_process_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
-    """`[{code, text, agentId, since}]` of each of these missions that waits for agents; one query for all."""
+    """`[{code, text, agentId, since}]` of each of these missions that waits to be started; one query for all."""
     reasons: dict[int, list[dict[str, Any]]] = {}
     if not work_process_ids:
         return reasons
@@ -54,7 +57,12 @@ async def waiting_reasons(connection: Connection, work_process_ids: Collection[i
 
 
 def _reason(row: Any) -> tuple[str, str, Any] | None:
-    """Code, words and since when, for one agent of one request; None: this agent is not what it waits for."""
+    """Code, words and since when, for one agent of one request; None: this agent is not what it waits for.
+
+    A row without an agent: the mission is not in line yet.
+    """
+    if row.agent_id is None:
+        return "scheduled", f"starts at {row.sched_start_at:%Y-%m-%d %H:%M:%S %Z}", row.dispatched_at
     mine, name = row.work_process_id, f"agent {row.name}"
     if row.quarantined_since is not None:
         return "agent_quarantined", f"{name} is out of service: {row.quarantine_reason}", row.quarantined_since

@@ -50,6 +50,7 @@ class LockedWorkProcess:
     attempt: int
     max_retries: int
     workflow_id: str | None
+    sched_start_at: datetime | None
     started_at: datetime | None
     on_assignment_failure: str
     fallback_mission: str

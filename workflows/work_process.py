@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.ending import end_canceled, fail, stop_canceled, succeed
 from workflows.mission import Failed, Mission, Stop
 from workflows.reserving import reserve
+from workflows.scheduling import wait_for_start
 from workflows.stepping import Steps
 from workflows.through_cancels import through_cancels
 
@@ -88,8 +89,10 @@ class WorkProcess:
 
     async def _live(self) -> WorkProcessStatus:
         mission = self._mission
-        timer = self._start_timer()
+        timer = None
         try:
+            await wait_for_start(mission)
+            timer = self._start_timer()
             if mission.start.reserves:
                 await reserve(mission)
             await Steps(mission).run()

@@ -202,7 +202,8 @@ async def _wake(parts: Parts, wakeup: Wakeup | None) -> None:
 
 async def _read(connection: Connection, parts: Parts, work_process_id: int) -> WorkProcess:
     row = await work_process_queries.get(connection, work_process_id)
-    waits = row["status"] == WorkProcessStatus.PREPARING_RESOURCES
+    scheduled = row["status"] == WorkProcessStatus.DISPATCHED and row["sched_start_at"] is not None
+    waits = scheduled or row["status"] == WorkProcessStatus.PREPARING_RESOURCES
     waiting = await waiting_reasons(connection, [work_process_id]) if waits else {}
     return WorkProcess.of(row, waiting.get(work_process_id, []), _links(parts, row))
 

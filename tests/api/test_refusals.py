@@ -51,7 +51,10 @@ BAD_MISSIONS: list[tuple[dict[str, Any], str]] = [
     ({"priority": True}, "priority"),
     ({"priority": 1.5}, "priority"),
     ({"maxRetries": 3}, "maxRetries"),
-    ({"schedStartAt": "2030-01-01T00:00:00Z"}, "schedStartAt"),
+    ({"schedStartAt": "2030-01-01T00:00:00"}, "schedStartAt"),
+    ({"schedStartAt": "tomorrow"}, "schedStartAt"),
+    ({"schedStartAt": 1893456000}, "schedStartAt"),
+    ({"schedEndAt": "2030-01-01T00:00:00Z"}, "schedEndAt"),
     ({"id": 5}, "id"),
 ]
 

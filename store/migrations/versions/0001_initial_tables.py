@@ -201,6 +201,7 @@ def upgrade() -> None:
         sa.Column("z", sa.Double(), nullable=True),
         sa.Column("orientations", sa.ARRAY(sa.Double()), nullable=True),
         sa.Column("available", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("able_to", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("not_listening_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("quarantined_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("quarantine_reason", sa.Text(), nullable=True),

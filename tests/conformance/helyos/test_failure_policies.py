@@ -35,7 +35,12 @@ async def test_12_the_mission_continues(scene: Scene) -> None:
 
 async def test_13_the_failed_agent_is_released_at_once(scene: Scene) -> None:
     mission, other = await _mission(scene, recipe={"onAssignmentFailure": "RELEASE_FAILED"}, work="1")
-    await scene.first.until_status("free")
+    await mission.until("executing")
+
+    async def released() -> bool:
+        return len(scene.first.heard("release", mission)) == 1
+
+    await until(released, 10)
     assert (await mission.read())["status"] == "executing", "the other still drives"
     await mission.until("succeeded")
     await other.until_status("free")
