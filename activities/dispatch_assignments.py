@@ -25,8 +25,9 @@ from missions.planner_answers import planned_assignments
 from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
-from store import assignments, step_requests
+from store import assignments, instant_actions, step_requests
 from store.database import Connection
+from store.notifications import notify
 from store.work_process_status import LockedWorkProcess, change, lock
 
 _RETRY_PAUSE = 0.2
@@ -39,6 +40,8 @@ class _Group:
 
     rows: Sequence[Any]
     groups: int
+    commands: bool = False
+    """Whether the answer holds instant actions, which another part sends."""
     dependencies: list[dict[str, Any]] = field(default_factory=list)
     to_send: list[Any] = field(default_factory=list)
     unconfirmed: list[int] = field(default_factory=list)
@@ -65,6 +68,8 @@ class Dispatcher:
                 group = await self._intend(connection, work_process, call)
         except MissionError as error:
             return AssignmentsDispatched(outcome=Outcome.FAILED, failure=error.failure)
+        if group.commands:
+            await notify(self._parts.database, instant_actions.CHANNEL)
         if group.to_send:
             unheard = await self._publish(group)
             await self._note(call.work_process_id, group, unheard)
@@ -80,13 +85,16 @@ class Dispatcher:
         # The first try of the first group is the one that finds no rows.
         fresh = call.group == 0 and activity.info().attempt == 1
         rows = [] if fresh else await assignments.of_step(connection, call.service_request_id)
+        commands: Sequence[Any] = ()
         if not rows and call.group == 0:
             request = await step_requests.read(connection, call.service_request_id)
             answer, step, url = request["response"] or {}, request["step"], request["service_url"]
             planned = planned_assignments(answer, step=step, url=url, agent_ids=work_process.agent_ids)
             orders = [entry.assignment_order for entry in planned]
             groups = dispatch_groups(orders, answer.get("dispatch_order"), step=step, url=url)
-            await assignments.plan(connection, work_process, request, planned, groups)
+            commands = await assignments.plan(connection, work_process, request, planned, groups)
+            if commands and await step_requests.commands_written(connection, call.service_request_id):
+                await instant_actions.add_of_mission(connection, work_process.id, commands)
             if call.released:
                 await assignments.cancel_of_agents(connection, work_process.id, call.released)
             rows = await assignments.of_step(connection, call.service_request_id)
@@ -94,7 +102,7 @@ class Dispatcher:
         # What was canceled with the release of its agent was never sent, and nobody waits for it.
         lost = [row["id"] for row in rows if row["status"] == AssignmentStatus.CANCELED and row["intent_at"] is None]
         due = [row for row in rows if row["dispatch_group"] == call.group and row["id"] not in lost]
-        group = _Group(due, count)
+        group = _Group(due, count, commands=bool(commands))
         if not group.rows:
             return group
         if work_process.status is WorkProcessStatus.CALCULATING:

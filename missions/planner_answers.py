@@ -1,6 +1,6 @@
 """What a service's answer means: its status, its results, its job id (spec 2 and helyOS's status words)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from missions.errors import Failure, FailureCode, PlanningFailed
 from missions.statuses import FailurePolicy, ServiceRequestStatus
 
 _DONE_WORDS = frozenset({"successful", "success", "ready"})
-_ENTRY_KEYS = frozenset({"agent_id", "agent_uuid", "assignment"})
+_ENTRY_KEYS = frozenset({"agent_id", "agent_uuid", "assignment", "instant_action"})
 _POLICIES = tuple(policy.value for policy in FailurePolicy)
 
 
@@ -24,7 +24,10 @@ class PlannerAnswer:
 
 @dataclass(frozen=True)
 class PlannedAssignment:
-    """One entry of `results`: who shall do what. Exactly one of the agent's names is enough."""
+    """One entry of `results`: who shall do what. Exactly one of the agent's names is enough.
+
+    `data` None: only the instant action `command`, which is sent at once.
+    """
 
     index: int
     agent_id: int | None
@@ -35,6 +38,7 @@ class PlannedAssignment:
     on_assignment_failure: FailurePolicy = FailurePolicy.DEFAULT
     fallback_mission: str | None = None
     """None: the mission's."""
+    command: str | dict[str, Any] | None = None
 
 
 def read_answer(body: object, *, step: str, url: str) -> PlannerAnswer:
@@ -94,8 +98,8 @@ def _planned(index: int, entry: object, step: str, url: str | None) -> PlannedAs
 
     if not isinstance(entry, dict):
         raise refuse(f" = {short(entry)}, not an object")
-    data = entry.get("assignment", entry.get("result"))
-    if data is None:
+    data, command = entry.get("assignment", entry.get("result")), _command(entry.get("instant_action"), refuse)
+    if data is None and command is None:
         raise refuse(" without an `assignment`")
     agent_id, agent_uuid = entry.get("agent_id"), entry.get("agent_uuid")
     if isinstance(agent_id, str) and agent_id.isascii() and agent_id.isdigit():
@@ -122,7 +126,17 @@ def _planned(index: int, entry: object, step: str, url: str | None) -> PlannedAs
         order,
         FailurePolicy(policy or FailurePolicy.DEFAULT),
         fallback or None,
+        command,
     )
+
+
+def _command(action: object, refuse: Callable[[str], PlanningFailed]) -> str | dict[str, Any] | None:
+    if action is None:
+        return None
+    command = action.get("command") if isinstance(action, dict) else None
+    if not isinstance(command, str | dict) or not command:
+        raise refuse(f".instant_action = {short(action)}, not an object with a `command`")
+    return command
 
 
 def refused(step: str, url: str | None, problem: str) -> PlanningFailed:

@@ -75,12 +75,17 @@ async def plan(
     service_request: Any,
     planned: Sequence[PlannedAssignment],
     groups: Sequence[Sequence[int]],
-) -> None:
-    """Turn a planner's results into rows; raises PlanningFailed naming an unknown agent, and stores nothing then."""
+) -> list[tuple[int, str | dict[str, Any]]]:
+    """Turn a planner's results into rows; returns its instant actions as (agent, command), to be written too.
+
+    Raises PlanningFailed naming an unknown agent, and stores nothing then.
+    """
     agent_ids = await _resolve_agents(connection, planned, service_request["step"], service_request["service_url"])
-    by_index = {entry.index: entry for entry in planned}
-    if not planned:
-        return
+    commands = [(agent_ids[entry.index], entry.command) for entry in planned if entry.command is not None]
+    by_index = {entry.index: entry for entry in planned if entry.data is not None}
+    indexes = [index for group in groups for index in group if index in by_index]
+    if not indexes:
+        return commands
     inserted = await connection.execute(
         _INSERT,
         [
@@ -101,10 +106,10 @@ async def plan(
             }
             for number, group in enumerate(groups)
             for index in group
+            if index in by_index
         ],
     )
     ids = list(inserted.scalars())
-    indexes = [index for group in groups for index in group]
     await events.append_for_mission(
         connection,
         work_process.id,
@@ -124,6 +129,7 @@ async def plan(
         ],
         attempt=work_process.attempt,
     )
+    return commands
 
 
 async def _resolve_agents(

@@ -70,6 +70,46 @@ async def add(
     return row
 
 
+async def add_of_mission(
+    connection: Connection, work_process_id: int, commands: Sequence[tuple[int, str | dict[str, Any]]]
+) -> None:
+    """Write the commands (by agent) that a mission's planner asks for, and their events. Then: notify CHANNEL."""
+    rows = await connection.execute(
+        _ADD_OF_MISSION,
+        {
+            "agents": [agent_id for agent_id, _ in commands],
+            "commands": [command_text(command) for _, command in commands],
+            "of": work_process_id,
+            "actor": json.dumps(MUSTER.model_dump(mode="json")),
+        },
+    )
+    kind = EventType.AGENT_INSTANT_ACTION_REQUESTED
+    await events.append(
+        connection,
+        [
+            _event(
+                kind,
+                row._asdict(),
+                MUSTER,
+                EventSource.MISSION_WORKER,
+                {"command": row.command, "work_process_id": work_process_id},
+            )
+            for row in rows
+        ],
+    )
+
+
+_ADD_OF_MISSION = text(
+    """
+    INSERT INTO instant_actions (agent_id, agent_uuid, yard_id, work_process_id, command, status, created_by)
+    SELECT agents.id, agents.uuid, agents.yard_id, :of, new.command, 'to_send', CAST(:actor AS jsonb)
+    FROM unnest(CAST(:agents AS bigint[]), CAST(:commands AS text[])) WITH ORDINALITY AS new(agent_id, command, place)
+    JOIN agents ON agents.id = new.agent_id ORDER BY new.place
+    RETURNING id, agent_id, agent_uuid, command
+    """
+)
+
+
 async def page(connection: Connection, agent_id: int, *, before: int | None, limit: int) -> list[Row]:
     """An agent's commands, newest first, with ids below `before`; raises NotFound."""
     if await connection.scalar(select(agents.c.id).where(agents.c.id == agent_id)) is None:

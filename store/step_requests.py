@@ -181,6 +181,16 @@ def _same_mission(row: Row) -> ColumnElement[bool]:
     )
 
 
+async def commands_written(connection: Connection, service_request_id: int) -> bool:
+    """Note that the answer's instant actions are written; False: an earlier try wrote them. The mission is locked."""
+    result = await connection.execute(
+        update(service_requests)
+        .where(service_requests.c.id == service_request_id, service_requests.c.assignment_dispatched.is_(False))
+        .values(assignment_dispatched=True)
+    )
+    return result.rowcount == 1
+
+
 async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[Row]:
     """Cancel all open requests of a locked mission; returns those whose service has a job to stop.
 

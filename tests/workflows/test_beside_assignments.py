@@ -64,3 +64,28 @@ async def test_planners_are_told_who_follows_whom(site: Site) -> None:
         "yard_id": (await trailer.read())["yardId"],
         "connection_geometry": None,
     }
+
+
+async def test_a_planners_instant_action_reaches_its_agent_without_an_assignment(site: Site) -> None:
+    truck = await site.agent()
+    results = [
+        {"agent_id": truck.id, "instant_action": {"command": "headlight on"}},
+        {"agent_id": truck.id, "assignment": {"n": 1}},
+    ]
+    recipe, _ = await site.recipe(lambda call: {"results": results, "dispatch_order": [[0], [1]]})
+    mission = await site.mission(recipe, [truck])
+    await mission.until("succeeded")
+    await truck.process.wait_for("other", lambda record: "headlight on" in str(record["raw"]))
+    assert truck.assignments() == [{"n": 1}]
+    actions = (await site.get(f"/agents/{truck.id}/instant-actions"))["items"]
+    assert [action["command"] for action in actions] == ["headlight on"]
+
+
+async def test_instant_actions_alone_execute_nothing(site: Site) -> None:
+    truck = await site.agent()
+    results = [{"agent_id": truck.id, "instant_action": {"command": "pause operation"}}]
+    recipe, _ = await site.recipe(lambda call: {"results": results})
+    mission = await site.mission(recipe, [truck])
+    await mission.until("succeeded")
+    await truck.process.wait_for("other", lambda record: "pause operation" in str(record["raw"]))
+    assert "executing" not in await mission.statuses()
