@@ -6,6 +6,7 @@ nothing.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -18,12 +19,13 @@ from fleet.halving import halve
 from fleet.mission_requests import MissionRequests
 from fleet.ready_board import ReadyBoard
 from fleet.topology import Uplink
-from fleet.wire import BadMessage, Reason, StateBody, read_body
+from fleet.wire import BadMessage, InstantActionBody, Reason, StateBody, read_body
 from store import agent_reports, agents
 from store.agent_reports import AssignmentReport, StateReport
 from store.agents import AgentIdentity
 from store.database import Database
 from store.instant_actions import Acknowledgement
+from store.odd_json import storable
 from store.wakeups import Waker, Wakeup
 
 RefreshLines = Callable[[Database, Collection[int]], Awaitable[list[Wakeup]]]
@@ -36,8 +38,8 @@ _CHECK_INS_AT_ONCE = 8
 class _Batch:
     """What is still to be written of a batch, what was refused, and which check-ins are to be answered."""
 
-    ids: dict[str, int]
-    """The known agents' ids, by uuid."""
+    known: dict[str, AgentIdentity]
+    """The agents that are known, by uuid."""
     letters: list[DeadLetter] = field(default_factory=list)
     states: list[tuple[AgentMessage, StateReport]] = field(default_factory=list)
     check_ins: list[tuple[AgentMessage, AgentIdentity | None]] = field(default_factory=list)
@@ -74,9 +76,9 @@ class OrderedIntake:
         readable = _read(messages, letters)
         async with self._database.statement() as connection:
             known = await agents.identities(connection, {message.uuid for message in readable})
-        batch = _Batch({uuid: identity.id for uuid, identity in known.items()}, letters)
+        batch = _Batch(known, letters)
         for message in readable:
-            await self._take(message, known.get(message.uuid), batch)
+            await self._take(message, batch)
         await self._write_check_ins(batch)
         await self._write_states(batch)
         await self._dead_letters.put(batch.letters)
@@ -86,13 +88,14 @@ class OrderedIntake:
         for taken in batch.taken:
             taken.answer()
 
-    async def _take(self, message: AgentMessage, identity: AgentIdentity | None, batch: _Batch) -> None:
+    async def _take(self, message: AgentMessage, batch: _Batch) -> None:
         checks_in = message.word == Uplink.CHECK_IN
         # What the same agent said before comes first; what others said does not matter.
         if checks_in and any(earlier.uuid == message.uuid for earlier, _ in batch.states):
             await self._write_states(batch)
         if any(earlier.uuid == message.uuid for earlier, _ in batch.check_ins):
             await self._write_check_ins(batch)
+        identity = batch.known.get(message.uuid)
         with dead_lettered(message.raw, batch.letters):
             if checks_in:
                 await self._check_sender(message, identity)
@@ -131,14 +134,18 @@ class OrderedIntake:
                         batch.letters.append(DeadLetter(message.raw, error.reason, error.text))
                         continue
                 if taken is not None:
-                    batch.ids[message.uuid] = taken.agent_id
                     batch.taken.append(taken)
                     self._changed.add(taken.agent_id)
 
         def refuse(row: tuple[AgentMessage, AgentIdentity | None], error: Exception) -> None:
             batch.letters.append(_refused_by_database(row[0], error))
 
+        if not check_ins:
+            return
         await asyncio.gather(*(halve([check_in], write, refuse) for check_in in check_ins))
+        # What they say next is checked against what they are now.
+        async with self._database.statement() as connection:
+            batch.known |= await agents.identities(connection, {message.uuid for message, _ in check_ins})
 
     async def _write_states(self, batch: _Batch) -> None:
         states, batch.states = batch.states, []
@@ -150,7 +157,8 @@ class OrderedIntake:
             )
 
     async def _apply(self, rows: Sequence[tuple[AgentMessage, StateReport]], batch: _Batch) -> None:
-        applied = await agent_reports.apply(self._database, [report for _, report in rows], batch.ids)
+        ids = {uuid: identity.id for uuid, identity in batch.known.items()}
+        applied = await agent_reports.apply(self._database, [report for _, report in rows], ids)
         await self._waker.send(applied.wakeups)
         for work_process_id, attempt in applied.ready:
             self._ready_board.tell(work_process_id, attempt)
@@ -183,9 +191,15 @@ def _state_report(message: AgentMessage) -> StateReport:
         assignment=None
         if said is None or said.id is None
         else AssignmentReport(said.id, (said.status or "").lower(), said.result),
-        instant_action=None if done is None else Acknowledgement(done.id, done.status.lower(), done.result),
+        instant_action=None if done is None else _acknowledgement(done),
         redelivered=bool(message.raw.redelivered),
     )
+
+
+def _acknowledgement(done: InstantActionBody) -> Acknowledgement:
+    said = storable([done.status.lower(), done.result], f"what was said of instant action {done.id}")
+    status, result = ("", None) if said is None else json.loads(said)
+    return Acknowledgement(done.id, status, result)
 
 
 def _refused_by_database(message: AgentMessage, error: Exception) -> DeadLetter:

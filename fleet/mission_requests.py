@@ -56,9 +56,13 @@ class MissionRequests:
     async def _create(self, message: AgentMessage) -> int:
         if message.inner.type != MISSION_REQUEST:
             raise BadMessage(Reason.UNKNOWN_TYPE, f"{message.inner.type!r} is not {MISSION_REQUEST}")
+        if message.raw.timestamp is None and message.raw.message_id is None:
+            raise BadMessage(
+                Reason.INVALID, "the message has neither `timestamp` nor `message_id`: a repeat cannot be told from it"
+            )
         body_hash = hashlib.sha256(message.raw.body).hexdigest()
         # The broker may deliver one message twice. Two requests with the same words have different timestamps.
-        key = f"{MISSION_REQUEST}/{message.raw.timestamp}/{body_hash}"
+        key = f"{MISSION_REQUEST}/{message.raw.timestamp or message.raw.message_id}/{body_hash}"
         async with self._database.transaction() as connection:
             # Read here: it may have checked in with this very batch.
             identity = (await agents.identities(connection, [message.uuid])).get(message.uuid)

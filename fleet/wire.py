@@ -7,9 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from fleet.signing import Signer
 from missions.errors import MusterError
@@ -102,6 +110,15 @@ class StateBody(_Body):
     assignment: AssignmentBody | None = None
     wp_clearance: dict[str, Any] | None = None
     instant_action: InstantActionBody | None = None
+
+    @field_validator("instant_action", mode="wrap")
+    @classmethod
+    def _or_nothing(cls, value: Any, read: ValidatorFunctionWrapHandler) -> InstantActionBody | None:
+        # Other software may use the word for something else: that must not cost the agent its state.
+        try:
+            return cast(InstantActionBody | None, read(value))
+        except ValidationError:
+            return None
 
     @field_validator("status")
     @classmethod

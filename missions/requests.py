@@ -3,19 +3,32 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from missions.errors import InvalidInput
+from missions.events import utc_now
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.priorities import Priority
 from missions.statuses import FailurePolicy
 
 MAX_ID = 2**63 - 1
 """The largest id: ids are bigint in the database."""
+
+# An engine counts timers in nanoseconds, and a mission of another age is a typing error.
+_LONGEST_SCHEDULE = timedelta(days=3653)
 
 MAX_DEPTH = 200
 """How deep JSON may be nested: far below where encoders give up."""
@@ -159,6 +172,13 @@ class MissionChanges(Request):
     sched_start_at: Moment | None = Field(
         None, description="start not before; RFC 3339 with zone", examples=["2030-01-31T06:00:00Z"]
     )
+
+    @field_validator("sched_start_at")
+    @classmethod
+    def _not_in_another_age(cls, moment: datetime | None) -> datetime | None:
+        if moment is not None and moment > utc_now() + _LONGEST_SCHEDULE:
+            raise ValueError(f"{moment.isoformat()} is more than ten years away")
+        return moment
 
     def given(self, *names: str) -> bool:
         """Whether any of these fields was sent."""

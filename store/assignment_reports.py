@@ -1,8 +1,5 @@
 """What agents report of their assignments: progress, ends, confirmed cancels, late reports and refused ones."""
 
-import json
-import logging
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,19 +15,16 @@ from missions.transitions import AGENT_MAY_REPORT, ASSIGNMENT, ASSIGNMENT_ENDED,
 from store import events, message_counts
 from store.agents import agent_principal
 from store.database import Connection
+from store.odd_json import storable
 from store.wakeups import NewSignal, Wakeup, add_signals
 
 if TYPE_CHECKING:
     from store.agent_reports import StateReport
 
-log = logging.getLogger(__name__)
-
 Refused = tuple[int, str, str]
 """Place in the batch, reason, text."""
 
 
-# As JSON writes it, behind an even number of backslashes.
-_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 # A dispatch notes its confirm within this time, or its worker has died.
 _CONFIRM_TAKES = timedelta(seconds=2)
 
@@ -281,17 +275,10 @@ def _signal(assignment: _Assignment, ended: bool) -> NewSignal:
     return NewSignal(assignment.workflow_id, assignment.work_process_id, Signal.ASSIGNMENT_STARTED, sign)
 
 
-def _storable(assignment: _Assignment) -> str | None:
-    """The result as JSON that PostgreSQL takes: an agent's odd result must not cost its status."""
-    try:
-        said = json.dumps(assignment.result, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        log.warning("the result of assignment %s is dropped: it holds a number beyond all bounds", assignment.id)
+def _result(assignment: _Assignment) -> str | None:
+    if assignment.result is None:
         return None
-    stored = _NUL.sub(r"\1\\ufffd", said).encode(errors="replace").decode()
-    if stored != said:
-        log.warning("characters in the result of assignment %s are replaced: no database takes them", assignment.id)
-    return stored
+    return storable(assignment.result, f"the result of assignment {assignment.id}")
 
 
 async def _store(connection: Connection, assignments: Sequence[_Assignment]) -> None:
@@ -301,7 +288,7 @@ async def _store(connection: Connection, assignments: Sequence[_Assignment]) -> 
             {
                 "ids": [a.id for a in assignments],
                 "statuses": [str(a.status) for a in assignments],
-                "results": [None if a.result is None else _storable(a) for a in assignments],
+                "results": [_result(a) for a in assignments],
                 "first": [a.first_report_at for a in assignments],
                 "ended": [a.ended_at for a in assignments],
                 "late": [a.late for a in assignments],

@@ -24,7 +24,8 @@ async def start(
 
     Writes all or nothing; raises InvalidInput if there is no such recipe, or if it cannot be dispatched.
     """
-    key = f"fallback/{assignment['id']}"
+    # One for each agent that a mission releases, however many of its assignments failed.
+    key = f"fallback/{assignment['work_process_id']}/{assignment['attempt']}/{assignment['agent_id']}"
     if await idempotency.claim(connection, MUSTER, key, "") is not None:
         return None
     await drafts.find_recipe(connection, recipe, "fallbackMission")

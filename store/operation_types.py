@@ -2,7 +2,10 @@
 
 REPORTED = """
     CASE WHEN jsonb_typeof(agents.resources -> 'operation_types_available') = 'array'
-        THEN ARRAY(SELECT jsonb_array_elements_text(agents.resources -> 'operation_types_available'))
+        THEN ARRAY(
+            SELECT word FROM jsonb_array_elements_text(agents.resources -> 'operation_types_available') AS word
+            WHERE word IS NOT NULL
+        )
         ELSE CAST('{}' AS text[]) END
 """
 """SQL: what an agent said last."""

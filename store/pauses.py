@@ -14,7 +14,7 @@ from store.work_process_status import LockedWorkProcess, lock
 async def request(connection: Connection, work_process_id: int, *, principal: Principal, source: str) -> Wakeup | None:
     """Wish a mission paused; None: it is already. Raises NotFound, Conflict if it does not run."""
     work_process = await lock(connection, work_process_id)
-    _refuse_unless_running(work_process, "paused")
+    _refuse_unless_running(work_process, "paused", also=_AT_ITS_END)
     if work_process.pause is not Pause.NONE:
         return None
     return await _wish(
@@ -40,8 +40,21 @@ async def note(connection: Connection, work_process_id: int) -> None:
         )
 
 
-def _refuse_unless_running(work_process: LockedWorkProcess, wish: str) -> None:
-    if work_process.status is WorkProcessStatus.DRAFT or work_process.superseded or work_process.ended:
+# No further step or group follows, before which it could wait.
+_AT_ITS_END = frozenset(
+    {
+        WorkProcessStatus.ASSIGNMENTS_COMPLETED,
+        WorkProcessStatus.ASSIGNMENT_FAILED,
+        WorkProcessStatus.PLANNING_FAILED,
+    }
+)
+
+
+def _refuse_unless_running(
+    work_process: LockedWorkProcess, wish: str, *, also: frozenset[WorkProcessStatus] = frozenset()
+) -> None:
+    refused = also | {WorkProcessStatus.DRAFT}
+    if work_process.status in refused or work_process.superseded or work_process.ended:
         raise Conflict(
             f"work process {work_process.id} is {work_process.status.value!r}: it cannot be {wish}",
             field="status",

@@ -34,19 +34,20 @@ async def execute(mission: Mission, plan: StepPlan) -> None:
     while group < groups:
         await mission.while_paused()
         mission.check()
-        sent = await mission.act(
-            Activity.DISPATCH_ASSIGNMENTS,
-            DispatchAssignments(
-                **mission.call(),
-                service_request_id=plan.service_request_id,
-                step=plan.step,
-                group=group,
-                released=mission.released,
-            ),
-            AssignmentsDispatched,
-            f"send group {group + 1} of step {plan.step}",
-            WITH_HEARTBEAT,
-        )
+        async with mission.sending():
+            sent = await mission.act(
+                Activity.DISPATCH_ASSIGNMENTS,
+                DispatchAssignments(
+                    **mission.call(),
+                    service_request_id=plan.service_request_id,
+                    step=plan.step,
+                    group=group,
+                    released=mission.released,
+                ),
+                AssignmentsDispatched,
+                f"send group {group + 1} of step {plan.step}",
+                WITH_HEARTBEAT,
+            )
         if sent.outcome is Outcome.SUPERSEDED:
             raise Stop
         if sent.failure is not None:
@@ -85,21 +86,24 @@ async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispat
 
 async def _settle_failed(mission: Mission, key: int, code: FailureCode, text: str) -> None:
     """Do what the policy of a failed assignment says; raises Failed if that is to fail the mission, Stop."""
-    settled = await mission.act(
-        Activity.SETTLE_FAILED_ASSIGNMENT,
-        SettleFailedAssignment(**mission.call(), assignment_id=key, given_up="" if key in mission.ended else text),
-        AssignmentSettled,
-        f"settle failed assignment {key}",
-    )
-    if settled.outcome is Outcome.SUPERSEDED:
-        raise Stop
-    if settled.outcome is Outcome.FAILED:
-        raise Failed(Failure(code=code, text=text, assignment_id=key))
-    mission.ended.setdefault(key, settled.status)
-    mission.ended.update(dict.fromkeys(settled.canceled, AssignmentStatus.CANCELED))
-    mission.tolerated.update([key, *settled.canceled])
-    if settled.released is not None and settled.released not in mission.released:
-        mission.released.append(settled.released)
+    async with mission.settling():
+        if key in mission.tolerated:
+            return
+        settled = await mission.act(
+            Activity.SETTLE_FAILED_ASSIGNMENT,
+            SettleFailedAssignment(**mission.call(), assignment_id=key, given_up="" if key in mission.ended else text),
+            AssignmentSettled,
+            f"settle failed assignment {key}",
+        )
+        if settled.outcome is Outcome.SUPERSEDED:
+            raise Stop
+        if settled.outcome is Outcome.FAILED:
+            raise Failed(Failure(code=code, text=text, assignment_id=key))
+        mission.ended.setdefault(key, settled.status)
+        mission.ended.update(dict.fromkeys(settled.canceled, AssignmentStatus.CANCELED))
+        mission.tolerated.update([key, *settled.canceled])
+        if settled.released is not None and settled.released not in mission.released:
+            mission.released.append(settled.released)
 
 
 async def _until_settled(
@@ -153,6 +157,8 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
         return
     found = (await _look_up(mission, silent())).statuses
     for key in [key for key in silent() if found.get(str(key)) == AssignmentStatus.TO_DISPATCH]:
+        if key in mission.tolerated:
+            continue  # it went with its agent, whom another failure released
         if options.unconfirmed_start is UnconfirmedStart.FAIL:
             text = f"assignment {key} may not have reached its agent, which said nothing of it"
             await _settle_failed(mission, key, FailureCode.ASSIGNMENT_NOT_STARTED, text)

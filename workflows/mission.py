@@ -1,6 +1,7 @@
 """What the parts of a mission's workflow share: what the mission was told, and how it acts and waits."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -54,6 +55,8 @@ class Mission:
         self.native_cancel = False
         self.pause = PauseWish(paused=False, number=0)
         self._executing = False
+        self._sending = 0
+        self._settling = False
         self._activities_called = 0
 
     @property
@@ -77,13 +80,36 @@ class Mission:
         self.check()
         return True
 
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Send assignments while nobody settles a failed one: its agent may just be given to others."""
+        await self.until(lambda: not self._settling)
+        self._sending += 1
+        try:
+            yield
+        finally:
+            self._sending -= 1
+
+    @asynccontextmanager
+    async def settling(self) -> AsyncIterator[None]:
+        """Settle one failed assignment at a time, while none is being sent."""
+        await self.until(lambda: not self._settling)
+        self._settling = True
+        try:
+            await self.until(lambda: not self._sending)
+            yield
+        finally:
+            self._settling = False
+
     async def while_paused(self) -> None:
         """Wait as long as a pause is wished. Raises Stop as soon as the mission is being stopped."""
         while self.pause.paused:
             await self.act(Activity.NOTE_PAUSE, NotePause(**self.call()), None, "pause")
             self.board.pause("paused, until somebody resumes it")
-            await self.until(lambda: not self.pause.paused, waiting="somebody resumes the mission")
-            self.board.pause("")
+            try:
+                await self.until(lambda: not self.pause.paused, waiting="somebody resumes the mission")
+            finally:
+                self.board.pause("")
 
     def call(self) -> dict[str, int]:
         """The fields that every activity of the mission gets, with fresh numbers for its status changes."""

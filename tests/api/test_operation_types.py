@@ -44,7 +44,11 @@ async def test_only_what_is_known_to_be_impossible_is_refused(
 async def test_what_an_agent_reports_counts_before_what_it_was_registered_with(
     world: AsyncClient, database: Database
 ) -> None:
-    for registered, reported, able_to in ((["weld"], [], ["weld"]), (["weld"], ["drive"], ["drive"])):
+    for registered, reported, able_to in (
+        (["weld"], [], ["weld"]),
+        (["weld"], ["drive"], ["drive"]),
+        (["weld"], [None, "lift"], ["lift"]),
+    ):
         await knows(database, registered, {"operation_types_available": reported})
         async with database.transaction() as connection:
             assert await agents_with_missed_grants(connection) == [1]

@@ -143,3 +143,10 @@ def test_profiles_hold_only_what_was_said() -> None:
 )
 def test_routing_keys(key: str, sender: Sender | None) -> None:
     assert read_routing_key(key) == sender
+
+
+@pytest.mark.parametrize("word", ["pause", {"id": "x"}, [], 7, {"id": -1, "status": "done"}])
+def test_an_odd_word_on_an_instant_action_does_not_cost_the_state(word: Any) -> None:
+    body = wire.read_body(StateBody, {"status": "ready", "assignment": {"id": 5}, "instant_action": word})
+    assert body.instant_action is None
+    assert body.assignment is not None
