@@ -86,7 +86,7 @@ async def test_cancel_while_the_service_is_asked_waits_for_its_answer_once(fails
     async def slow(request: httpx.Request) -> httpx.Response:
         nonlocal asked
         asked += 1
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # how long the service takes
         return httpx.Response(503 if fails else 200, json={"status": "pending", "request_id": 7})
 
     step = context(slow)

@@ -167,7 +167,7 @@ async def start_agent(settings: Settings, tmp_path: Path) -> AsyncIterator[Start
         agent.stop()
 
 
-async def agent_row(database: Database, uuid: str) -> dict[str, object]:
+async def agent_row(database: Database, uuid: str) -> dict[str, Any]:
     async with database.transaction() as connection:
         row = (await connection.execute(select(agents).where(agents.c.uuid == uuid))).mappings().one_or_none()
     return dict(row) if row else {}

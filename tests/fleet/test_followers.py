@@ -42,7 +42,7 @@ async def test_an_sdk_agent_leads_and_speaks_for_its_followers(
     async with database.transaction() as connection:
         counted = select(message_counts.c.reason).where(message_counts.c.outcome == "ignored_follower")
         assert {"itself", "unknown_agent"} <= set((await connection.execute(counted)).scalars())
-        shown = await agent_registry.get(connection, int((await agent_row(database, uuid))["id"]))  # type: ignore[call-overload]
+        shown = await agent_registry.get(connection, (await agent_row(database, uuid))["id"])
     assert [link["uuid"] for link in shown["followers"]] == [trailer]
 
     login = Login(checked_in["username"], checked_in["password"])
