@@ -7,10 +7,10 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from missions.contracts import WorkProcessStart
-from workflows.search_attributes import AGENTS, ALL_KEYS, MISSION_PRIORITY, MISSION_STATUS, MISSION_TYPE, YARD
+from workflows.search_attributes import AGENTS, ALL_KEYS, MISSION_PRIORITY, MISSION_TYPE, YARD
 
 
-def at_start(start: WorkProcessStart, status: str) -> TypedSearchAttributes:
+def at_start(start: WorkProcessStart) -> TypedSearchAttributes:
     """The attributes that a mission starts with."""
     return TypedSearchAttributes(
         [
@@ -18,7 +18,6 @@ def at_start(start: WorkProcessStart, status: str) -> TypedSearchAttributes:
             SearchAttributePair(YARD, start.yard),
             SearchAttributePair(MISSION_PRIORITY, start.priority),
             SearchAttributePair(AGENTS, start.agents),
-            SearchAttributePair(MISSION_STATUS, status),
         ]
     )
 

@@ -19,7 +19,6 @@ from engine.client import connect
 from engine.search_attributes import at_start
 from missions.contracts import WORK_PROCESS, WorkProcessStart
 from missions.errors import PartUnavailable
-from missions.statuses import WorkProcessStatus
 from store import wakeups
 from store.database import Database
 from store.wakeups import Wakeup, WakeupKind
@@ -133,7 +132,7 @@ class EngineWaker:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             task_timeout=timedelta(seconds=3),
-            search_attributes=at_start(start, WorkProcessStatus.DISPATCHED),
+            search_attributes=at_start(start),
             static_summary=_summary(start),
             static_details=_details(start),
             rpc_timeout=_RPC_TIMEOUT,

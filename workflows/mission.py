@@ -145,6 +145,7 @@ class Mission:
         self._executing = True
 
     def show_end(self, status: WorkProcessStatus) -> None:
-        """The mission has its last status."""
+        """The mission has its last status. That it succeeded, Temporal's own status says as well."""
         self.board.status(status)
-        workflow.upsert_search_attributes([MISSION_STATUS.value_set(status)])
+        if status is not WorkProcessStatus.SUCCEEDED:
+            workflow.upsert_search_attributes([MISSION_STATUS.value_set(status)])

@@ -1,7 +1,7 @@
 """The search attributes of missions, as the Temporal UI filters them.
 
-No more are upserted while a mission runs than `MissionStatus`, at a cancel and at the end: an upsert takes as much of
-the engine's time as three activities (measured), and the exact status is on the run's page and in the API.
+`MissionStatus` is upserted only where a mission leaves the good path: an upsert takes as much of the engine's time as
+three activities (measured), a success shows in Temporal's own status, and the exact status in the API.
 """
 
 from temporalio.common import SearchAttributeKey
