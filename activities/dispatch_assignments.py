@@ -84,7 +84,7 @@ class Dispatcher:
     ) -> _Group:
         # The first try of the first group is the one that finds no rows.
         fresh = call.group == 0 and activity.info().attempt == 1
-        rows = [] if fresh else await assignments.of_step(connection, call.service_request_id)
+        rows: Sequence[Any] = [] if fresh else await assignments.of_step(connection, call.service_request_id)
         commands: Sequence[Any] = ()
         if not rows and call.group == 0:
             request = await step_requests.read(connection, call.service_request_id)
@@ -92,12 +92,12 @@ class Dispatcher:
             planned = planned_assignments(answer, step=step, url=url, agent_ids=work_process.agent_ids)
             orders = [entry.assignment_order for entry in planned]
             groups = dispatch_groups(orders, answer.get("dispatch_order"), step=step, url=url)
-            commands = await assignments.plan(connection, work_process, request, planned, groups)
+            rows, commands = await assignments.plan(connection, work_process, request, planned, groups)
             if commands and await step_requests.commands_written(connection, call.service_request_id):
                 await instant_actions.add_of_mission(connection, work_process.id, commands)
             if call.released:
                 await assignments.cancel_of_agents(connection, work_process.id, call.released)
-            rows = await assignments.of_step(connection, call.service_request_id)
+                rows = await assignments.of_step(connection, call.service_request_id)
         count = 1 + max((row["dispatch_group"] for row in rows), default=-1)
         # What was canceled with the release of its agent was never sent, and nobody waits for it.
         lost = [row["id"] for row in rows if row["status"] == AssignmentStatus.CANCELED and row["intent_at"] is None]

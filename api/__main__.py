@@ -1,6 +1,7 @@
 """`python -m api`: migrate, load the recipe files, and serve."""
 
 import asyncio
+import gc
 import logging
 import sys
 
@@ -53,6 +54,9 @@ def main() -> None:
         assert accounts is not None
         await accounts.create(uuid, password=password.get_secret_value())
 
+    # As the worker does: requests make many objects that die young, and what was imported stays.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     loop = "asyncio" if sys.platform == "win32" else "uvloop"
     uvicorn.run(
         create_app(settings, account_maker=make_account if accounts else None),

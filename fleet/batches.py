@@ -5,6 +5,7 @@ What arrives while a batch is handled becomes the next one, so batches grow unde
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[Sequence[AbstractIncomingMessage]], Awaitable[None]]
 
+_LONGEST_REST = 0.02
+_WORTH_HANDLING = 64
 _RETRY_FIRST = 0.1
 _RETRY_MAX = 2.0
 
@@ -28,7 +31,8 @@ class BatchConsumer:
     """Hands the messages of one queue to `handle`, in order, and acknowledges them once it returned.
 
     While `handle` raises PartUnavailable or UnknownOutcome the same batch is tried again: nothing is lost and nothing
-    is dead-lettered because a part is away. `gather`: seconds to let a batch grow before it is handled.
+    is dead-lettered because a part is away. `gather`: seconds to let a batch grow before it is handled; under load it
+    rests as long as it worked (at most 20 ms), for a batch costs as much with one message as with ten.
     """
 
     def __init__(self, bus: Bus, queue: str, handle: Handler, *, batch_size: int, gather: float = 0.0) -> None:
@@ -66,19 +70,29 @@ class BatchConsumer:
         self._arrived.set()
 
     async def _run(self) -> None:
+        worked = worked_until = 0.0
         while not self._stopping.is_set():
             await self._arrived.wait()
-            if self._gather:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), self._gather)
+            await self._let_grow(worked_until + min(worked, _LONGEST_REST))
             batch = self._take()
             if not batch:
                 self._arrived.clear()
                 continue
-            if await self._handled(batch):
+            begun = time.monotonic()
+            handled = await self._handled(batch)
+            worked_until = time.monotonic()
+            worked = worked_until - begun
+            if handled:
                 # A connection that was lost meanwhile will deliver the batch again: reports are idempotent.
                 with suppress(AMQPError, ChannelInvalidStateError, OSError):
                     await batch[-1].ack(multiple=True)
+
+    async def _let_grow(self, rested: float) -> None:
+        """Wait for more messages, at least until the time `rested`, unless there are many already."""
+        pause = max(self._gather, rested - time.monotonic()) if len(self._waiting) < _WORTH_HANDLING else self._gather
+        if pause:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
 
     def _take(self) -> list[AbstractIncomingMessage]:
         """The next messages of one channel; those of a channel that is gone come again and are dropped here."""

@@ -38,7 +38,8 @@ _OF_STEP = (
 )
 _INSERT = insert(assignments).returning(assignments.c.id, sort_by_parameter_order=True)
 _AGENTS = text(
-    "SELECT id, uuid FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) OR uuid = ANY(CAST(:uuids AS text[]))"
+    "SELECT id, uuid, protocol, name FROM agents"
+    " WHERE id = ANY(CAST(:ids AS bigint[])) OR uuid = ANY(CAST(:uuids AS text[]))"
 )
 _INTEND = text(
     """
@@ -75,41 +76,37 @@ async def plan(
     service_request: Any,
     planned: Sequence[PlannedAssignment],
     groups: Sequence[Sequence[int]],
-) -> list[tuple[int, str | dict[str, Any]]]:
-    """Turn a planner's results into rows; returns its instant actions as (agent, command), to be written too.
+) -> tuple[list[Row], list[tuple[int, str | dict[str, Any]]]]:
+    """Turn a planner's results into rows, as `of_step` reads them; and its instant actions: (agent, command).
 
     Raises PlanningFailed naming an unknown agent, and stores nothing then.
     """
-    agent_ids = await _resolve_agents(connection, planned, service_request["step"], service_request["service_url"])
-    commands = [(agent_ids[entry.index], entry.command) for entry in planned if entry.command is not None]
+    of_entry = await _resolve_agents(connection, planned, service_request["step"], service_request["service_url"])
+    commands = [(of_entry[entry.index].id, entry.command) for entry in planned if entry.command is not None]
     by_index = {entry.index: entry for entry in planned if entry.data is not None}
-    indexes = [index for group in groups for index in group if index in by_index]
-    if not indexes:
-        return commands
-    inserted = await connection.execute(
-        _INSERT,
-        [
-            {
-                "work_process_id": work_process.id,
-                "attempt": work_process.attempt,
-                "step": service_request["step"],
-                "result_index": index,
-                "dispatch_group": number,
-                "yard_id": work_process.yard_id,
-                "service_request_id": service_request["id"],
-                "agent_id": agent_ids[index],
-                "workflow_id": work_process.workflow_id,
-                "data": by_index[index].data,
-                "on_assignment_failure": by_index[index].on_assignment_failure,
-                "fallback_mission": by_index[index].fallback_mission or "DEFAULT",
-                "status": AssignmentStatus.NOT_READY_TO_DISPATCH,
-            }
-            for number, group in enumerate(groups)
-            for index in group
-            if index in by_index
-        ],
-    )
-    ids = list(inserted.scalars())
+    new = [
+        {
+            "work_process_id": work_process.id,
+            "attempt": work_process.attempt,
+            "step": service_request["step"],
+            "result_index": index,
+            "dispatch_group": number,
+            "yard_id": work_process.yard_id,
+            "service_request_id": service_request["id"],
+            "agent_id": of_entry[index].id,
+            "workflow_id": work_process.workflow_id,
+            "data": by_index[index].data,
+            "on_assignment_failure": by_index[index].on_assignment_failure,
+            "fallback_mission": by_index[index].fallback_mission or "DEFAULT",
+            "status": AssignmentStatus.NOT_READY_TO_DISPATCH,
+        }
+        for number, group in enumerate(groups)
+        for index in group
+        if index in by_index
+    ]
+    if not new:
+        return [], commands
+    ids = list((await connection.execute(_INSERT, new)).scalars())
     await events.append_for_mission(
         connection,
         work_process.id,
@@ -120,29 +117,40 @@ async def plan(
                 actor=MUSTER,
                 payload={
                     "assignment_id": assignment_id,
-                    "agent_id": agent_ids[index],
-                    "step": service_request["step"],
-                    "index": index,
+                    "agent_id": row["agent_id"],
+                    "step": row["step"],
+                    "index": row["result_index"],
                 },
             )
-            for assignment_id, index in zip(ids, indexes, strict=True)
+            for assignment_id, row in zip(ids, new, strict=True)
         ],
         attempt=work_process.attempt,
     )
-    return commands
+    rows = [
+        row
+        | {"id": assignment_id, "intent_at": None, "dispatched_at": None, "start_time_stamp": None}
+        | _address(of_entry[row["result_index"]])
+        for assignment_id, row in zip(ids, new, strict=True)
+    ]
+    return rows, commands
+
+
+def _address(agent: Row) -> dict[str, Any]:
+    return {"agent_uuid": agent.uuid, "protocol": agent.protocol, "agent_name": agent.name}
 
 
 async def _resolve_agents(
     connection: Connection, planned: Sequence[PlannedAssignment], step: str, url: str | None
-) -> dict[int, int]:
+) -> dict[int, Row]:
+    """The agent of each entry, by the entry's index."""
     ids = {p.agent_id for p in planned if p.agent_id is not None and 0 <= p.agent_id < _BIGINT}
     uuids = {p.agent_uuid for p in planned if p.agent_uuid is not None}
     rows = (await connection.execute(_AGENTS, {"ids": list(ids), "uuids": list(uuids)})).all()
-    known_ids, by_uuid = {row.id for row in rows}, {row.uuid: row.id for row in rows}
+    by_id, by_uuid = {row.id: row for row in rows}, {row.uuid: row for row in rows}
     resolved = {}
     for entry in planned:
-        agent_id = entry.agent_id if entry.agent_id in known_ids else by_uuid.get(entry.agent_uuid or "")
-        if agent_id is None:
+        agent = by_id.get(-1 if entry.agent_id is None else entry.agent_id) or by_uuid.get(entry.agent_uuid or "")
+        if agent is None:
             name = entry.agent_uuid if entry.agent_id is None else entry.agent_id
             raise PlanningFailed(
                 Failure(
@@ -153,7 +161,7 @@ async def _resolve_agents(
                     " which does not exist",
                 )
             )
-        resolved[entry.index] = agent_id
+        resolved[entry.index] = agent
     return resolved
 
 

@@ -13,7 +13,7 @@ from missions.statuses import WorkProcessStatus
 from store import events
 from store.database import Connection
 from store.operation_types import REPORTED
-from store.tables import agents, work_process_types, work_processes, yards
+from store.tables import work_process_types, work_processes, yards
 
 # Columns that are stored as they were sent.
 _PLAIN = (
@@ -221,15 +221,16 @@ async def _yard(connection: Connection, mission: MissionChanges) -> dict[str, An
     return {"yard_id": found[0].id, "yard_uid": found[0].uid}
 
 
+_AGENTS = text(
+    "SELECT id, uuid FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) OR uuid = ANY(CAST(:uuids AS text[]))"
+)
+
+
 async def _agents(connection: Connection, mission: MissionChanges) -> dict[str, Any]:
     ids, uuids = in_order(mission.agent_ids), in_order(mission.agent_uuids)
     if not ids and not uuids:
         return {"agent_ids": [], "agent_uuids": []}
-    rows = (
-        await connection.execute(
-            select(agents.c.id, agents.c.uuid).where(agents.c.id.in_(ids) | agents.c.uuid.in_(uuids))
-        )
-    ).all()
+    rows = (await connection.execute(_AGENTS, {"ids": ids, "uuids": uuids})).all()
     by_id = {row.id: row.uuid for row in rows}
     by_uuid = {row.uuid: row.id for row in rows}
     for field, names, known in (("agentIds", ids, by_id.keys()), ("agentUuids", uuids, by_uuid.keys())):

@@ -19,6 +19,7 @@ from sqlalchemy import bindparam, delete, select, text, update
 from missions import task_events
 from missions.events import NewEvent, utc_now
 from missions.priorities import score, score_key
+from missions.statuses import WorkProcessStatus
 from store.database import Connection
 from store.operation_types import ABLE_TO
 from store.tables import (
@@ -66,9 +67,10 @@ _LOCK_AGENTS = text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])
 async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tuple[Request, bool]:
     """Put a locked mission's request in line, or find it there; its agents get locked. And whether it is new."""
     await lock_agents(connection, work_process.agent_ids)
-    known = await find_request(connection, work_process.id, work_process.attempt)
-    if known is not None:
-        return known, False
+    if work_process.status is not WorkProcessStatus.DISPATCHED:  # which it leaves in this very transaction
+        known = await find_request(connection, work_process.id, work_process.attempt)
+        if known is not None:
+            return known, False
     now = utc_now()
     request_id = await connection.scalar(
         _ENQUEUE,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, insert, select
 
 from missions import task_events
 from missions.contracts import ActivityPreset, StepPlan, TaskQueues, WorkProcessStart
@@ -60,9 +60,7 @@ async def dispatch(
     recipe = await _recipe(connection, work_process.type_name)
     options = MissionOptions.model_validate(recipe["options"])
     plan = await _plan(connection, work_process, recipe["id"], resolve_preset)
-    installation_id = await connection.scalar(select(installation.c.id))
-    assert installation_id is not None, "made by store/migrate.py"
-    workflow_id = f"work-process-{installation_id}-{work_process_id}"
+    workflow_id = f"work-process-{recipe['installation_id']}-{work_process_id}"
     now = utc_now()
     policy, fallback = work_process.on_assignment_failure, work_process.fallback_mission
     await change(
@@ -103,7 +101,7 @@ async def dispatch(
         reserve_resend_interval=settings.reserve_resend_interval,
         cancel_resend_interval=settings.cancel_resend_interval,
         cancel_attempts=settings.cancel_attempts,
-        task_queues=TaskQueues.of(settings.task_queue, installation_id),
+        task_queues=TaskQueues.of(settings.task_queue, recipe["installation_id"]),
     )
     if len(start.model_dump_json()) > MAX_PLAN_BYTES:
         raise InvalidInput(
@@ -126,12 +124,20 @@ def shown_agents(uuids: list[str]) -> list[str]:
     return shown
 
 
+_RECIPE = select(work_process_types, select(installation.c.id).scalar_subquery().label("installation_id")).where(
+    work_process_types.c.name == bindparam("of")
+)
+_STEPS = (
+    select(recipe_steps).where(recipe_steps.c.work_process_type_id == bindparam("of")).order_by(recipe_steps.c.position)
+)
+_SERVICES = select(services).where(
+    services.c.service_type == any_(bindparam("types", type_=ARRAY(Text))), services.c.enabled
+)
+
+
 async def _recipe(connection: Connection, name: str) -> Any:
-    row = (
-        (await connection.execute(select(work_process_types).where(work_process_types.c.name == name)))
-        .mappings()
-        .one_or_none()
-    )
+    """The recipe's row, with the id of this installation."""
+    row = (await connection.execute(_RECIPE, {"of": name})).mappings().one_or_none()
     if row is None:
         raise InvalidInput(
             f"there is no recipe {name!r}",
@@ -146,26 +152,12 @@ async def _plan(
     connection: Connection, work_process: LockedWorkProcess, recipe_id: int, resolve_preset: ResolvePreset
 ) -> list[StepPlan]:
     """Copy the recipe's steps into service requests, so that a later edit of the recipe does not reach this mission."""
-    rows = (
-        (
-            await connection.execute(
-                select(recipe_steps)
-                .where(recipe_steps.c.work_process_type_id == recipe_id)
-                .order_by(recipe_steps.c.position)
-            )
-        )
-        .mappings()
-        .all()
-    )
+    rows = (await connection.execute(_STEPS, {"of": recipe_id})).mappings().all()
     if not rows:
         return []
     types = {row["service_type"] for row in rows if row["service_type"] is not None}
-    by_type = {
-        service["service_type"]: service
-        for service in (
-            await connection.execute(select(services).where(services.c.service_type.in_(types), services.c.enabled))
-        ).mappings()
-    }
+    enabled = await connection.execute(_SERVICES, {"types": sorted(types)})
+    by_type = {service["service_type"]: service for service in enabled.mappings()}
     graph = resolve_dependencies([GraphStep(r["step"], r["request_order"], r["depends_on_steps"]) for r in rows])
     requests, presets = [], []
     for row in rows:
