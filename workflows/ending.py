@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from missions.statuses import WorkProcessStatus
 
 from workflows.mission import Mission, Stop
+from workflows.options import SHORT
 from workflows.search_attributes import MISSION_STATUS
 
 
@@ -110,12 +111,19 @@ async def _await_confirmations(mission: Mission, awaited: list[int]) -> list[int
 
 
 async def end_canceled(mission: Mission) -> None:
-    """End the run CANCELED, which only a native cancel can: ask for one if none came."""
-    reason = mission.cancel.reason if mission.cancel else ""
-    if not mission.native_cancel:
+    """End the mission's run CANCELED."""
+    await cancel_this_run(mission.cancel.reason if mission.cancel else "", already=mission.native_cancel)
+
+
+async def cancel_this_run(reason: str, *, already: bool) -> None:
+    """End this run CANCELED, which only a native cancel can: ask for one unless it came `already`."""
+    if not already:
         try:
-            await mission.act(
-                Activity.REQUEST_NATIVE_CANCEL, RequestNativeCancel(reason=reason), None, "end this run as canceled"
+            await workflow.execute_activity(
+                Activity.REQUEST_NATIVE_CANCEL,
+                RequestNativeCancel(reason=reason),
+                summary="end this run as canceled",
+                **SHORT,
             )
             await workflow.wait_condition(lambda: False)
         except (asyncio.CancelledError, ActivityError):
