@@ -1,6 +1,7 @@
 """Mission queues on a whole site: order, pause, stop, cancel, failures, missions that come and go, a killed worker."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 from tests.support.planner import Call
@@ -67,7 +68,7 @@ async def drives(site: Site, truck: SiteAgent) -> str:
 async def order_of(*missions: Mission) -> list[int]:
     """The missions in the order in which they were dispatched; each began after the one before it had ended."""
     shown = sorted([await mission.read() for mission in missions], key=lambda item: str(item["dispatchedAt"]))
-    for earlier, later in zip(shown, shown[1:], strict=False):
+    for earlier, later in pairwise(shown):
         assert earlier["endedAt"] <= later["dispatchedAt"]
     return [item["id"] for item in shown]
 
