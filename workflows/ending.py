@@ -20,8 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from missions.errors import Failure
     from missions.statuses import WorkProcessStatus
 
+from workflows.acting import act
 from workflows.mission import Mission, Stop
-from workflows.options import SHORT
 from workflows.search_attributes import MISSION_STATUS
 
 
@@ -119,11 +119,8 @@ async def cancel_this_run(reason: str, *, already: bool) -> None:
     """End this run CANCELED, which only a native cancel can: ask for one unless it came `already`."""
     if not already:
         try:
-            await workflow.execute_activity(
-                Activity.REQUEST_NATIVE_CANCEL,
-                RequestNativeCancel(reason=reason),
-                summary="end this run as canceled",
-                **SHORT,
+            await act(
+                Activity.REQUEST_NATIVE_CANCEL, RequestNativeCancel(reason=reason), None, "end this run as canceled"
             )
             await workflow.wait_condition(lambda: False)
         except (asyncio.CancelledError, ActivityError):

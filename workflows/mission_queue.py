@@ -22,8 +22,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from missions.statuses import QueueStatus
 
+from workflows.acting import act
 from workflows.ending import cancel_this_run
-from workflows.options import SHORT
 from workflows.through_cancels import through_cancels
 
 
@@ -66,12 +66,11 @@ class MissionQueue:
         while True:
             await self._write_native_cancel()
             self._changed = False
-            queue: QueueAdvanced = await workflow.execute_activity(
+            queue = await act(
                 QueueActivity.ADVANCE_MISSION_QUEUE,
                 AdvanceMissionQueue(mission_queue_id=self._queue_id),
-                result_type=QueueAdvanced,
-                summary="look at the queue, take its next step",
-                **SHORT,
+                QueueAdvanced,
+                "look at the queue, take its next step",
             )
             workflow.set_current_details(f"**{queue.status}**\n\n{queue.waiting}")
             # A run that was cancelled cannot be cancelled again, so the queue's next run needs another one.
@@ -100,9 +99,9 @@ class MissionQueue:
         if not self._cancel_unwritten:
             return
         self._cancel_written = True
-        await workflow.execute_activity(
+        await act(
             QueueActivity.CANCEL_MISSION_QUEUE,
             CancelMissionQueue(mission_queue_id=self._queue_id, reason=self._native_cancel or ""),
-            summary="cancel the queue, as its run was",
-            **SHORT,
+            None,
+            "cancel the queue, as its run was",
         )
