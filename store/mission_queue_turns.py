@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from missions.contracts import QueueAdvanced
 from missions.errors import Failure, FailureCode, UserError
@@ -10,11 +10,11 @@ from missions.events import EventSource, EventType, utc_now
 from missions.mission_queues import Move, QueueView, next_move
 from missions.principals import MUSTER
 from missions.statuses import QueueStatus, Severity, WorkProcessStatus
-from missions.transitions import WORK_PROCESS_ENDED
 from settings import Settings
 from store import work_process_status, work_processes
 from store.database import Connection
 from store.mission_queue_status import LockedQueue, change, lock, tell, write
+from store.tables import MISSION_NOT_ENDED
 from store.tables import work_processes as missions
 from store.wakeups import Wakeup
 from store.work_process_status import LockedWorkProcess
@@ -97,8 +97,7 @@ class Turn:
     async def _others(self, queue: LockedQueue) -> tuple[int | None, int | None]:
         """The first mission of the queue that somebody else started, and its next draft."""
         own = select(missions.c.id).where(missions.c.mission_queue_id == queue.id)
-        # In these words the index of open missions is used.
-        own = own.where(missions.c.status.not_in(WORK_PROCESS_ENDED)).order_by(missions.c.run_order, missions.c.id)
+        own = own.where(text(MISSION_NOT_ENDED)).order_by(missions.c.run_order, missions.c.id)
         another = own.where(missions.c.status != WorkProcessStatus.DRAFT)
         if queue.current_mission_id is not None:
             another = another.where(missions.c.id != queue.current_mission_id)

@@ -4,7 +4,7 @@ The row decides, under its lock: what is `paused` or `stopped` starts no further
 its workflow has heard of it or not.
 """
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, text, update
 
 from missions.contracts import MissionQueueStart, QueueChanged, QueueSignal, TaskQueues
 from missions.errors import Conflict, NotFound
@@ -16,12 +16,12 @@ from settings import Settings
 from store.database import Connection
 from store.mission_queue_status import LockedQueue, change, lock, tell, write
 from store.rows import Row, all_rows, one_row
-from store.tables import installation, mission_queues, work_processes
+from store.tables import MISSION_NOT_ENDED, installation, mission_queues, work_processes
 from store.wakeups import NewSignal, Wakeup, add_queue_run, add_signals
 from store.work_processes import request_cancel
 
 # Statuses of missions that are neither drafts nor over.
-_RUNS = work_processes.c.status.not_in({*WORK_PROCESS_ENDED, WorkProcessStatus.DRAFT})
+_RUNS = and_(text(MISSION_NOT_ENDED), work_processes.c.status != WorkProcessStatus.DRAFT)
 _SHOWN_AHEAD, _SHOWN_ENDED = 200, 50
 
 
@@ -189,7 +189,7 @@ async def missions_of(connection: Connection, queue_id: int) -> list[Row]:
     ended = (
         own.where(missions.status.in_(WORK_PROCESS_ENDED)).order_by(missions.ended_at.desc(), missions.id.desc())
     ).limit(_SHOWN_ENDED)
-    ahead = own.where(missions.status.not_in(WORK_PROCESS_ENDED)).order_by(missions.run_order, missions.id)
+    ahead = own.where(text(MISSION_NOT_ENDED)).order_by(missions.run_order, missions.id)
     rows = await all_rows(connection, ended) + await all_rows(connection, ahead.limit(_SHOWN_AHEAD))
     return sorted(rows, key=lambda row: (row["run_order"], row["id"]))
 

@@ -43,6 +43,9 @@ metadata = MetaData(
     }
 )
 
+MISSION_NOT_ENDED = "status NOT IN ('succeeded', 'failed', 'canceled')"
+"""In these words, and not as parameters, a query may use the partial index that is made with them."""
+
 Moment = DateTime(timezone=True)
 Json = JSONB(none_as_null=True)
 
@@ -368,7 +371,7 @@ work_processes = Table(
         "mission_queue_id",
         "run_order",
         "id",
-        postgresql_where=text("mission_queue_id IS NOT NULL AND status NOT IN ('succeeded', 'failed', 'canceled')"),
+        postgresql_where=text(f"mission_queue_id IS NOT NULL AND {MISSION_NOT_ENDED}"),
     ),
     Index(
         "ix_work_processes_open",
