@@ -39,11 +39,12 @@ from missions.recipes import RecipeStep
 from settings import Settings
 from store.database import Database
 from store.migrate import upgrade
+from workflows.mission_queue import MissionQueue
 from workflows.work_process import WorkProcess
 
 logger = logging.getLogger("muster.worker")
 
-WORKFLOWS = [WorkProcess]
+WORKFLOWS = [WorkProcess, MissionQueue]
 # Without the SDK's sandbox: it would guard only the workflow's own file, since all below is passed through; it takes a
 # tenth of the worker's time, and reads that file anew for each run, also in the middle of an upgrade. The tests run the
 # workflow in the sandbox, replay stored histories, and forbid clocks and random numbers in the whole folder.

@@ -15,7 +15,7 @@ from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
-from store import assignments, mission_agents
+from store import assignments, mission_agents, queue_places
 from store.agent_service import quarantine
 from store.database import Connection
 from store.reservations import leave, lock_agents
@@ -59,7 +59,8 @@ class Finisher:
             if work_process.superseded and status is not WorkProcessStatus.CANCELED:
                 return MissionFinished(outcome=Outcome.SUPERSEDED)
             freed = await self._end(connection, work_process, call, status)
-        await self._parts.waker.send(await refresh_lines(self._parts.database, freed))
+            wakeups = await queue_places.mission_ended(connection, work_process)
+        await self._parts.waker.send([*wakeups, *await refresh_lines(self._parts.database, freed)])
         return MissionFinished(outcome=Outcome.DONE, status=status)
 
     async def _end(

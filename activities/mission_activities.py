@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from activities.advance_mission_queue import QueueTurns
 from activities.check_assignments import Checker
 from activities.dispatch_assignments import Dispatcher
 from activities.finish_mission import Finisher
@@ -19,9 +20,10 @@ Activities = Sequence[Callable[..., Any]]
 
 
 def mission_activities(parts: Parts) -> Activities:
-    """The short activities of every mission."""
+    """The short activities of every mission, and of queues."""
     reservations, dispatcher, checker = Reservations(parts), Dispatcher(parts), Checker(parts)
     stopper, finisher, native_cancel = Stopper(parts), Finisher(parts), NativeCancel(parts)
+    queues = QueueTurns(parts)
     return [
         reservations.reserve_agents,
         reservations.requeue_reservation,
@@ -35,6 +37,8 @@ def mission_activities(parts: Parts) -> Activities:
         stopper.resend_cancels,
         finisher.finish_mission,
         native_cancel.request_native_cancel,
+        queues.advance_mission_queue,
+        queues.cancel_mission_queue,
     ]
 
 

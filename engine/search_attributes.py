@@ -1,4 +1,6 @@
-"""Search attributes at the start of a mission, and their registration."""
+"""Search attributes at the start of a mission or queue, and their registration."""
+
+from typing import Any
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
@@ -6,20 +8,31 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
-from missions.contracts import WorkProcessStart
-from workflows.search_attributes import AGENTS, ALL_KEYS, MISSION_PRIORITY, MISSION_TYPE, YARD
+from missions.contracts import MissionQueueStart, WorkProcessStart
+from workflows.search_attributes import AGENTS, ALL_KEYS, MISSION_PRIORITY, MISSION_QUEUE, MISSION_TYPE, YARD
 
 
 def at_start(start: WorkProcessStart) -> TypedSearchAttributes:
     """The attributes that a mission starts with."""
+    of_queue = [] if start.mission_queue_id is None else _queue(start.mission_queue_id)
     return TypedSearchAttributes(
         [
             SearchAttributePair(MISSION_TYPE, start.mission_type),
             SearchAttributePair(YARD, start.yard),
             SearchAttributePair(MISSION_PRIORITY, start.priority),
             SearchAttributePair(AGENTS, start.agents),
+            *of_queue,
         ]
     )
+
+
+def at_queue_start(start: MissionQueueStart) -> TypedSearchAttributes:
+    """The attributes that a queue's run starts with."""
+    return TypedSearchAttributes(_queue(start.mission_queue_id))
+
+
+def _queue(queue_id: int) -> list[SearchAttributePair[Any]]:
+    return [SearchAttributePair(MISSION_QUEUE, str(queue_id))]
 
 
 async def ensure_registered(client: Client) -> None:

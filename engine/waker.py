@@ -16,8 +16,15 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.client import connect
-from engine.search_attributes import at_start
-from missions.contracts import WORK_PROCESS, WorkProcessStart
+from engine.search_attributes import at_queue_start, at_start
+from missions.contracts import (
+    MISSION_QUEUE,
+    WORK_PROCESS,
+    MissionQueueStart,
+    QueueChanged,
+    QueueSignal,
+    WorkProcessStart,
+)
 from missions.errors import PartUnavailable
 from store import wakeups
 from store.database import Database
@@ -30,6 +37,7 @@ _RPC_TIMEOUT = timedelta(seconds=5)
 _FORGET_AFTER = 0.2
 # The run is over or was never there, or refuses signals past its limit: another try cannot change that. A start is
 # tried for ever: an accepted mission may not be lost because the engine was not set up yet.
+_STARTS = frozenset({WakeupKind.START, WakeupKind.RUN_QUEUE})
 _PERMANENT = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION})
 
 
@@ -99,6 +107,9 @@ class EngineWaker:
             if wakeup.kind is WakeupKind.START:
                 await self._start(wakeup)
                 return _Outcome(delivered=True)
+            if wakeup.kind is WakeupKind.RUN_QUEUE:
+                await self._run_queue(wakeup)
+                return _Outcome(delivered=True)
             handle = self._client.get_workflow_handle(wakeup.workflow_id)
             if wakeup.kind is WakeupKind.SIGNAL:
                 assert wakeup.signal is not None
@@ -108,7 +119,7 @@ class EngineWaker:
         except WorkflowAlreadyStartedError:
             return _Outcome(delivered=True)
         except RPCError as error:
-            if wakeup.kind is not WakeupKind.START and error.status in _PERMANENT:
+            if wakeup.kind not in _STARTS and error.status in _PERMANENT:
                 return _Outcome(error=f"{error.status.name}: {error.message}")
             logger.warning("wake-up %s for %s not delivered: %s", wakeup.id, wakeup.workflow_id, error.message)
             return _Outcome()
@@ -138,6 +149,26 @@ class EngineWaker:
             rpc_timeout=_RPC_TIMEOUT,
         )
 
+    async def _run_queue(self, wakeup: Wakeup) -> None:
+        """Start a queue's run, and signal it in one step: the run before this one may be at its very end."""
+        start = MissionQueueStart.model_validate(wakeup.payload)
+        await self._client.start_workflow(
+            MISSION_QUEUE,
+            start,
+            id=wakeup.workflow_id,
+            task_queue=start.task_queues.missions,
+            # A start that comes twice finds an idle queue, and ends at once.
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal=QueueSignal.QUEUE_CHANGED,
+            start_signal_args=[QueueChanged(why="it was run, or canceled")],
+            task_timeout=timedelta(seconds=3),
+            search_attributes=at_queue_start(start),
+            static_summary=_short(f"mission queue {start.mission_queue_id}: {start.name}"),
+            static_details=f"[mission queue {start.mission_queue_id}]({start.details_url})\n",
+            rpc_timeout=_RPC_TIMEOUT,
+        )
+
 
 @dataclass(frozen=True)
 class _Outcome:
@@ -146,8 +177,11 @@ class _Outcome:
 
 
 def _summary(start: WorkProcessStart) -> str:
+    return _short(f"mission {start.work_process_id}: {start.mission_type} in yard {start.yard}")
+
+
+def _short(text: str) -> str:
     """One line of at most 200 bytes for the Temporal UI."""
-    text = f"mission {start.work_process_id}: {start.mission_type} in yard {start.yard}"
     return text.encode()[:200].decode(errors="ignore")
 
 

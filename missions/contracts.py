@@ -14,6 +14,9 @@ from missions.recipes import MissionOptions
 WORK_PROCESS = "WorkProcess"
 """The workflow type of a mission."""
 
+MISSION_QUEUE = "MissionQueue"
+"""The workflow type of a queue of missions."""
+
 
 class Activity(StrEnum):
     """The activities of every mission; a recipe's own activity types are called by their `uses` name."""
@@ -41,6 +44,19 @@ class Signal(StrEnum):
     ASSIGNMENT_STARTED = "assignment_started"
     PAUSE = "pause"
     CANCEL = "cancel"
+
+
+class QueueActivity(StrEnum):
+    """The activities of a mission queue's workflow."""
+
+    ADVANCE_MISSION_QUEUE = "advance_mission_queue"
+    CANCEL_MISSION_QUEUE = "cancel_mission_queue"
+
+
+class QueueSignal(StrEnum):
+    """The signal that a mission queue's workflow takes."""
+
+    QUEUE_CHANGED = "queue_changed"
 
 
 class Outcome(StrEnum):
@@ -120,6 +136,16 @@ class WorkProcessStart(Contract):
     cancel_resend_interval: float = 10.0
     cancel_attempts: int = 3
     task_queues: TaskQueues
+    mission_queue_id: int | None = Field(None, description="for the Temporal UI")
+
+
+class MissionQueueStart(Contract):
+    """Input of a queue's workflow. All else is in its row, which the workflow looks at in each of its turns."""
+
+    mission_queue_id: int
+    name: str = ""
+    details_url: str = Field("", description="the queue in the API, for the Temporal UI")
+    task_queues: TaskQueues
 
 
 # --- Signals -----------------------------------------------------------------------------------------------------
@@ -163,6 +189,12 @@ class CancelRequest(Contract):
 
     reason: str = ""
     requested_by: str = "temporal"
+
+
+class QueueChanged(Contract):
+    """A queue's row, or a mission of it, has changed: look again. `why`: one line for the UI."""
+
+    why: str = ""
 
 
 # --- Activities --------------------------------------------------------------------------------------------------
@@ -324,6 +356,28 @@ class RequestNativeCancel(Contract):
     """Ask the engine to cancel this very run, so that it ends CANCELED whoever asked."""
 
     reason: str
+
+
+class AdvanceMissionQueue(Contract):
+    """Look at a queue and take its next step, if there is one to take."""
+
+    mission_queue_id: int
+
+
+class QueueAdvanced(Contract):
+    """`over`: the queue is idle, its run ends. Else it waits: for `start_at` (ISO 8601) at most, if given."""
+
+    status: str
+    over: bool = False
+    start_at: str | None = None
+    waiting: str = Field("", description="what it waits for, one line for the UI")
+
+
+class CancelMissionQueue(Contract):
+    """Somebody cancelled the queue's run in the engine: that cancels the queue."""
+
+    mission_queue_id: int
+    reason: str = ""
 
 
 def json_object(model: BaseModel) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 class FailureCode(StrEnum):
     """Why a mission failed: a closed list, one line for operators each (docs/operators.md)."""
 
+    DISPATCH_REFUSED = "dispatch_refused"
     PLANNING_FAILED = "planning_failed"
     PLANNER_TIMEOUT = "planner_timeout"
     STEP_INPUT_INVALID = "step_input_invalid"

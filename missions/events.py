@@ -30,6 +30,12 @@ class EventType(StrEnum):
     WORK_PROCESS_RESUMED = "work_process.resumed"
     WORK_PROCESS_ATTENTION_RAISED = "work_process.attention_raised"
 
+    MISSION_QUEUE_CREATED = "mission_queue.created"
+    MISSION_QUEUE_UPDATED = "mission_queue.updated"
+    MISSION_QUEUE_STATUS_CHANGED = "mission_queue.status_changed"
+    MISSION_QUEUE_MISSION_STARTED = "mission_queue.mission_started"
+    MISSION_QUEUE_DELETED = "mission_queue.deleted"
+
     RECIPE_CHANGED = "recipe.changed"
     SERVICE_CHANGED = "service.changed"
     YARD_CHANGED = "yard.changed"

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -123,6 +123,15 @@ def _only_text(value: object) -> object:
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_only_text)]
 
 
+def _not_in_another_age(moment: datetime | None) -> datetime | None:
+    if moment is not None and moment > utc_now() + _LONGEST_SCHEDULE:
+        raise ValueError(f"{moment.isoformat()} is more than ten years away")
+    return moment
+
+
+StartTime = Annotated[Moment | None, AfterValidator(_not_in_another_age)]
+
+
 class Request(BaseModel):
     """Base of everything that clients send: camelCase, exact types, no unknown fields, storable."""
 
@@ -169,16 +178,13 @@ class MissionChanges(Request):
     priority: AnyPriority = Field(
         Priority.NORMAL, description="LOW (10), NORMAL (20), HIGH (30) or CRITICAL (40)", examples=["NORMAL"]
     )
-    sched_start_at: Moment | None = Field(
+    sched_start_at: StartTime = Field(
         None, description="start not before; RFC 3339 with zone", examples=["2030-01-31T06:00:00Z"]
     )
-
-    @field_validator("sched_start_at")
-    @classmethod
-    def _not_in_another_age(cls, moment: datetime | None) -> datetime | None:
-        if moment is not None and moment > utc_now() + _LONGEST_SCHEDULE:
-            raise ValueError(f"{moment.isoformat()} is more than ten years away")
-        return moment
+    mission_queue_id: Id | None = Field(None, description="the queue that runs it; null: none")
+    run_order: int | None = Field(
+        None, ge=-(2**30), le=2**30, description="its place in the queue, lowest first, then by id; null: the last"
+    )
 
     def given(self, *names: str) -> bool:
         """Whether any of these fields was sent."""

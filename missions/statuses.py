@@ -25,6 +25,20 @@ class WorkProcessStatus(StrEnum):
         return cls.CANCELING if text == "cancelling" else cls(text)
 
 
+class QueueStatus(StrEnum):
+    """Where a mission queue stands: helyOS's words, with PAUSED, CANCELING and CANCELED.
+
+    RUN: it was asked to run and has not begun, since its time has not come or its workflow has not started yet.
+    """
+
+    STOPPED = "stopped"
+    RUN = "run"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELING = "canceling"
+    CANCELED = "canceled"
+
+
 class AssignmentStatus(StrEnum):
     """Where one assignment of one agent stands."""
 

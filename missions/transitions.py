@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from missions.statuses import AssignmentStatus as A
+from missions.statuses import QueueStatus as Q
 from missions.statuses import ServiceRequestStatus as R
 from missions.statuses import WorkProcessStatus as W
 
 WORK_PROCESS: Mapping[W, frozenset[W]] = {
-    W.DRAFT: frozenset({W.DISPATCHED, W.CANCELED}),
+    # `failed`: its queue wanted to dispatch it, and its recipe or a service was gone.
+    W.DRAFT: frozenset({W.DISPATCHED, W.FAILED, W.CANCELED}),
     W.DISPATCHED: frozenset({W.PREPARING_RESOURCES, W.CALCULATING, W.PLANNING_FAILED, W.FAILED, W.CANCELING}),
     W.PREPARING_RESOURCES: frozenset({W.CALCULATING, W.PLANNING_FAILED, W.FAILED, W.CANCELING}),
     W.CALCULATING: frozenset(
@@ -53,6 +55,17 @@ ASSIGNMENT: Mapping[A, frozenset[A]] = {
     A.ABORTED: frozenset(),
     A.CANCELED: frozenset(),
 }
+
+# A queue that is idle may run again, with the drafts that are left.
+MISSION_QUEUE: Mapping[Q, frozenset[Q]] = {
+    Q.STOPPED: frozenset({Q.RUN}),
+    Q.RUN: frozenset({Q.RUNNING, Q.PAUSED, Q.STOPPED, Q.CANCELING}),
+    Q.RUNNING: frozenset({Q.PAUSED, Q.STOPPED, Q.CANCELING}),
+    Q.PAUSED: frozenset({Q.RUN, Q.STOPPED, Q.CANCELING}),
+    Q.CANCELING: frozenset({Q.CANCELED}),
+    Q.CANCELED: frozenset({Q.RUN}),
+}
+QUEUE_IDLE = frozenset({Q.STOPPED, Q.CANCELED})
 
 SERVICE_REQUEST_ENDED = frozenset({R.READY, R.FAILED, R.TIME_OUT, R.CANCELED, R.SKIPPED})
 

@@ -38,7 +38,7 @@ FOLDER = ROOT / "tests" / "workflows" / "histories"
 NOISE = {"taskId", "identity", "requestId", "workerVersion", "stackTrace"}
 PENDING = {"request_id": "job-1", "status": "pending"}
 
-BySite = Callable[[Site], Awaitable[Mission]]
+BySite = Callable[[Site], Awaitable["Mission | _Queue"]]
 ByBench = Callable[[Bench], Awaitable[Run]]
 
 
@@ -215,6 +215,61 @@ async def canceled_by_the_ui(site: Site) -> Mission:
     return mission
 
 
+class _Queue:
+    """A mission queue's run, as the recorder wants it."""
+
+    def __init__(self, site: Site, queue_id: int) -> None:
+        self._site, self._id = site, queue_id
+
+    async def until(self, _ending: str, timeout: float) -> None:
+        async def idle() -> bool:
+            return (await self._site.get(f"/mission-queues/{self._id}"))["status"] in ("stopped", "canceled")
+
+        await until(idle, timeout)
+
+    async def run(self) -> WorkflowHandle[Any, Any]:
+        shown = await self._site.get(f"/mission-queues/{self._id}")
+        return self._site.temporal.get_workflow_handle(shown["workflowId"])
+
+    async def run_status(self) -> None:
+        handle = await self.run()
+
+        async def closed() -> bool:
+            return (await handle.describe()).close_time is not None
+
+        await until(closed, 30)
+
+    async def cancel(self) -> None:
+        await self._site.post(f"/mission-queues/{self._id}/cancel", {}, status=200)
+
+
+async def _queue(site: Site, work: str, missions: int) -> tuple[_Queue, list[Mission]]:
+    truck = await site.agent("--work", work)
+    recipe, _ = await site.recipe(drives(truck))
+    made = await site.post("/mission-queues", {"name": "recorded"})
+    drafts = [await site.mission(recipe, [truck], status="draft", missionQueueId=made["id"]) for _ in range(missions)]
+    await site.post(f"/mission-queues/{made['id']}/run", {}, status=200)
+    return _Queue(site, made["id"]), drafts
+
+
+async def succeeded_queue_of_two(site: Site) -> _Queue:
+    return (await _queue(site, "0.1", 2))[0]
+
+
+async def canceled_queue(site: Site) -> _Queue:
+    queue, drafts = await _queue(site, "60", 1)
+    await drafts[0].until("executing")
+    await (await queue.run()).cancel(reason="by the ui")
+    return queue
+
+
+async def canceled_queue_as_its_row_said(site: Site) -> _Queue:
+    queue, drafts = await _queue(site, "60", 1)
+    await drafts[0].until("executing")
+    await queue.cancel()
+    return queue
+
+
 async def canceled_unconfirmed(site: Site) -> Mission:
     mission = await _driving(site, "--ignore-cancel", "--ignore-release")
     await mission.cancel()
@@ -278,7 +333,7 @@ BY_SITE: list[BySite] = [
     succeeded_after_a_silent_agent, succeeded_after_a_failed_assignment, failed_assignment, failed_planning,
     failed_planner_time_out, failed_longest_wait, failed_mission_time_out, failed_assignment_time_out,
     canceled_while_driving, canceled_while_waiting, canceled_while_polling, canceled_by_signal, canceled_by_the_ui,
-    canceled_unconfirmed,
+    canceled_unconfirmed, succeeded_queue_of_two, canceled_queue, canceled_queue_as_its_row_said,
 ]  # fmt: skip
 BY_BENCH: list[ByBench] = [
     succeeded_after_an_unconfirmed_start_was_held, succeeded_after_an_unconfirmed_start_was_resent,

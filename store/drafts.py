@@ -10,7 +10,7 @@ from missions.failure_policies import DEFAULT_FALLBACK
 from missions.principals import Principal
 from missions.requests import MissionChanges, NewMission, in_order
 from missions.statuses import WorkProcessStatus
-from store import events
+from store import events, queue_places
 from store.database import Connection
 from store.operation_types import REPORTED
 from store.tables import work_process_types, work_processes, yards
@@ -136,6 +136,8 @@ async def _references(connection: Connection, mission: MissionChanges, row: Any 
         given = row is None or mission.given("operation_types_required")
         required = mission.operation_types_required if given else row["operation_types_required"]
         await _refuse_unable(connection, required, values["agent_ids"] if "agent_ids" in values else row["agent_ids"])
+    if mission.given("mission_queue_id", "run_order"):
+        values |= await queue_places.resolve(connection, mission, row)
     if mission.given("fallback_mission"):
         if mission.fallback_mission != DEFAULT_FALLBACK:
             await find_recipe(connection, mission.fallback_mission, "fallbackMission")

@@ -29,6 +29,13 @@ async def create(
     With the key of an earlier request: the mission that it made. Raises InvalidInput where the agent may not have this
     mission, and what drafts.create and work_processes.dispatch raise.
     """
+    if mission.mission_queue_id is not None:
+        raise InvalidInput(
+            "an agent's mission starts at once, so it has no place in a queue",
+            field="mission_queue_id",
+            value=mission.mission_queue_id,
+            remedy="leave it out",
+        )
     principal, source = agent_principal(uuid), EventSource.agent(uuid)
     known = await idempotency.claim(connection, principal, key, body_hash)
     if known is not None:

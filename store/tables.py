@@ -1,6 +1,6 @@
 """The tables. They carry helyOS's columns (so that its users find theirs) and Muster's own.
 
-Lock order everywhere: work process, agents by id, reservations; batches sort the same way.
+Lock order everywhere: mission queue, work process, agents by id, reservations; batches sort the same way.
 """
 
 from sqlalchemy import (
@@ -28,6 +28,7 @@ from missions.statuses import (
     AssignmentStatus,
     FailurePolicy,
     InstantActionStatus,
+    QueueStatus,
     ServiceRequestStatus,
     WorkProcessStatus,
 )
@@ -41,6 +42,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+MISSION_NOT_ENDED = "status NOT IN ('succeeded', 'failed', 'canceled')"
+"""In these words, and not as parameters, a query may use the partial index that is made with them."""
 
 Moment = DateTime(timezone=True)
 Json = JSONB(none_as_null=True)
@@ -218,7 +222,7 @@ mission_queues = Table(
     metadata,
     _id(),
     Column("name", Text, nullable=False),
-    Column("status", Text, nullable=False),  # stopped, run, running, cancel
+    Column("status", Text, nullable=False),
     Column("description", Text),
     Column("stop_on_failure", Boolean, nullable=False, server_default=text("false")),
     Column("sched_start_at", Moment),
@@ -227,8 +231,15 @@ mission_queues = Table(
     Column("ended_at", Moment),
     _created(),
     _modified(),
+    # Muster's own
     Column("version", Integer, nullable=False, server_default="1"),
     Column("created_by", Json, nullable=False),
+    # The mission that it started or found running, also after its end, until the next one. No foreign key: missions
+    # refer to queues already.
+    Column("current_mission_id", BigInteger),
+    Column("failure", Json),  # which mission stopped it
+    Column("workflow_id", Text),
+    _one_of("status", QueueStatus),
 )
 
 work_process_types = Table(
@@ -317,7 +328,7 @@ work_processes = Table(
     Column("wait_free_agent", Boolean, nullable=False, server_default=text("true")),
     Column("on_assignment_failure", Text, nullable=False, server_default=FailurePolicy.DEFAULT),
     Column("fallback_mission", Text, nullable=False, server_default="DEFAULT"),
-    Column("mission_queue_id", ForeignKey("mission_queue.id")),
+    Column("mission_queue_id", ForeignKey("mission_queue.id", ondelete="SET NULL")),
     Column("run_order", Integer),
     Column("sched_start_at", Moment),
     Column("sched_end_at", Moment),
@@ -351,7 +362,16 @@ work_processes = Table(
         "ix_work_processes_queue",
         "mission_queue_id",
         "run_order",
+        "id",
         postgresql_where=text("mission_queue_id IS NOT NULL"),
+    ),
+    # A queue that grows for ever finds its next draft, and what runs of it, without reading its past.
+    Index(
+        "ix_work_processes_queue_open",
+        "mission_queue_id",
+        "run_order",
+        "id",
+        postgresql_where=text(f"mission_queue_id IS NOT NULL AND {MISSION_NOT_ENDED}"),
     ),
     Index(
         "ix_work_processes_open",
@@ -490,9 +510,9 @@ wakeups = Table(
     "wakeups",
     metadata,
     _id(),
-    Column("kind", Text, nullable=False),  # start, cancel, signal
+    Column("kind", Text, nullable=False),  # start, run_queue, cancel, signal
     Column("workflow_id", Text, nullable=False),
-    Column("work_process_id", BigInteger, nullable=False),
+    Column("work_process_id", BigInteger),
     Column("signal", Text),
     Column("payload", Json, nullable=False, server_default="{}"),
     _created(),

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 from sqlalchemy import func, insert, select, text, update
 
-from missions.contracts import Signal, WorkProcessStart, json_object
+from missions.contracts import MissionQueueStart, QueueSignal, Signal, WorkProcessStart, json_object
 from store.database import Connection
 from store.tables import wakeups
 
@@ -24,6 +24,8 @@ class WakeupKind(StrEnum):
     START = "start"
     SIGNAL = "signal"
     CANCEL = "cancel"
+    RUN_QUEUE = "run_queue"
+    """Start a mission queue's workflow, or tell the one that runs: it may just be coming to its end."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Wakeup:
     id: int
     kind: WakeupKind
     workflow_id: str
-    work_process_id: int
+    work_process_id: int | None
     signal: str | None
     payload: dict[str, Any]
 
@@ -51,14 +53,20 @@ class NewSignal:
     """A signal to write; `content` is its contract."""
 
     workflow_id: str
-    work_process_id: int
-    signal: Signal
+    work_process_id: int | None
+    signal: Signal | QueueSignal
     content: BaseModel
 
 
 async def add_start(connection: Connection, workflow_id: str, start: WorkProcessStart) -> Wakeup:
     """Start a mission's workflow."""
     row = _row(WakeupKind.START, workflow_id, start.work_process_id, None, json_object(start))
+    return (await _add(connection, [row]))[0]
+
+
+async def add_queue_run(connection: Connection, workflow_id: str, start: MissionQueueStart) -> Wakeup:
+    """Start or wake a mission queue's workflow."""
+    row = _row(WakeupKind.RUN_QUEUE, workflow_id, None, None, json_object(start))
     return (await _add(connection, [row]))[0]
 
 
@@ -80,7 +88,7 @@ async def add_cancel(connection: Connection, workflow_id: str, work_process_id: 
 
 
 def _row(
-    kind: WakeupKind, workflow_id: str, work_process_id: int, signal: str | None, payload: dict[str, Any]
+    kind: WakeupKind, workflow_id: str, work_process_id: int | None, signal: str | None, payload: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "kind": kind,

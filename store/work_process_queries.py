@@ -23,6 +23,7 @@ class MissionFilter:
     type_name: str | None = None
     yard_id: int | None = None
     agent_id: int | None = None
+    mission_queue_id: int | None = None
     created_after: datetime | None = None
 
 
@@ -48,6 +49,8 @@ async def page(connection: Connection, wanted: MissionFilter, *, before: int | N
         query = query.where(work_processes.c.yard_id == wanted.yard_id)
     if wanted.agent_id is not None:
         query = query.where(literal(wanted.agent_id) == any_(work_processes.c.agent_ids))
+    if wanted.mission_queue_id is not None:
+        query = query.where(work_processes.c.mission_queue_id == wanted.mission_queue_id)
     if wanted.created_after is not None:
         query = query.where(work_processes.c.created_at > wanted.created_after)
     return await all_rows(connection, query)

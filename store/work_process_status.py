@@ -46,6 +46,7 @@ class LockedWorkProcess:
     agent_uuids: list[str]
     operation_types_required: list[str]
     wait_free_agent: bool
+    mission_queue_id: int | None
     priority: int
     attempt: int
     max_retries: int

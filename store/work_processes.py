@@ -102,6 +102,7 @@ async def dispatch(
         cancel_resend_interval=settings.cancel_resend_interval,
         cancel_attempts=settings.cancel_attempts,
         task_queues=TaskQueues.of(settings.task_queue, recipe["installation_id"]),
+        mission_queue_id=work_process.mission_queue_id,
     )
     if len(start.model_dump_json()) > MAX_PLAN_BYTES:
         raise InvalidInput(

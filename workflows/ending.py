@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from missions.errors import Failure
     from missions.statuses import WorkProcessStatus
 
+from workflows.acting import act
 from workflows.mission import Mission, Stop
 from workflows.search_attributes import MISSION_STATUS
 
@@ -110,11 +111,15 @@ async def _await_confirmations(mission: Mission, awaited: list[int]) -> list[int
 
 
 async def end_canceled(mission: Mission) -> None:
-    """End the run CANCELED, which only a native cancel can: ask for one if none came."""
-    reason = mission.cancel.reason if mission.cancel else ""
-    if not mission.native_cancel:
+    """End the mission's run CANCELED."""
+    await cancel_this_run(mission.cancel.reason if mission.cancel else "", already=mission.native_cancel)
+
+
+async def cancel_this_run(reason: str, *, already: bool) -> None:
+    """End this run CANCELED, which only a native cancel can: ask for one unless it came `already`."""
+    if not already:
         try:
-            await mission.act(
+            await act(
                 Activity.REQUEST_NATIVE_CANCEL, RequestNativeCancel(reason=reason), None, "end this run as canceled"
             )
             await workflow.wait_condition(lambda: False)

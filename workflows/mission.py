@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
-from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -12,11 +10,9 @@ with workflow.unsafe.imports_passed_through():
     from missions.errors import Failure
     from missions.statuses import WorkProcessStatus
 
+from workflows.acting import act
 from workflows.board import Board
-from workflows.options import SHORT, ActivityOptions
 from workflows.search_attributes import MISSION_STATUS
-
-Result = TypeVar("Result")
 
 # An activity may write up to three status changes; each has a number of its own, for idempotency.
 _TRANSITIONS_PER_ACTIVITY = 3
@@ -36,6 +32,8 @@ class Failed(Exception):
 
 class Mission:
     """One mission's state in its workflow. Signals only write to it; waits look at it."""
+
+    act = staticmethod(act)
 
     def __init__(self, start: WorkProcessStart) -> None:
         self.start = start
@@ -119,20 +117,6 @@ class Mission:
             "attempt": self.start.attempt,
             "transition": self._activities_called * _TRANSITIONS_PER_ACTIVITY,
         }
-
-    async def act(
-        self,
-        name: Activity,
-        call: BaseModel,
-        result: type[Result] | None,
-        summary: str,
-        options: ActivityOptions = SHORT,
-    ) -> Result:
-        """Call one of the mission's own activities."""
-        answer: Result = await workflow.execute_activity(
-            name, call, result_type=result, summary=summary[:200], **options
-        )
-        return answer
 
     def show_calculating(self) -> None:
         """Steps are asked; unless agents are at work already."""

@@ -12,5 +12,7 @@ MISSION_PRIORITY = SearchAttributeKey.for_int("MissionPriority")
 # As many as fit into 2,048 bytes (store/work_processes.py): more than that the server refuses.
 AGENTS = SearchAttributeKey.for_keyword_list("Agents")
 MISSION_STATUS = SearchAttributeKey.for_keyword("MissionStatus")
+# Of a queue's own run, and of the missions in it: the queue's id.
+MISSION_QUEUE = SearchAttributeKey.for_keyword("MissionQueue")
 
-ALL_KEYS = (MISSION_TYPE, YARD, MISSION_PRIORITY, AGENTS, MISSION_STATUS)
+ALL_KEYS = (MISSION_TYPE, YARD, MISSION_PRIORITY, AGENTS, MISSION_STATUS, MISSION_QUEUE)

@@ -76,6 +76,7 @@ class WorkProcessQuery(PageQuery):
     type: QueryText | None = Field(None, description="name of the recipe")
     yard_id: Id | None = None
     agent_id: Id | None = None
+    mission_queue_id: Id | None = None
     created_after: Moment | None = Field(None, description="RFC 3339 with zone")
 
     @field_validator("status")
@@ -151,6 +152,8 @@ class WorkProcess(Resource):
     on_assignment_failure: str
     fallback_mission: str | None
     priority: str = Field(examples=["NORMAL"])
+    mission_queue_id: int | None
+    run_order: int | None
     sched_start_at: Moment | None
     sched_end_at: Moment | None
     dispatched_at: Moment | None

@@ -4,6 +4,7 @@ from api.routes import (
     agents,
     instant_actions,
     map_objects,
+    mission_queues,
     recipes,
     services,
     work_process_parts,
@@ -14,6 +15,7 @@ from api.routes import (
 ROUTERS = (
     work_processes.router,
     work_process_parts.router,
+    mission_queues.router,
     agents.router,
     instant_actions.router,
     recipes.router,

@@ -1,6 +1,6 @@
 """Missions: create, read, change, cancel."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
@@ -16,10 +16,10 @@ from api.deps import (
     read_cursor,
     require_match,
 )
+from api.links import temporal_links
 from api.models.base import Page, PathId
 from api.models.work_processes import (
     CancelBody,
-    Links,
     WorkProcess,
     WorkProcessCreate,
     WorkProcessPatch,
@@ -82,6 +82,7 @@ async def list_work_processes(
         type_name=query.type,
         yard_id=query.yard_id,
         agent_id=query.agent_id,
+        mission_queue_id=query.mission_queue_id,
         created_after=query.created_after,
     )
     async with parts.database.transaction() as connection:
@@ -91,7 +92,9 @@ async def list_work_processes(
         shown = rows[: query.limit]
         waiting = await waiting_reasons(connection, [row["id"] for row in shown])
     return Page(
-        items=[WorkProcess.of(row, waiting.get(row["id"], []), _links(parts, row)) for row in shown],
+        items=[
+            WorkProcess.of(row, waiting.get(row["id"], []), temporal_links(parts, row["workflow_id"])) for row in shown
+        ],
         next_cursor=next_cursor(rows, query.limit, lambda row: int(row["id"])),
     )
 
@@ -205,11 +208,4 @@ async def _read(connection: Connection, parts: Parts, work_process_id: int) -> W
     scheduled = row["status"] == WorkProcessStatus.DISPATCHED and row["sched_start_at"] is not None
     waits = scheduled or row["status"] == WorkProcessStatus.PREPARING_RESOURCES
     waiting = await waiting_reasons(connection, [work_process_id]) if waits else {}
-    return WorkProcess.of(row, waiting.get(work_process_id, []), _links(parts, row))
-
-
-def _links(parts: Parts, row: dict[str, Any]) -> Links:
-    ui, workflow_id = parts.settings.temporal_ui_url.rstrip("/"), row["workflow_id"]
-    if not ui or workflow_id is None:
-        return Links()
-    return Links(temporal_ui=f"{ui}/namespaces/{parts.temporal_namespace}/workflows/{workflow_id}")
+    return WorkProcess.of(row, waiting.get(work_process_id, []), temporal_links(parts, row["workflow_id"]))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined
 
 from missions import contracts
-from missions.contracts import Activity, Contract, Outcome, Signal, json_object
+from missions.contracts import Activity, Contract, Outcome, QueueActivity, QueueSignal, Signal, json_object
 from missions.errors import Failure, FailureCode
 from missions.recipes import MissionOptions
 from missions.statuses import UnconfirmedStart
@@ -25,6 +25,10 @@ CONTRACTS = sorted(
 
 # Without these a contract has no meaning; whatever is added later needs a default.
 ESSENTIAL = {
+    "AdvanceMissionQueue": {"mission_queue_id"},
+    "CancelMissionQueue": {"mission_queue_id"},
+    "MissionQueueStart": {"mission_queue_id", "task_queues"},
+    "QueueAdvanced": {"status"},
     "ActivityInput": {"work_process_id", "attempt", "transition"},
     "AgentsGranted": {"attempt"},
     "AgentsReady": {"attempt", "round"},
@@ -127,6 +131,9 @@ def test_mission_options_inside_a_start_read_what_a_later_version_writes() -> No
 def test_names_are_what_stored_histories_say() -> None:
     """Renaming one strands the runs that use it."""
     assert contracts.WORK_PROCESS == "WorkProcess"
+    assert contracts.MISSION_QUEUE == "MissionQueue"
+    assert {*QueueActivity} >= {"advance_mission_queue", "cancel_mission_queue"}
+    assert {*QueueSignal} >= {"queue_changed"}
     assert {*Activity} >= {
         "reserve_agents", "requeue_reservation", "dispatch_assignments", "check_assignments", "resend_assignment",
         "raise_attention", "stop_mission", "resend_cancels", "finish_mission", "request_native_cancel",

@@ -21,21 +21,27 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from engine.client import DATA_CONVERTER
 from missions.contracts import (
+    MISSION_QUEUE,
     WORK_PROCESS,
     Activity,
     ActivityPreset,
+    AdvanceMissionQueue,
     AssignmentEnded,
     AssignmentsChecked,
     AssignmentsDispatched,
     AssignmentSettled,
+    CancelMissionQueue,
     CancelRequest,
     CheckAssignments,
     DispatchAssignments,
     FinishMission,
     MissionFinished,
+    MissionQueueStart,
     MissionStopped,
     NotePause,
     Outcome,
+    QueueActivity,
+    QueueAdvanced,
     RaiseAttention,
     RequestNativeCancel,
     RequeueReservation,
@@ -64,7 +70,11 @@ Script = Callable[[Any], Any]
 SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("missions"))
 
 STEP = "microservice"
-_DYNAMIC = ('history.timerProcessorMaxTimeShift="10ms"', "history.transferProcessorMaxPollRPS=2000")
+_DYNAMIC = (
+    'history.timerProcessorMaxTimeShift="10ms"',
+    "history.transferProcessorMaxPollRPS=2000",
+    "limit.historyCount.suggestContinueAsNew=50",
+)
 
 
 class FakeActivities:
@@ -76,6 +86,8 @@ class FakeActivities:
         """Whether the row says so."""
         self.status = ""
         """The last status, once it is written."""
+        self.queue = QueueAdvanced(status="running", waiting="mission 1")
+        """What a mission queue's row says."""
         self.scripts: dict[str, Script] = {}
         self.calls: list[tuple[str, Any]] = []
 
@@ -170,13 +182,22 @@ class FakeActivities:
         handle = self._client.get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
         await handle.cancel(reason=call.reason)
 
+    @activity.defn(name=QueueActivity.ADVANCE_MISSION_QUEUE)
+    async def advance_mission_queue(self, call: AdvanceMissionQueue) -> QueueAdvanced:
+        return await self._act(call, lambda: self.queue)
+
+    @activity.defn(name=QueueActivity.CANCEL_MISSION_QUEUE)
+    async def cancel_mission_queue(self, call: CancelMissionQueue) -> None:
+        self.queue = QueueAdvanced(status="canceling", waiting="mission 1")
+        await self._act(call, lambda: call)
+
     def all(self) -> list[Callable[..., Any]]:
         """For the worker."""
         return [
             self.reserve_agents, self.requeue_reservation, self.microservice, self.dispatch_assignments,
             self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause,
             self.settle_failed_assignment, self.stop_mission, self.resend_cancels, self.finish_mission,
-            self.request_native_cancel,
+            self.request_native_cancel, self.advance_mission_queue, self.cancel_mission_queue,
         ]  # fmt: skip
 
 
@@ -276,6 +297,16 @@ class Bench:
         )
         handle = await self.client.start_workflow(
             WORK_PROCESS, start, id=f"mission-{secrets.token_hex(6)}", task_queue=self.queue
+        )
+        return Run(handle, self.fake)
+
+    async def start_queue(self) -> Run:
+        """Start a mission queue's run."""
+        start = MissionQueueStart(
+            mission_queue_id=3, name="round", task_queues=TaskQueues(missions=self.queue, steps=self.queue)
+        )
+        handle = await self.client.start_workflow(
+            MISSION_QUEUE, start, id=f"queue-{secrets.token_hex(6)}", task_queue=self.queue
         )
         return Run(handle, self.fake)
 

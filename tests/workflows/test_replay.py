@@ -15,7 +15,7 @@ from temporalio.workflow import NondeterminismError
 from engine.client import DATA_CONVERTER
 from scripts.record_histories import kinds
 from tests.workflows.isolated import SANDBOX
-from tests.workflows.mutated import OneActivityMore
+from tests.workflows.mutated import OneActivityMore, OneQueueActivityMore
 from worker import RUNNER, WORKFLOWS
 
 FOLDER = Path(__file__).with_name("histories")
@@ -38,6 +38,8 @@ SHOWN = {
     "canceled_as_its_row_said": "request_native_cancel",
     "canceled_by_signal": "request_native_cancel",
     "canceled_unconfirmed": "resend_cancels",
+    "canceled_queue": "cancel_mission_queue",
+    "canceled_queue_as_its_row_said": "request_native_cancel",
     "succeeded_after_a_failed_assignment": "settle_failed_assignment",
     "succeeded_after_a_silent_agent": "requeue_reservation",
     "succeeded_after_an_unconfirmed_start_was_held": "raise_attention",
@@ -94,4 +96,4 @@ async def test_workflow_replays(kind: str, runner: WorkflowRunner) -> None:
 @each
 async def test_workflow_with_one_activity_more_does_not(kind: str) -> None:
     with pytest.raises(NondeterminismError):
-        await replayer(OneActivityMore).replay_workflow(history(kind))
+        await replayer(OneActivityMore, OneQueueActivityMore).replay_workflow(history(kind))

@@ -76,6 +76,13 @@ def upgrade() -> None:
         sa.Column("modified_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("current_mission_id", sa.BigInteger(), nullable=True),
+        sa.Column("failure", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("workflow_id", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('stopped', 'run', 'running', 'paused', 'canceling', 'canceled')",
+            name=op.f("ck_mission_queue_status"),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mission_queue")),
     )
     op.create_table(
@@ -113,7 +120,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("workflow_id", sa.Text(), nullable=False),
-        sa.Column("work_process_id", sa.BigInteger(), nullable=False),
+        sa.Column("work_process_id", sa.BigInteger(), nullable=True),
         sa.Column("signal", sa.Text(), nullable=True),
         sa.Column(
             "payload", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
@@ -316,7 +323,10 @@ def upgrade() -> None:
             name=op.f("ck_work_processes_status"),
         ),
         sa.ForeignKeyConstraint(
-            ["mission_queue_id"], ["mission_queue.id"], name=op.f("fk_work_processes_mission_queue_id")
+            ["mission_queue_id"],
+            ["mission_queue.id"],
+            name=op.f("fk_work_processes_mission_queue_id"),
+            ondelete="SET NULL",
         ),
         sa.ForeignKeyConstraint(
             ["work_process_type_id"],
@@ -341,9 +351,16 @@ def upgrade() -> None:
     op.create_index(
         "ix_work_processes_queue",
         "work_processes",
-        ["mission_queue_id", "run_order"],
+        ["mission_queue_id", "run_order", "id"],
         unique=False,
         postgresql_where=sa.text("mission_queue_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_work_processes_queue_open",
+        "work_processes",
+        ["mission_queue_id", "run_order", "id"],
+        unique=False,
+        postgresql_where=sa.text("mission_queue_id IS NOT NULL AND status NOT IN ('succeeded', 'failed', 'canceled')"),
     )
     op.create_table(
         "agent_details",
@@ -632,6 +649,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_agents_interconnections_follower_id"), table_name="agents_interconnections")
     op.drop_table("agents_interconnections")
     op.drop_table("agent_details")
+    op.drop_index(
+        "ix_work_processes_queue_open",
+        table_name="work_processes",
+        postgresql_where=sa.text("mission_queue_id IS NOT NULL AND status NOT IN ('succeeded', 'failed', 'canceled')"),
+    )
     op.drop_index(
         "ix_work_processes_queue", table_name="work_processes", postgresql_where=sa.text("mission_queue_id IS NOT NULL")
     )

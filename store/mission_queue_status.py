@@ -1,0 +1,105 @@
+"""One status change of a mission queue: one row lock, one step along the transition table, one event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from missions.errors import MusterError
+from missions.events import EventType, NewEvent
+from missions.principals import Principal
+from missions.statuses import QueueStatus, Severity
+from missions.transitions import MISSION_QUEUE
+from store import events
+from store.database import Connection
+from store.tables import mission_queues
+
+
+class IllegalQueueTransition(MusterError):
+    """A status change that the transition table forbids: a bug of ours, not of a user."""
+
+
+@dataclass
+class LockedQueue:
+    """A queue's row under its lock."""
+
+    id: int
+    name: str
+    status: QueueStatus
+    stop_on_failure: bool
+    sched_start_at: datetime | None
+    started_at: datetime | None
+    current_mission_id: int | None
+    workflow_id: str | None
+    version: int
+
+
+_COLUMNS = [mission_queues.c[name] for name in LockedQueue.__dataclass_fields__]
+
+
+async def lock(connection: Connection, queue_id: int) -> LockedQueue | None:
+    """Lock a queue's row and read it; None: there is none. First in the lock order.
+
+    A mission that is written down for this queue need not wait for it.
+    """
+    query = select(*_COLUMNS).where(mission_queues.c.id == queue_id).with_for_update(key_share=True)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return LockedQueue(**{**row._mapping, "status": QueueStatus(row.status)})
+
+
+async def change(
+    connection: Connection,
+    queue: LockedQueue,
+    to: QueueStatus,
+    *,
+    principal: Principal,
+    source: str,
+    values: Mapping[str, Any] | None = None,
+    why: Mapping[str, Any] | None = None,
+    severity: Severity = Severity.INFO,
+) -> None:
+    """Move a locked queue to `to` with further columns `values`; `why` is added to its event.
+
+    Raises IllegalQueueTransition.
+    """
+    if to not in MISSION_QUEUE[queue.status]:
+        raise IllegalQueueTransition(f"mission queue {queue.id} is {queue.status!r}: {to!r} may not follow")
+    await write(connection, queue, {"status": to, **(values or {})})
+    payload = {"id": queue.id, "from": queue.status.value, "to": to.value, **(why or {})}
+    await tell(
+        connection,
+        EventType.MISSION_QUEUE_STATUS_CHANGED,
+        payload,
+        principal=principal,
+        source=source,
+        severity=severity,
+    )
+    queue.status = to
+
+
+async def write(connection: Connection, queue: LockedQueue, values: Mapping[str, Any]) -> None:
+    """Write columns of a locked queue."""
+    await connection.execute(
+        update(mission_queues)
+        .where(mission_queues.c.id == queue.id)
+        .values(version=mission_queues.c.version + 1, modified_at=func.now(), **values)
+    )
+    queue.version += 1
+
+
+async def tell(
+    connection: Connection,
+    event: EventType,
+    payload: dict[str, Any],
+    *,
+    principal: Principal,
+    source: str,
+    severity: Severity = Severity.INFO,
+) -> None:
+    """Append an event about a queue."""
+    new = NewEvent(type=event, source=source, payload=payload, actor=principal, severity=severity)
+    await events.append(connection, [new])
