@@ -42,6 +42,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--key", help="PEM file of its private key; default: one of its own")
     parser.add_argument("--deaf", action="store_true", help="report, but listen to nothing")
     parser.add_argument("--states", default="[]", help="said first: JSON list of [status, resources, assignment]")
+    parser.add_argument("--survive", choices=["deaf", "mute"], help="what it is after its connection was lost")
     parser.add_argument("--finish", type=int, help="an assignment of an earlier life, reported as succeeded")
     parser.add_argument("--checkout", action="store_true", help="check out at once and exit")
     return parser.parse_args()
@@ -146,11 +147,28 @@ class Agent:
         if o.sensors:
             self.publish_sensors()
         self.log("listening")
-        if not o.deaf:
-            self.client.start_listening()
+        try:
+            if not o.deaf:
+                self.client.start_listening()
+        except Exception as error:
+            self.log("connection_lost", error=repr(error))
+            self.go_on_without_listening()
         if o.mqtt or o.deaf:  # MQTT listens in a thread of its own
             threading.Event().wait()
         return 0
+
+    def go_on_without_listening(self) -> None:
+        """As programs do that leave the connection to the SDK: it brings back no consumers, and maybe nothing."""
+        if not self.options.survive:
+            raise SystemExit(5)
+        while True:
+            try:
+                if self.options.survive == "deaf" and not self.client.is_connection_open:
+                    self.client.reconnect()
+                self.state("free", reserved=False)
+            except Exception as error:
+                self.log("not_sent", error=repr(error))
+            time.sleep(0.3)
 
     # --- What it says
 
