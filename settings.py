@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     signing_key_file: Path | None = Field(
         None, description="RSA key that signs messages to agents, shared by all machines; empty: made in data_dir"
     )
-    deaf_agent_pause: Seconds = Field(
+    deaf_agent_interval: Seconds = Field(
         5.0,
         description="an agent that talks but is deaf again is asked again after this, then twice as long, and so on",
     )

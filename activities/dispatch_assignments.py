@@ -184,7 +184,7 @@ class Dispatcher:
             return
         agent_ids = sorted({row["agent_id"] for row in rows})
         await lock_agents(connection, agent_ids)
-        await not_listening(connection, agent_ids, pause=self._parts.settings.deaf_agent_pause)
+        await not_listening(connection, agent_ids, pause=self._parts.settings.deaf_agent_interval)
         for row in rows:
             await attention.raise_(
                 connection,

@@ -194,7 +194,7 @@ class Reservations:
             if work_process.superseded:
                 return Reserved(outcome=Outcome.SUPERSEDED)
             await lock_agents(connection, work_process.agent_ids)
-            await not_listening(connection, silent, pause=self._parts.settings.deaf_agent_pause)
+            await not_listening(connection, silent, pause=self._parts.settings.deaf_agent_interval)
             freed = await release(connection, work_process_id)
             await put_back(connection, work_process_id, attempt)
             reasons = (await waiting_reasons(connection, [work_process_id])).get(work_process_id, [])

@@ -188,7 +188,7 @@ class Enrol:
 
     async def __call__(self, uuid: str, protocol: str, **columns: Any) -> tuple[str, ...]:
         login = await self.account(uuid, protocol, **columns)
-        return "--password", login.password, *self.speaks(protocol)
+        return f"--password={login.password}", *self.speaks(protocol)  # it may begin with a dash
 
     async def account(self, uuid: str, protocol: str, **columns: Any) -> Login:
         """Its account."""

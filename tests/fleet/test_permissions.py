@@ -105,7 +105,7 @@ async def test_an_agent_declares_no_exchange_and_binds_none_of_ours(
 async def test_an_agent_cannot_consume_the_queue_of_another(
     agent: RawAgent, intake: Intake, settings: Settings, uuid: str
 ) -> None:
-    """Its name is random, and the broker tells it to nobody; whoever knew it could read it (docs/security.md)."""
+    """One that is not exclusive has a random name, which the broker tells to nobody (docs/security.md)."""
     async with RawAgent(settings, await intake.accounts.create(f"{uuid}-b")) as other:
         channel = await other.channel()
         private = await channel.declare_queue(None, exclusive=True)

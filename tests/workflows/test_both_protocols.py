@@ -48,7 +48,7 @@ async def test_an_agent_that_checks_in_again_in_mid_mission_finishes_it(site: Si
     truck.process.kill()
     options = site.speaks(protocol)
     again = await site.agent(
-        *("--password", login["password"], "--finish", str(assignment["id"]), *options),
+        *(f"--password={login['password']}", "--finish", str(assignment["id"]), *options),
         uuid=truck.uuid,
         listening=False,
     )

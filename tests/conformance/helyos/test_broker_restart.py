@@ -60,6 +60,7 @@ async def site(services: Addresses, broker: OwnBroker, tmp_path: Path) -> AsyncI
             await site.stop()
 
 
+@pytest.mark.timeout(300)  # a broker starts twice
 async def test_mute_and_deaf_agents_are_noticed_and_work_again_once_their_programs_start_anew(
     site: Site, broker: OwnBroker
 ) -> None:
@@ -94,7 +95,7 @@ async def test_mute_and_deaf_agents_are_noticed_and_work_again_once_their_progra
     for agent in (mute, deaf):
         agent.process.kill()
     await site.agent(
-        "--password", login["password"], "--finish", str(assignment["id"]), uuid=mute.uuid, listening=False
+        f"--password={login['password']}", "--finish", str(assignment["id"]), uuid=mute.uuid, listening=False
     )
     await site.agent(uuid=deaf.uuid, listening=False)
     await first.until("succeeded")
