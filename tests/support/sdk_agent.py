@@ -41,6 +41,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--say", action="append", default=[], help="'<exchange> <key> <payload>' published at the end")
     parser.add_argument("--key", help="PEM file of its private key; default: one of its own")
     parser.add_argument("--deaf", action="store_true", help="report, but listen to nothing")
+    parser.add_argument("--no-assignments", action="store_true", help="listen to instant actions only")
     parser.add_argument("--states", default="[]", help="said first: JSON list of [status, resources, assignment]")
     parser.add_argument("--survive", choices=["deaf", "mute"], help="what it is after its connection was lost")
     parser.add_argument("--finish", type=int, help="an assignment of an earlier life, reported as succeeded")
@@ -132,7 +133,8 @@ class Agent:
             )
         if not o.deaf:
             self.connector.consume_instant_action_messages(self.reserve, self.release, self.cancel, self.other)
-            self.connector.consume_assignment_messages(self.assignment, self.other)
+            if not o.no_assignments:
+                self.connector.consume_assignment_messages(self.assignment, self.other)
         if o.update:
             self.connector.publish_general_updates(json.loads(o.update), signed=o.signed)
         if o.finish:
