@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     signing_key_file: Path | None = Field(
         None, description="RSA key that signs messages to agents, shared by all machines; empty: made in data_dir"
     )
+    deaf_agent_interval: Seconds = Field(
+        5.0,
+        description="an agent that talks but is deaf again is asked again after this, then twice as long, and so on",
+    )
     orphan_queue_expires: Seconds = Field(60.0, description="a queue of an agent that nobody reads is removed")
     intake_batch_size: int = Field(300, ge=1, description="agent messages taken in one transaction")
 

@@ -17,7 +17,14 @@ from activities.heartbeats import beating
 from activities.messages import address, message, start_time
 from activities.parts import Parts
 from fleet.downlink import Delivery, UnknownOutcome
-from missions.contracts import Activity, AssignmentsDispatched, DispatchAssignments, Outcome, ResendAssignment
+from missions.contracts import (
+    Activity,
+    AssignmentsDispatched,
+    DispatchAssignments,
+    Outcome,
+    RaiseAttention,
+    ResendAssignment,
+)
 from missions.dispatch_order import dispatch_groups
 from missions.errors import MissionError, PartUnavailable
 from missions.events import EventSource
@@ -25,9 +32,11 @@ from missions.planner_answers import planned_assignments
 from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
-from store import assignments, instant_actions, step_requests
+from store import assignments, attention, instant_actions, step_requests
+from store.agent_service import not_listening
 from store.database import Connection
 from store.notifications import notify
+from store.reservations import lock_agents
 from store.work_process_status import LockedWorkProcess, change, lock
 
 _RETRY_PAUSE = 0.2
@@ -165,7 +174,29 @@ class Dispatcher:
         async with self._parts.database.transaction() as connection:
             await lock(connection, work_process_id)
             await assignments.sent(connection, work_process_id, done)
+            await self._deaf(connection, group, unheard)
             await assignments.fail_unsent(connection, work_process_id, unheard, _DEAF)
+
+    async def _deaf(self, connection: Connection, group: _Group, unheard: Sequence[int]) -> None:
+        """Their agents answered their reserve and are deaf now, as after a restart of the broker."""
+        rows = [row for row in group.to_send if row["id"] in unheard]
+        if not rows:
+            return
+        agent_ids = sorted({row["agent_id"] for row in rows})
+        await lock_agents(connection, agent_ids)
+        await not_listening(connection, agent_ids, pause=self._parts.settings.deaf_agent_interval)
+        for row in rows:
+            await attention.raise_(
+                connection,
+                RaiseAttention(
+                    work_process_id=row["work_process_id"],
+                    attempt=row["attempt"],
+                    transition=0,
+                    code="agent_not_listening",
+                    text=f"agent {row['agent_uuid']} was not listening when assignment {row['id']} was sent",
+                    assignment_id=row["id"],
+                ),
+            )
 
     @activity.defn(name=Activity.RESEND_ASSIGNMENT)
     async def resend_assignment(self, call: ResendAssignment) -> AssignmentsDispatched:

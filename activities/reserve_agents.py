@@ -15,7 +15,7 @@ from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER
 from missions.statuses import WorkProcessStatus
 from store import events, mission_agents
-from store.agent_service import not_listening
+from store.agent_service import heard, not_listening
 from store.database import Connection
 from store.reservations import (
     Grant,
@@ -112,15 +112,19 @@ class Reservations:
         call: ReserveAgents,
         work_process: LockedWorkProcess,
         request: Request,
-        to_tell: Sequence[tuple[AgentAddress, bool]],
+        to_tell: Sequence[mission_agents.ToTell],
     ) -> Reserved:
         board = self._parts.ready_board
         answered = board.expect(call.work_process_id, call.attempt)
         try:
-            unheard = await self._publish(work_process, [address for address, _ in to_tell])
+            unheard = await self._publish(work_process, [one.address for one in to_tell])
             if unheard:
                 return await self._put_back(call.work_process_id, call.attempt, unheard, "not listening")
-            ready = not any(acknowledges for _, acknowledges in to_tell)
+            if no_answer := [one.address.id for one in to_tell if one.was_deaf and not one.acknowledges]:
+                async with self._parts.database.transaction() as connection:
+                    await lock_agents(connection, no_answer)
+                    await heard(connection, no_answer)
+            ready = not any(one.acknowledges for one in to_tell)
             if not ready and not request.handed_over:
                 ready = board.is_fed() and await _set_within(answered, _ANSWER_TAKES)
                 if not ready:
@@ -190,7 +194,7 @@ class Reservations:
             if work_process.superseded:
                 return Reserved(outcome=Outcome.SUPERSEDED)
             await lock_agents(connection, work_process.agent_ids)
-            await not_listening(connection, silent)
+            await not_listening(connection, silent, pause=self._parts.settings.deaf_agent_interval)
             freed = await release(connection, work_process_id)
             await put_back(connection, work_process_id, attempt)
             reasons = (await waiting_reasons(connection, [work_process_id])).get(work_process_id, [])

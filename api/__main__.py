@@ -13,9 +13,11 @@ from api.app import create_app
 from api.imports import load_files
 from api.problems import Refused
 from api.token import ensure_token
+from fleet.account_rights import rights_of
 from fleet.accounts import Accounts
 from missions.errors import PartUnavailable
 from settings import Settings
+from store.account_rights import Standing
 from store.database import Database
 from store.migrate import upgrade
 
@@ -50,9 +52,10 @@ def main() -> None:
         sys.exit(f"the API does not start: {error}")
     accounts = Accounts(settings) if settings.amqp_url else None
 
-    async def make_account(uuid: str, password: SecretStr) -> None:
+    async def make_account(agent: Standing, password: SecretStr) -> None:
         assert accounts is not None
-        await accounts.create(uuid, password=password.get_secret_value())
+        rights = rights_of(settings, agent)
+        await accounts.create(agent.uuid, password=password.get_secret_value(), rights=rights)
 
     # As the worker does: requests make many objects that die young, and what was imported stays.
     gc.freeze()

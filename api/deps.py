@@ -19,11 +19,12 @@ from missions.errors import InvalidInput
 from missions.principals import Principal, PrincipalKind
 from missions.recipes import RecipeStep
 from settings import Settings
+from store.account_rights import Standing
 from store.database import Database
 from store.wakeups import Waker
 
-AccountMaker = Callable[[str, SecretStr], Awaitable[None]]
-"""Makes or renews an agent's account at the broker: (uuid, password); raises PartUnavailable."""
+AccountMaker = Callable[[Standing, SecretStr], Awaitable[None]]
+"""Makes or renews an agent's account with the rights that it has: (agent, password); raises PartUnavailable."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from datetime import timedelta
 from engine.waker import EngineWaker
 from missions.errors import PartUnavailable
 from store import attention, events, wakeups
+from store.agent_service import listen_again
 from store.database import Database
 from store.waiting_line import agents_with_missed_grants, refresh_lines
 
@@ -76,6 +77,8 @@ class Relay:
 
     async def _make_up_for_grants(self) -> int:
         async with self._database.transaction() as connection:
+            again = await listen_again(connection, limit=_BATCH)
+        async with self._database.transaction() as connection:
             missed = await agents_with_missed_grants(connection, limit=_BATCH)
-        await self._waker.send(await refresh_lines(self._database, missed))
+        await self._waker.send(await refresh_lines(self._database, {*again, *missed}))
         return 0

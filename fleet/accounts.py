@@ -53,10 +53,6 @@ def agent_rights(
     yard's sensors. All names are escaped: an agent called `.*` would be every agent.
     """
     own = re.escape(uuid)
-    speaks_for = "|".join([own, *(re.escape(follower) for follower in followers)])
-    writes = rf"agent\.({speaks_for})\.[^.]+"
-    if yard_uid is not None:
-        writes = rf"{writes}|yard\.{re.escape(yard_uid)}\.{Uplink.SENSORS}"
     listens = "|".join((Downlink.ASSIGNMENT, Downlink.ORDER, Downlink.INSTANT_ACTIONS))
     uplink, downlink = settings.uplink_exchange, settings.downlink_exchange
     anonymous, stream = settings.anonymous_exchange, settings.stream_exchange
@@ -67,7 +63,7 @@ def agent_rights(
             f"^({_SERVER_NAMED}|{re.escape(downlink)}|{re.escape(stream)})$",
         ),
         topics={
-            uplink: (f"^({writes})$", NOTHING),
+            uplink: (_writes(uuid, followers, yard_uid, "[^.]+"), NOTHING),
             anonymous: (rf"^agent\.{own}\.{Uplink.CHECK_IN}$", NOTHING),
             downlink: (NOTHING, rf"^agent\.{own}\.({listens})$"),
             stream: (NOTHING, rf"^agent\.{own}\.{Downlink.STREAM}$"),
@@ -75,16 +71,29 @@ def agent_rights(
     )
 
 
-def mqtt_rights(settings: Settings, uuid: str) -> Rights:
-    """The rights of an agent that speaks MQTT: the plugin names its queues by the client's random id."""
-    own = re.escape(uuid)
+def mqtt_rights(
+    settings: Settings, uuid: str, *, followers: Collection[str] = (), yard_uid: str | None = None
+) -> Rights:
+    """The rights of one agent that speaks MQTT: the plugin names its queues by the client's random id.
+
+    One exchange carries both directions there, so what we say to agents is taken out of what they may publish.
+    """
+    ours = "|".join(Downlink)
+    writes = _writes(uuid, followers, yard_uid, rf"(?!({ours})$)[^.]+")
     queues = r"mqtt-subscription-.*"
     exchange = re.escape(settings.mqtt_exchange)
-    both = rf"^agent\.{own}\.[^.]+$"
     return Rights(
         permissions=(f"^{queues}$", f"^({queues}|{exchange})$", f"^({queues}|{exchange})$"),
-        topics={settings.mqtt_exchange: (both, both)},
+        topics={settings.mqtt_exchange: (writes, rf"^agent\.{re.escape(uuid)}\.({ours})$")},
     )
+
+
+def _writes(uuid: str, followers: Collection[str], yard_uid: str | None, word: str) -> str:
+    speaks_for = "|".join(re.escape(one) for one in (uuid, *followers))
+    pattern = rf"agent\.({speaks_for})\.{word}"
+    if yard_uid is not None:
+        pattern = rf"{pattern}|yard\.{re.escape(yard_uid)}\.{Uplink.SENSORS}"
+    return f"^({pattern})$"
 
 
 class Accounts:

@@ -15,7 +15,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from fleet import wire
-from fleet.accounts import ANONYMOUS, Accounts, Login, agent_rights
+from fleet.account_rights import rights_of
+from fleet.accounts import ANONYMOUS, Accounts, Login
 from fleet.agent_messages import AgentMessage
 from fleet.bus import Bus, UnknownOutcome
 from fleet.signing import Signer
@@ -24,10 +25,9 @@ from fleet.wire import BadMessage, CheckInBody, Reason
 from missions.errors import MusterError, PartUnavailable, UserError
 from missions.statuses import AgentStatus
 from settings import Settings
-from store import agents, attention, message_counts
+from store import account_rights, agents, attention, message_counts
 from store.agents import AgentIdentity, CheckedIn, CheckIn
 from store.database import Database
-from store.followers import of_leader
 
 log = logging.getLogger(__name__)
 
@@ -165,12 +165,12 @@ class CheckIns:
             login = Login(message.user or uuid, "")
             if anonymous:
                 async with self._database.statement() as connection:
-                    followers = await of_leader(connection, done.agent_id)
+                    standing = await account_rights.standing(connection, done.agent_id)
                 try:
                     login = await self._accounts.create(
                         uuid,
                         username=identity.rbmq_username if identity and identity.has_rbmq_account else None,
-                        rights=agent_rights(self._settings, uuid, followers=followers),
+                        rights=rights_of(self._settings, standing),
                     )
                 except (PartUnavailable, UserError) as error:
                     await self.refuse(message, "account", f"no account could be made: {error}")

@@ -6,8 +6,9 @@ At least once: if the outcome is unknown, or we die before it is written, the co
 import asyncio
 import contextlib
 import logging
+from datetime import timedelta
 
-from fleet.bus import UnknownOutcome
+from fleet.bus import CONFIRM_TIMEOUT, READY_TIMEOUT, UnknownOutcome
 from fleet.downlink import Delivery, Downlink
 from missions.errors import PartUnavailable
 from store import instant_actions
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 _LOOK_AGAIN = 2.0
 """Seconds after which it looks unasked: a notification may be missed, and a sender die."""
 _PAUSE = 1.0
+_LEASE = timedelta(seconds=READY_TIMEOUT + CONFIRM_TIMEOUT + 2)
+"""Longer than the broker may take: a claim that is older is one of a sender that died."""
 
 
 class InstantActionSender:
@@ -57,9 +60,16 @@ class InstantActionSender:
 
     async def _send_next(self) -> bool:
         async with self._database.transaction() as connection:
-            action = await instant_actions.next_to_send(connection)
-            if action is None:
-                return False
+            action = await instant_actions.claim_next(connection, _LEASE)
+        if action is None:
+            return False
+        try:
             delivery = await self._downlink.custom_action(action.agent, action.command, action_id=action.id)
+        except BaseException:
+            # Also when we are stopped: the next sender need not wait for the lease.
+            async with self._database.transaction() as connection:
+                await instant_actions.give_back(connection, action.id)
+            raise
+        async with self._database.transaction() as connection:
             await instant_actions.sent(connection, action.id, listening=delivery is Delivery.DELIVERED)
         return True

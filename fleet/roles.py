@@ -2,6 +2,7 @@
 
 import asyncio
 
+from fleet.account_rights import AccountRights
 from fleet.accounts import Accounts
 from fleet.batches import BatchConsumer
 from fleet.bus import Bus
@@ -51,7 +52,8 @@ class Intake:
             refresh_lines,
             ready_board or ReadyBoard(),
         )
-        sensors = SensorIntake(settings, database, self.accounts, DeadLetters(self._sensor_bus, database))
+        self._account_rights = AccountRights(settings, database, self.accounts)
+        sensors = SensorIntake(database, DeadLetters(self._sensor_bus, database))
         self._consumers = [
             BatchConsumer(
                 self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size, gather=_BURST
@@ -70,6 +72,7 @@ class Intake:
             await self.accounts.prepare()
             for consumer in self._consumers:
                 await consumer.start()
+            self._account_rights.start()
         except BaseException:
             await self.stop()
             raise
@@ -78,6 +81,7 @@ class Intake:
         """Finish the batches in hand, acknowledge them, send the answers that are on their way, and close."""
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
         await self._check_ins.finish()
+        await self._account_rights.stop()
         await self._bus.close()
         await self._sensor_bus.close()
         await self.accounts.close()

@@ -1,21 +1,19 @@
 """The lossy intake: poses, sensors and descriptions, only the last word of each agent, a few times a second."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from fleet.accounts import Accounts, agent_rights
 from fleet.agent_messages import AgentMessage, check_sender, read
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.halving import halve
 from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body
 from missions.events import utc_now
-from settings import Settings
-from store import agents, events
-from store.agents import AgentIdentity
+from store import account_rights, agents, events, followers, message_counts
 from store.database import Database
-from store.followers import follow
+from store.notifications import notify
 
 FLUSH_INTERVAL = 0.2
 """Seconds over which the messages of an agent are merged into one."""
@@ -30,9 +28,7 @@ _KEPT = 20
 class SensorIntake:
     """Handles the batches of the lossy queue."""
 
-    def __init__(self, settings: Settings, database: Database, accounts: Accounts, dead_letters: DeadLetters) -> None:
-        self._settings = settings
-        self._accounts = accounts
+    def __init__(self, database: Database, dead_letters: DeadLetters) -> None:
         self._database = database
         self._dead_letters = dead_letters
 
@@ -45,7 +41,7 @@ class SensorIntake:
                 readable.append(read(raw))
         async with self._database.transaction() as connection:
             known = await agents.identities(connection, {message.uuid for message in readable})
-        followers: dict[str, tuple[AgentMessage, list[str]]] = {}
+        named_followers: dict[str, list[str]] = {}
         merged: dict[str, dict[str, Any]] = {}
         last: dict[str, AgentMessage] = {}
         for message in readable:
@@ -60,30 +56,38 @@ class SensorIntake:
                 last[message.uuid] = message
                 named = read_body(UpdateBody, message.inner.body).followers if message.inner.type == UPDATE else None
                 if named is not None:
-                    followers[message.uuid] = message, named
+                    named_followers[message.uuid] = named
 
         async def write(uuids: Sequence[str]) -> None:
             await self._write({known[uuid].id: (uuid, merged[uuid]) for uuid in uuids})
 
-        await halve(
-            list(merged),
-            write,
-            lambda uuid, error: letters.append(
-                DeadLetter(last[uuid].raw, Reason.REFUSED_BY_DATABASE, str(getattr(error, "orig", None) or error))
-            ),
-        )
-        for uuid, (message, named) in followers.items():
-            with dead_lettered(message.raw, letters):
-                await self._follow(known[uuid], named)
+        async def follow(uuids: Sequence[str]) -> None:
+            await self._follow({known[uuid].id: named_followers[uuid] for uuid in uuids})
+
+        def refuse(uuid: str, error: Exception) -> None:
+            text = str(getattr(error, "orig", None) or error)
+            letters.append(DeadLetter(last[uuid].raw, Reason.REFUSED_BY_DATABASE, text))
+
+        await halve(list(merged), write, refuse)
+        await halve(list(named_followers), follow, refuse)
         await self._dead_letters.put(letters, kept=_KEPT)
 
-    async def _follow(self, leader: AgentIdentity, named: Sequence[str]) -> None:
-        async with self._database.transaction() as connection:
-            found = await follow(connection, leader.id, named)
-            if found.changed and leader.has_rbmq_account and leader.protocol == "AMQP":
-                # Before the commit: if we die in between the message comes again, and so does the change.
-                rights = agent_rights(self._settings, leader.uuid, followers=found.uuids)
-                await self._accounts.set_rights(leader.rbmq_username or leader.uuid, rights)
+    async def _follow(self, named: Mapping[int, Sequence[str]]) -> None:
+        """Take whom leaders name, by their ids. Most only repeat themselves: one look for all of them."""
+        if not named:
+            return
+        async with self._database.statement() as connection:
+            found = await followers.look(connection, named)
+        changed = [leader_id for leader_id in sorted(found) if found[leader_id].changed]
+        for leader_id in changed:
+            async with self._database.transaction() as connection:
+                await followers.follow(connection, leader_id, named[leader_id])
+        if changed:
+            await notify(self._database, account_rights.CHANNEL)
+        ignored = sum((one.ignored for one in found.values()), Counter())
+        if ignored:
+            async with self._database.transaction() as connection:
+                await message_counts.count(connection, message_counts.IGNORED_FOLLOWER, ignored)
 
     async def _write(self, said: dict[int, tuple[str, dict[str, Any]]]) -> None:
         profiles = {agent_id: profile for agent_id, (_, profile) in said.items()}

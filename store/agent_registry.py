@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventType, NewEvent
 from missions.principals import Principal
-from store import events
+from store import account_rights, events
 from store.constraints import violated
 from store.database import Connection
 from store.rows import Row, all_rows, one_row
@@ -101,6 +101,8 @@ async def patch(connection: Connection, agent_id: int, values: Row, *, principal
         return False
     _refuse_verifying_without_key(row, changed)
     await connection.execute(update(agents).where(agents.c.id == agent_id).values(modified_at=func.now(), **changed))
+    if not changed.keys().isdisjoint({"yard_id", "agent_class"}):
+        await account_rights.changed(connection, [agent_id])
     await _tell(
         connection, EventType.AGENT_UPDATED, agent_id, row["uuid"], principal, source, {"changed": sorted(changed)}
     )

@@ -86,7 +86,7 @@ class _Agent:
     id: int
     uuid: str
     status: str | None
-    not_listening: bool
+    not_listening: bool  # and its word counts again
     quarantined: bool
     status_since: datetime | None = None
     state_at: datetime | None = None
@@ -115,7 +115,7 @@ async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping
         agents = await _lock_agents(connection, sorted({ids[report.uuid] for _, report in taken}))
 
         new_events = [event for _, report in taken for event in _take(agents[report.uuid], report, applied)]
-        await _write(connection, list(agents.values()))
+        await _write(connection, list(agents.values()), {claim[0] for claim in ready})
         await events.append(connection, new_events)
         outcome = await assignment_reports.write(connection, plan)
         applied.wakeups += outcome.wakeups
@@ -197,13 +197,15 @@ async def _lock_agents(connection: Connection, ids: list[int]) -> dict[str, _Age
 
 _LOCK_AGENTS = text(
     """
-    SELECT id, uuid, status, not_listening_since IS NOT NULL, quarantined_since IS NOT NULL FROM agents
+    SELECT id, uuid, status, not_listening_since IS NOT NULL AND coalesce(listen_again_at <= now(), true),
+        quarantined_since IS NOT NULL
+    FROM agents
     WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE
     """
 )
 
 
-async def _write(connection: Connection, agents: Sequence[_Agent]) -> None:
+async def _write(connection: Connection, agents: Sequence[_Agent], heard_us: Collection[int]) -> None:
     await connection.execute(
         _WRITE,
         {
@@ -215,6 +217,7 @@ async def _write(connection: Connection, agents: Sequence[_Agent]) -> None:
             "resources": [None if a.resources is None else json.dumps(a.resources) for a in agents],
             "assignments": [a.assignment_id for a in agents],
             "clears": [a.clears_quarantine for a in agents],
+            "heard_us": [a.id in heard_us for a in agents],
         },
     )
 
@@ -228,14 +231,16 @@ _WRITE = text(
         last_message_time = greatest(a.last_message_time, u.heard_at),
         resources = coalesce(CAST(u.resources AS jsonb), a.resources),
         reported_assignment_id = u.assignment_id,
-        not_listening_since = NULL,
+        not_listening_since = CASE WHEN a.listen_again_at > now() AND NOT u.heard_us THEN a.not_listening_since END,
+        not_listening_count = CASE WHEN u.heard_us THEN 0 ELSE a.not_listening_count END,
+        listen_again_at = CASE WHEN u.heard_us THEN NULL ELSE a.listen_again_at END,
         quarantined_since = CASE WHEN u.clears THEN NULL ELSE a.quarantined_since END,
         quarantine_reason = CASE WHEN u.clears THEN NULL ELSE a.quarantine_reason END
     FROM unnest(
         CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:since AS timestamptz[]), CAST(:said AS timestamptz[]),
         CAST(:heard AS timestamptz[]), CAST(:resources AS text[]), CAST(:assignments AS bigint[]),
-        CAST(:clears AS boolean[])
-    ) AS u(id, status, since, said_at, heard_at, resources, assignment_id, clears)
+        CAST(:clears AS boolean[]), CAST(:heard_us AS boolean[])
+    ) AS u(id, status, since, said_at, heard_at, resources, assignment_id, clears, heard_us)
     WHERE a.id = u.id
     """
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import func, update
+from sqlalchemy import case, func, text, update
 
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER
@@ -11,13 +11,27 @@ from store import events
 from store.database import Connection
 from store.tables import agents
 
+_LONGEST_PAUSE = 15 * 60.0
+_MOST_DOUBLINGS = 16
 
-async def not_listening(connection: Connection, agent_ids: Collection[int]) -> None:
-    """Note that agents did not get or answer their reserve; cleared when they speak again. They are locked."""
+
+async def not_listening(connection: Connection, agent_ids: Collection[int], *, pause: float) -> None:
+    """Note that agents did not get or answer what they were sent. They are locked.
+
+    Cleared when they speak again; but one that is deaf and talks on would be asked for ever, at once. So each time in a
+    row its word counts only after twice the `pause` (seconds) of the time before, at most 15 minutes; the first time at
+    once. A check-in, or a message that it answers, begins anew (store/agent_reports.py).
+    """
+    count = agents.c.not_listening_count
+    seconds = func.least(pause * func.power(2, func.least(count - 1, _MOST_DOUBLINGS)), _LONGEST_PAUSE)
     fresh = await connection.execute(
         update(agents)
         .where(agents.c.id.in_(agent_ids), agents.c.not_listening_since.is_(None))
-        .values(not_listening_since=func.now())
+        .values(
+            not_listening_since=func.now(),
+            not_listening_count=count + 1,
+            listen_again_at=case((count > 0, func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds))),
+        )
         .returning(agents.c.id, agents.c.uuid)
     )
     await events.append(
@@ -33,6 +47,35 @@ async def not_listening(connection: Connection, agent_ids: Collection[int]) -> N
             for row in fresh
         ],
     )
+
+
+async def heard(connection: Connection, agent_ids: Collection[int]) -> None:
+    """Note that agents that need not answer got their reserve: the next time is a first time again. They are locked."""
+    await connection.execute(
+        update(agents)
+        .where(agents.c.id.in_(agent_ids), agents.c.not_listening_count > 0)
+        .values(not_listening_count=0, listen_again_at=None)
+    )
+
+
+async def listen_again(connection: Connection, limit: int) -> list[int]:
+    """Ask agents again that have spoken since they were deaf, and whose pause is over; returns them.
+
+    The caller refreshes their lines after the commit (store/waiting_line.py).
+    """
+    ids = list((await connection.execute(_LOCK_DUE, {"limit": limit})).scalars())
+    if ids:
+        await connection.execute(update(agents).where(agents.c.id.in_(ids)).values(not_listening_since=None))
+    return ids
+
+
+_LOCK_DUE = text(
+    """
+    SELECT id FROM agents
+    WHERE not_listening_since < last_message_time AND listen_again_at <= now()
+    ORDER BY id LIMIT :limit FOR NO KEY UPDATE
+    """
+)
 
 
 async def quarantine(connection: Connection, agent_ids: Collection[int], reason: str) -> None:

@@ -13,6 +13,7 @@ from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import Principal, PrincipalKind
 from missions.statuses import AgentStatus
+from store import account_rights
 from store.database import Connection
 from store.events import append
 from store.tables import agents, map_objects, yards
@@ -121,7 +122,9 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
     )
     before = (
         await connection.execute(
-            select(agents.c.id, agents.c.status).where(agents.c.uuid == arrival.uuid).with_for_update(key_share=True)
+            select(agents.c.id, agents.c.status, agents.c.yard_id, agents.c.protocol)
+            .where(agents.c.uuid == arrival.uuid)
+            .with_for_update(key_share=True)
         )
     ).one()
     changed = before.status != arrival.status
@@ -134,6 +137,8 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
         "last_message_time": arrival.at,
         # Whoever checks in is about to listen; if it does not, the next message to it comes back.
         "not_listening_since": None,
+        "not_listening_count": 0,
+        "listen_again_at": None,
         "modified_at": func.now(),
     }
     if changed:
@@ -143,6 +148,8 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
     if arrival.rbmq_username:
         values["rbmq_username"] = arrival.rbmq_username
     await connection.execute(update(agents).where(agents.c.id == before.id).values(values))
+    if (before.yard_id, before.protocol) != (yard.id, arrival.protocol):
+        await account_rights.changed(connection, [before.id])
     await write_profiles(connection, {before.id: arrival.profile}, at=arrival.at)
 
     facts = {"agent_id": before.id, "uuid": arrival.uuid, "yard_uid": yard.uid}
@@ -188,6 +195,7 @@ async def check_out(connection: Connection, uuid: str, at: datetime) -> int:
         update(agents).where(agents.c.id == row.id).values(yard_id=None, last_message_time=at, modified_at=func.now())
     )
     if row.yard_id is not None:
+        await account_rights.changed(connection, [row.id])
         await append(connection, [_event(EventType.AGENT_CHECKED_OUT, uuid, {"agent_id": row.id, "uuid": uuid})])
     return row.id  # type: ignore[no-any-return]
 

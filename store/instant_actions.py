@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, insert, select, text, update
@@ -134,39 +134,55 @@ async def get(connection: Connection, agent_id: int, action_id: int) -> Row:
     return row
 
 
-async def next_to_send(connection: Connection) -> ToSend | None:
-    """Lock the oldest command that is still to be sent.
+async def claim_next(connection: Connection, lease: timedelta) -> ToSend | None:
+    """Claim the oldest command of an agent that has none on its way; it is free again after the lease.
 
-    Another sender waits for the lock and then finds it sent, so an agent gets its commands in their order.
+    So an agent gets its commands in their order, and one that is slow to take them holds up nobody else.
     """
-    row = (await connection.execute(_NEXT)).one_or_none()
+    row = (await connection.execute(_CLAIM, {"lease": lease})).one_or_none()
     return (
         None if row is None else ToSend(row.id, AgentAddress(row.agent_id, row.agent_uuid, row.protocol), row.command)
     )
 
 
-_NEXT = text(
+_CLAIM = text(
     """
-    SELECT i.id, i.agent_id, i.agent_uuid, i.command, a.protocol FROM instant_actions AS i
-    JOIN agents AS a ON a.id = i.agent_id
-    WHERE i.status = 'to_send' ORDER BY i.id LIMIT 1 FOR NO KEY UPDATE OF i
+    UPDATE instant_actions AS i SET claimed_until = now() + CAST(:lease AS interval) FROM agents AS a
+    WHERE a.id = i.agent_id AND i.id = (
+        SELECT due.id FROM instant_actions AS due
+        WHERE due.status = 'to_send' AND coalesce(due.claimed_until <= now(), true) AND NOT EXISTS (
+            SELECT FROM instant_actions AS earlier
+            WHERE earlier.agent_id = due.agent_id AND earlier.status = 'to_send' AND earlier.id < due.id
+        )
+        ORDER BY due.id LIMIT 1 FOR NO KEY UPDATE OF due SKIP LOCKED
+    )
+    RETURNING i.id, i.agent_id, i.agent_uuid, i.command, a.protocol
     """
 )
 
 
+async def give_back(connection: Connection, action_id: int) -> None:
+    """Let anybody send a claimed command at once."""
+    await connection.execute(
+        update(instant_actions).where(instant_actions.c.id == action_id).values(claimed_until=None)
+    )
+
+
 async def sent(connection: Connection, action_id: int, *, listening: bool) -> None:
-    """Note that a locked command was sent, or that the broker gave it back."""
+    """Note that a claimed command was sent, or that the broker gave it back; once, if its lease ran out meanwhile."""
     row = (
         await connection.execute(
             update(instant_actions)
-            .where(instant_actions.c.id == action_id)
+            .where(instant_actions.c.id == action_id, instant_actions.c.status == InstantActionStatus.TO_SEND)
             .values(
                 status=InstantActionStatus.SENT if listening else InstantActionStatus.NOT_LISTENING,
                 sent_at=func.now() if listening else None,
             )
             .returning(instant_actions)
         )
-    ).one()
+    ).one_or_none()
+    if row is None:
+        return
     kind = EventType.AGENT_INSTANT_ACTION_SENT if listening else EventType.AGENT_INSTANT_ACTION_NOT_DELIVERED
     await events.append(connection, [_event(kind, row._asdict(), MUSTER, EventSource.MISSION_WORKER, {})])
 
@@ -179,48 +195,59 @@ async def acknowledge(
         return set()
     rows = await connection.execute(_LOCK, {"ids": sorted({one.id for _, one, _ in said})})
     known = {(row.agent_id, row.id): row for row in rows}
-    unknown = set()
+    first: dict[tuple[int, int], tuple[Acknowledgement, datetime]] = {}
     for agent_id, one, at in said:
         row = known.get((agent_id, one.id))
-        if row is None:
-            unknown.add((agent_id, one.id))
-        elif row.acknowledged_at is None:
-            known[agent_id, one.id] = await _acknowledge(connection, one, at)
-    return unknown
+        if row is not None and row.acknowledged_at is None:
+            first.setdefault((agent_id, one.id), (one, at))
+    if first:
+        await _acknowledge(connection, list(first.values()))
+        await events.append(connection, [_acknowledged(known[key]._asdict(), one) for key, (one, _) in first.items()])
+    return {(agent_id, one.id) for agent_id, one, _ in said} - known.keys()
 
 
 _LOCK = text(
-    "SELECT id, agent_id, acknowledged_at FROM instant_actions WHERE id = ANY(CAST(:ids AS bigint[]))"
+    "SELECT id, agent_id, agent_uuid, acknowledged_at FROM instant_actions WHERE id = ANY(CAST(:ids AS bigint[]))"
     " ORDER BY id FOR NO KEY UPDATE"
 )
 
 
-async def _acknowledge(connection: Connection, one: Acknowledgement, at: datetime) -> Any:
-    failed = one.status == FAILED
-    row = (
-        await connection.execute(
-            update(instant_actions)
-            .where(instant_actions.c.id == one.id)
-            .values(
-                status=InstantActionStatus.FAILED if failed else InstantActionStatus.ACKNOWLEDGED,
-                error="the agent reported failed" if failed else None,
-                result=one.result,
-                acknowledged_at=at,
-            )
-            .returning(instant_actions)
-        )
-    ).one()
-    uuid = row.agent_uuid
-    said = {"status": one.status, "result": one.result}
-    event = _event(
+async def _acknowledge(connection: Connection, said: Sequence[tuple[Acknowledgement, datetime]]) -> None:
+    await connection.execute(
+        _ACKNOWLEDGE,
+        {
+            "ids": [one.id for one, _ in said],
+            "failed": [one.status == FAILED for one, _ in said],
+            "results": [None if one.result is None else json.dumps(one.result) for one, _ in said],
+            "at": [at for _, at in said],
+        },
+    )
+
+
+_ACKNOWLEDGE = text(
+    """
+    UPDATE instant_actions AS i SET
+        status = CASE WHEN u.failed THEN 'failed' ELSE 'acknowledged' END,
+        error = CASE WHEN u.failed THEN 'the agent reported failed' END,
+        result = CAST(u.result AS jsonb),
+        acknowledged_at = u.at
+    FROM unnest(
+        CAST(:ids AS bigint[]), CAST(:failed AS boolean[]), CAST(:results AS text[]), CAST(:at AS timestamptz[])
+    ) AS u(id, failed, result, at)
+    WHERE i.id = u.id
+    """
+)
+
+
+def _acknowledged(row: Row, one: Acknowledgement) -> NewEvent:
+    uuid = row["agent_uuid"]
+    return _event(
         EventType.AGENT_INSTANT_ACTION_ACKNOWLEDGED,
-        row._asdict(),
+        {"id": row["id"], "agent_id": row["agent_id"], "agent_uuid": uuid},
         agent_principal(uuid),
         EventSource.agent(uuid),
-        said,
+        {"status": one.status, "result": one.result},
     )
-    await events.append(connection, [event])
-    return row
 
 
 def _event(kind: EventType, row: Row, actor: Principal, source: str, also: dict[str, Any]) -> NewEvent:

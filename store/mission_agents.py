@@ -1,22 +1,36 @@
 """Which agents a mission has to talk to: whom it reserves, who has not answered, whom it releases."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import text
 
 from store.agents import AgentAddress
 from store.database import Connection
 
 
-async def mark_reserve_sent(connection: Connection, work_process_id: int) -> list[tuple[AgentAddress, bool]]:
-    """The agents to tell, and whether each acknowledges. Marked first: who may have got it also gets a release."""
+@dataclass(frozen=True)
+class ToTell:
+    """An agent that is to get its reserve; `was_deaf`: it did not get or answer an earlier one."""
+
+    address: AgentAddress
+    acknowledges: bool
+    was_deaf: bool
+
+
+async def mark_reserve_sent(connection: Connection, work_process_id: int) -> list[ToTell]:
+    """The agents to tell. Marked first: who may have got it also gets a release."""
     rows = await connection.execute(_MARK_RESERVE_SENT, {"of": work_process_id})
-    return [(AgentAddress(row.id, row.uuid, row.protocol), row.acknowledge_reservation) for row in rows]
+    return [
+        ToTell(AgentAddress(row.id, row.uuid, row.protocol), row.acknowledge_reservation, row.was_deaf) for row in rows
+    ]
 
 
 _MARK_RESERVE_SENT = text(
     """
     UPDATE reservations SET reserve_sent_at = now() FROM agents
     WHERE reservations.work_process_id = :of AND reservations.agent_id = agents.id AND reservations.ready_at IS NULL
-    RETURNING agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation
+    RETURNING agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation,
+        agents.not_listening_count > 0 AS was_deaf
     """
 )
 

@@ -132,6 +132,7 @@ agents = Table(
     Column("idempotent", Boolean, nullable=False, server_default=text("false")),
     # Account and signatures
     Column("has_rbmq_account", Boolean, nullable=False, server_default=text("false")),
+    Column("rights_changed_at", Moment),  # its account is still to be given the rights that it has now
     Column("rbmq_username", Text),
     Column("allow_anonymous_checkin", Boolean, nullable=False, server_default=text("true")),
     Column("public_key", Text),
@@ -157,10 +158,14 @@ agents = Table(
     # What it can do now, likewise: the types that it reports, else those that it was registered with.
     Column("able_to", ARRAY(Text), nullable=False, server_default="{}"),
     Column("not_listening_since", Moment),
+    # How often in a row, and until when its own word does not count: a deaf agent may talk on.
+    Column("not_listening_count", Integer, nullable=False, server_default="0"),
+    Column("listen_again_at", Moment),
     Column("quarantined_since", Moment),
     Column("quarantine_reason", Text),
     _created(),
     _modified(),
+    Index("ix_agents_rights_changed", "id", postgresql_where=text("rights_changed_at IS NOT NULL")),
     postgresql_with={"fillfactor": 50},
 )
 
@@ -210,10 +215,12 @@ instant_actions = Table(
     Column("status", Text, nullable=False),
     Column("error", Text),
     Column("created_by", Json, nullable=False),
+    Column("claimed_until", Moment),  # by the sender that has it in hand
     Column("sent_at", Moment),
     Column("acknowledged_at", Moment),
     _created(),
     Index("ix_instant_actions_to_send", "id", postgresql_where=text("status = 'to_send'")),
+    Index("ix_instant_actions_of_agent", "agent_id", "id", postgresql_where=text("status = 'to_send'")),
     _one_of("status", InstantActionStatus),
 )
 

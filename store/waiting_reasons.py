@@ -13,6 +13,7 @@ SELECT mission.id AS work_process_id, mission.sched_start_at, mission.dispatched
        request.status AS request_status, request.enqueued_at,
        agents.id AS agent_id, agents.uuid, coalesce(agents.name, agents.uuid) AS name, agents.status,
        agents.yard_id, agents.status_since, agents.not_listening_since,
+       CASE WHEN agents.listen_again_at > now() THEN agents.listen_again_at END AS listen_again_at,
        agents.quarantined_since, agents.quarantine_reason, agents.acknowledge_reservation,
        held.work_process_id AS held_by, held.granted_at AS held_since, held.reserve_sent_at, held.ready_at,
        ahead.work_process_id AS behind, {ABLE_TO} AS able_to,
@@ -68,7 +69,9 @@ def _reason(row: Any) -> tuple[str, str, Any] | None:
         return "agent_quarantined", f"{name} is out of service: {row.quarantine_reason}", row.quarantined_since
     if row.not_listening_since is not None:
         since = row.not_listening_since
-        return "agent_not_listening", f"{name} is not listening since {since:%Y-%m-%d %H:%M:%S %Z}", since
+        again = row.listen_again_at
+        then = "" if again is None else f"; it is asked again from {again:%Y-%m-%d %H:%M:%S %Z}"
+        return "agent_not_listening", f"{name} is not listening since {since:%Y-%m-%d %H:%M:%S %Z}{then}", since
     if row.held_by == mine:
         if row.ready_at is None and row.acknowledge_reservation:
             return "agent_not_ready", f"{name} was reserved and has not answered `ready` yet", row.held_since

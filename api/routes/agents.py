@@ -10,9 +10,10 @@ from api.models.base import Page, PathId
 from api.problems import responses
 from missions.errors import InvalidInput
 from missions.events import EventSource
-from store import agent_registry
+from store import account_rights, agent_registry
 from store.agent_registry import AgentFilter
 from store.agents import account_made
+from store.notifications import notify
 from store.waiting_line import refresh_lines
 
 router = APIRouter(prefix="/agents", tags=["agents"])
@@ -55,7 +56,7 @@ async def register_agent(
         )
         if body.account is not None and parts.account_maker is not None:
             # Before the commit: without the account nothing is stored. An account without its agent does no harm.
-            await parts.account_maker(body.uuid, body.account.password)
+            await parts.account_maker(await account_rights.standing(connection, agent_id), body.account.password)
             await account_made(connection, agent_id, body.uuid)
     response.headers["Location"] = f"/api/v1/agents/{agent_id}"
     return await _read(parts, agent_id)
@@ -66,6 +67,8 @@ async def patch_agent(id: PathId, body: AgentPatch, parts: PartsDep, principal: 
     """Change what clients may set of an agent."""
     async with parts.database.transaction() as connection:
         moved = await agent_registry.patch(connection, id, body.columns(), principal=principal, source=EventSource.API)
+    if body.model_fields_set & {"yard_id", "agent_class"}:
+        await notify(parts.database, account_rights.CHANNEL)
     if moved:
         await _grant_waiting(parts, id)
     return await _read(parts, id)

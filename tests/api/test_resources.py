@@ -10,6 +10,7 @@ from api.app import create_app
 from missions.errors import PartUnavailable
 from missions.events import utc_now
 from settings import Settings
+from store.account_rights import Standing
 from store.database import Database
 from store.tables import agents, services
 from tests.api.conftest import (
@@ -83,10 +84,10 @@ async def test_an_account_is_made_with_the_agent_or_neither(
 ) -> None:
     made: list[tuple[str, str]] = []
 
-    async def make(uuid: str, password: SecretStr) -> None:
-        if uuid == "refused":
+    async def make(agent: Standing, password: SecretStr) -> None:
+        if agent.uuid == "refused":
             raise PartUnavailable("RabbitMQ", "no broker")
-        made.append((uuid, password.get_secret_value()))
+        made.append((agent.uuid, password.get_secret_value()))
 
     app: FastAPI = create_app(settings, waker=waker, account_maker=make)
     account = {"password": "correct horse"}

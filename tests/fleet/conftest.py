@@ -3,11 +3,14 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
 from sqlalchemy import insert, select
 
+from fleet.account_rights import rights_of
+from fleet.accounts import Accounts, Login
 from fleet.bus import Bus
 from fleet.dead_letters import REASON_HEADER
 from fleet.downlink import Downlink
@@ -18,7 +21,7 @@ from missions.contracts import ActivityPreset
 from missions.events import utc_now
 from missions.recipes import RecipeStep
 from settings import Settings
-from store import migrate
+from store import account_rights, migrate
 from store.agents import AgentAddress
 from store.database import Database
 from store.tables import agents, map_objects, yards
@@ -128,6 +131,11 @@ class DeadLetterReader:
     def __init__(self, channel: Any) -> None:
         self._channel = channel
 
+    async def count(self) -> int:
+        """How many there are."""
+        queue = await self._channel.declare_queue(DEAD_LETTER_QUEUE, passive=True)
+        return int(queue.declaration_result.message_count or 0)
+
     async def next(self) -> tuple[str, Any]:
         """Reason and message of the next dead letter."""
         queue = await self._channel.get_queue(DEAD_LETTER_QUEUE, ensure=False)
@@ -167,6 +175,45 @@ async def start_agent(settings: Settings, tmp_path: Path) -> AsyncIterator[Start
         agent.stop()
 
 
+@pytest.fixture(params=["AMQP", "MQTT"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class Enrol:
+    """Registers agents with an account, as the API does; returns what their program needs to know."""
+
+    def __init__(self, settings: Settings, database: Database, mqtt_url: str) -> None:
+        self._settings, self._database, self._mqtt_url = settings, database, mqtt_url
+
+    async def __call__(self, uuid: str, protocol: str, **columns: Any) -> tuple[str, ...]:
+        login = await self.account(uuid, protocol, **columns)
+        return f"--password={login.password}", *self.speaks(protocol)  # it may begin with a dash
+
+    async def account(self, uuid: str, protocol: str, **columns: Any) -> Login:
+        """Its account."""
+        accounts = Accounts(self._settings)
+        values = {"uuid": uuid, "protocol": protocol, "has_rbmq_account": True, "rbmq_username": uuid, **columns}
+        async with self._database.transaction() as connection:
+            agent_id = await connection.scalar(insert(agents).values(**values).returning(agents.c.id))
+            assert agent_id is not None
+            rights = rights_of(self._settings, await account_rights.standing(connection, agent_id))
+        try:
+            return await accounts.create(uuid, rights=rights)
+        finally:
+            await accounts.close()
+
+    def speaks(self, protocol: str) -> tuple[str, ...]:
+        """The option that makes the SDK agent speak this."""
+        assert self._mqtt_url, "this broker's MQTT port is not known"
+        return ("--mqtt", str(urlsplit(self._mqtt_url).port)) if protocol == "MQTT" else ()
+
+
+@pytest.fixture(scope="session")
+def enrol(settings: Settings, database: Database, worker_addresses: WorkerAddresses) -> Enrol:
+    return Enrol(settings, database, worker_addresses.mqtt_url)
+
+
 async def agent_row(database: Database, uuid: str) -> dict[str, Any]:
     async with database.transaction() as connection:
         row = (await connection.execute(select(agents).where(agents.c.uuid == uuid))).mappings().one_or_none()
@@ -175,7 +222,7 @@ async def agent_row(database: Database, uuid: str) -> dict[str, Any]:
 
 async def address(database: Database, uuid: str) -> AgentAddress:
     row = await agent_row(database, uuid)
-    return AgentAddress(row["id"], uuid, "AMQP")  # type: ignore[arg-type]
+    return AgentAddress(row["id"], uuid, row["protocol"])
 
 
 async def until(condition: Callable[[], Awaitable[object]], timeout: float = 15) -> object:

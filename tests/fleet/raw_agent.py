@@ -85,6 +85,19 @@ class RawAgent:
                 await channel.close()
         return True
 
+    async def may(self, deed: str, queue: str) -> bool:
+        """Whether it can `purge` or `delete` this queue."""
+        channel = await self.channel()
+        try:
+            known = await channel.get_queue(queue, ensure=False)
+            await (known.purge() if deed == "purge" else known.delete(if_unused=False, if_empty=False))
+        except ChannelAccessRefused:
+            return False
+        finally:
+            if not channel.is_closed:
+                await channel.close()
+        return True
+
     async def may_declare(self, queue: str) -> bool:
         """Whether it can make a queue of this name."""
         channel = await self.channel()

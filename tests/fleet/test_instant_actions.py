@@ -1,24 +1,28 @@
 """Commands to agents: sent soon after the commit, in their order, never lost, acknowledged by agents that can."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, update
 
 from fleet.downlink import Delivery, Downlink
 from fleet.instant_actions import InstantActionSender
 from fleet.roles import Intake
 from missions.errors import PartUnavailable
-from missions.events import EventSource
+from missions.events import EventSource, utc_now
 from missions.principals import Principal, PrincipalKind
 from settings import Settings
 from store import instant_actions
 from store.agents import AgentAddress
 from store.database import Database
+from store.instant_actions import Acknowledgement
 from store.notifications import notify
 from store.tables import agents, events
+from store.tables import instant_actions as actions
 from tests.fleet.conftest import DeadLetterReader, StartAgent, agent_row, until
 from tests.fleet.raw_agent import RawAgent
 
@@ -168,3 +172,87 @@ async def test_nobody_acknowledges_for_another_agent(
     assert (await dead_letters.next())[0] == "unknown_instant_action"
     assert (await agent_row(database, uuid))["status"] == "busy"  # the rest of the report counts
     await becomes(database, ids, "not_listening")
+
+
+class SlowFor(Downlink):
+    """The broker confirms nothing to one agent until it may."""
+
+    def __init__(self, slow: str) -> None:
+        self.slow, self.may = slow, asyncio.Event()
+        self.began, self.commands = asyncio.Event(), list[str]()
+
+    async def custom_action(self, agent: AgentAddress, command: str, *, action_id: int) -> Delivery:
+        self.commands.append(command)
+        if agent.uuid == self.slow:
+            self.began.set()
+            await self.may.wait()
+        return Delivery.DELIVERED
+
+
+async def test_a_slow_broker_holds_no_lock_and_nobody_elses_commands(
+    agent: RawAgent, database: Database, uuid: str
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(insert(agents).values(uuid=f"{uuid}-b"))
+    downlink = SlowFor(uuid)
+    senders = [InstantActionSender(database, downlink) for _ in range(2)]
+    for sender in senders:
+        sender.start()
+    first = await command(database, uuid, "first")
+    await downlink.began.wait()
+    second = await command(database, uuid, "second")
+    await becomes(database, await command(database, f"{uuid}-b", "other"), "sent")
+    async with database.transaction() as connection:
+        await connection.execute(select(actions.c.id).where(actions.c.id == first[1]).with_for_update(nowait=True))
+    assert "second" not in downlink.commands  # an agent's commands keep their order
+    downlink.may.set()
+    for ids in (first, second):
+        await becomes(database, ids, "sent")
+    assert downlink.commands == ["first", "other", "second"]
+    for sender in senders:
+        await sender.stop()
+
+
+async def test_a_command_is_sent_again_when_its_sender_died_with_it(
+    agent: RawAgent, database: Database, uuid: str
+) -> None:
+    ids = await command(database, uuid, "pause operation")
+    async with database.transaction() as connection:
+        await connection.execute(
+            update(actions).where(actions.c.id == ids[1]).values(claimed_until=func.now() + timedelta(seconds=1))
+        )
+    downlink = SlowFor("nobody")
+    sender = InstantActionSender(database, downlink)
+    sender.start()
+    await becomes(database, ids, "sent")
+    await sender.stop()
+    assert downlink.commands == ["pause operation"]
+
+
+async def test_acknowledgements_of_one_batch_are_written_once_each(
+    agent: RawAgent, database: Database, uuid: str
+) -> None:
+    ids = [await command(database, uuid, text) for text in ("a", "b", "c")]
+    said = [
+        (agent_id, Acknowledgement(action_id, status, {"n": n}), utc_now())
+        for n, ((agent_id, action_id), status) in enumerate(
+            zip([*ids, ids[0]], ("done", "failed", "x", "failed"), strict=True)
+        )
+    ]
+    async with database.transaction() as connection:
+        unknown = await instant_actions.acknowledge(
+            connection, [*said, (ids[0][0], Acknowledgement(0, "done"), utc_now())]
+        )
+    assert unknown == {(ids[0][0], 0)}
+    rows = []
+    async with database.transaction() as connection:
+        for pair in ids:
+            row = await instant_actions.get(connection, *pair)
+            rows.append((row["status"], row["result"], row["error"]))
+    assert rows == [
+        ("acknowledged", {"n": 0}, None),
+        ("failed", {"n": 1}, "the agent reported failed"),
+        ("acknowledged", {"n": 2}, None),
+    ]
+    for _, action_id in ids:
+        assert [kind for kind, _ in await told(database, action_id)].count("agent.instant_action_acknowledged") == 1

@@ -2,19 +2,40 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from aiormq.exceptions import ChannelPreconditionFailed, ProbableAuthenticationError
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelLockedResource,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
+from sqlalchemy import select
 
-from fleet.accounts import ANONYMOUS, Login, agent_rights
+from fleet.account_import import Rights
+from fleet.account_rights import AccountRights
+from fleet.accounts import ANONYMOUS, Accounts, Login, agent_rights
 from fleet.bus import Bus
 from fleet.roles import Intake
-from fleet.topology import AGENT_QUEUE_POLICY, DEAD_LETTER_QUEUE, LOSSY_QUEUE, ORDERED_QUEUE
-from missions.errors import Conflict, InvalidInput
+from fleet.topology import AGENT_QUEUE_POLICY, DEAD_LETTER_QUEUE, LOSSY_QUEUE, ORDERED_QUEUE, Downlink
+from missions.errors import Conflict, InvalidInput, PartUnavailable
+from missions.events import EventSource, utc_now
+from missions.principals import Principal, PrincipalKind
 from settings import Settings
+from store import account_rights, agent_registry
+from store import agents as agents_store
+from store.database import Database
+from store.notifications import notify
+from store.tables import yards
+from tests.fleet.conftest import YARD, Enrol, agent_row, until
 from tests.fleet.raw_agent import RawAgent
+from tests.fleet.raw_mqtt import RawMqtt
+from tests.support.services import WorkerAddresses
+
+ANN = Principal(kind=PrincipalKind.CLIENT, id="ann")
 
 
 @pytest.fixture
@@ -64,7 +85,153 @@ async def test_an_agent_listens_to_its_own_keys_only(agent: RawAgent, settings: 
 async def test_an_agent_cannot_touch_our_queues(agent: RawAgent) -> None:
     for queue in (ORDERED_QUEUE, LOSSY_QUEUE, DEAD_LETTER_QUEUE):
         assert not await agent.may_consume(queue), queue
+        assert not await agent.may("purge", queue), queue
+        assert not await agent.may("delete", queue), queue
     assert not await agent.may_declare("mine")
+
+
+async def test_an_agent_declares_no_exchange_and_binds_none_of_ours(
+    agent: RawAgent, settings: Settings, uuid: str
+) -> None:
+    channel = await agent.channel()
+    with pytest.raises(ChannelAccessRefused):
+        await channel.declare_exchange(f"exchange-of-{uuid}")
+    channel = await agent.channel()
+    up = await channel.get_exchange(settings.uplink_exchange, ensure=False)
+    with pytest.raises(ChannelAccessRefused):
+        await up.bind(settings.downlink_exchange, "#")
+
+
+async def test_an_agent_cannot_consume_the_queue_of_another(
+    agent: RawAgent, intake: Intake, settings: Settings, uuid: str
+) -> None:
+    """One that is not exclusive has a random name, which the broker tells to nobody (docs/security.md)."""
+    async with RawAgent(settings, await intake.accounts.create(f"{uuid}-b")) as other:
+        channel = await other.channel()
+        private = await channel.declare_queue(None, exclusive=True)
+        with pytest.raises(ChannelLockedResource):
+            await (await (await agent.channel()).get_queue(private.name, ensure=False)).get(fail=False)
+        assert not await agent.may_bind(settings.downlink_exchange, f"agent.{uuid}-b.assignment")
+
+
+@pytest.fixture
+async def mqtt(
+    intake: Intake, settings: Settings, enrol: Enrol, worker_addresses: WorkerAddresses, uuid: str
+) -> RawMqtt:
+    return RawMqtt(settings, worker_addresses.mqtt_url, await enrol.account(uuid, "MQTT"))
+
+
+async def test_an_mqtt_agent_speaks_for_itself_only_and_never_as_we_do(mqtt: RawMqtt, uuid: str) -> None:
+    for word in ("checkin", "state", "update", "visualization", "mission_req", "event"):
+        assert await mqtt.may_publish(f"agent/{uuid}/{word}"), word
+        assert not await mqtt.may_publish(f"agent/other/{word}"), word
+    for word in Downlink:
+        assert not await mqtt.may_publish(f"agent/{uuid}/{word}"), word
+        assert not await mqtt.may_publish(f"agent/other/{word}"), word
+    assert not await mqtt.may_publish("yard/yard-1/visualization")
+    assert not await mqtt.may_publish(f"agent/{uuid}/more/words")
+
+
+async def test_an_mqtt_agent_hears_what_is_meant_for_it_only(mqtt: RawMqtt, uuid: str) -> None:
+    for word in ("assignment", "instantActions", "checkinresponse"):
+        assert await mqtt.may_subscribe(f"agent/{uuid}/{word}"), word
+        assert not await mqtt.may_subscribe(f"agent/other/{word}"), word
+    for topic in ("#", "agent/#", "agent/+/checkin", "agent/+/assignment", "agent/other/state"):
+        assert not await mqtt.may_subscribe(topic), topic
+
+
+async def test_an_mqtt_account_reaches_nothing_else_through_amqp(
+    intake: Intake, settings: Settings, enrol: Enrol, uuid: str
+) -> None:
+    async with RawAgent(settings, await enrol.account(uuid, "MQTT")) as agent:
+        for queue in (ORDERED_QUEUE, LOSSY_QUEUE, DEAD_LETTER_QUEUE, "amq.gen-somebody"):
+            assert not await agent.may_consume(queue), queue
+        for exchange in (settings.uplink_exchange, settings.downlink_exchange, settings.anonymous_exchange):
+            assert not await agent.may_publish(exchange, f"agent.{uuid}.state"), exchange
+        assert not await agent.may_declare("mine")
+
+
+@pytest.mark.parametrize("agent_class", ["tool", "assistant", "vehicle"])
+async def test_tools_and_assistants_of_both_protocols_publish_for_their_own_yard_only(
+    intake: Intake,
+    settings: Settings,
+    database: Database,
+    enrol: Enrol,
+    worker_addresses: WorkerAddresses,
+    agent_class: str,
+    uuid: str,
+) -> None:
+    async with database.transaction() as connection:
+        yard_id = await connection.scalar(select(yards.c.id).where(yards.c.uid == YARD))
+    may = agent_class != "vehicle"
+    columns = {"agent_class": agent_class, "yard_id": yard_id}
+    async with RawAgent(settings, await enrol.account(uuid, "AMQP", **columns)) as agent:
+        up = settings.uplink_exchange
+        assert await agent.may_publish(up, f"yard.{YARD}.visualization") is may
+        assert not await agent.may_publish(up, "yard.elsewhere.visualization")
+        assert not await agent.may_publish(up, f"yard.{YARD}.update")
+    mqtt = RawMqtt(settings, worker_addresses.mqtt_url, await enrol.account(f"{uuid}-m", "MQTT", **columns))
+    assert await mqtt.may_publish(f"yard/{YARD}/visualization") is may
+    assert not await mqtt.may_publish("yard/elsewhere/visualization")
+
+
+async def test_a_tool_that_is_moved_speaks_for_its_new_yard(
+    intake: Intake, settings: Settings, database: Database, enrol: Enrol, uuid: str
+) -> None:
+    login = await enrol.account(uuid, "AMQP")
+    agent_id: Any = (await agent_row(database, uuid))["id"]
+    async with database.transaction() as connection:
+        yard_id = await connection.scalar(select(yards.c.id).where(yards.c.uid == YARD))
+        await agent_registry.patch(
+            connection, agent_id, {"agent_class": "tool", "yard_id": yard_id}, principal=ANN, source=EventSource.API
+        )
+    await notify(database, account_rights.CHANNEL)
+
+    async def may() -> object:
+        async with RawAgent(settings, login) as agent:
+            return await agent.may_publish(settings.uplink_exchange, f"yard.{YARD}.visualization")
+
+    await until(may)
+    async with database.transaction() as connection:
+        await agents_store.check_out(connection, uuid, utc_now())
+    await notify(database, account_rights.CHANNEL)
+
+    async def may_not_any_more() -> object:
+        return not await may()
+
+    await until(may_not_any_more)
+
+
+class AwayOnce(Accounts):
+    """The management API does not answer at first."""
+
+    tried = 0
+
+    async def set_rights(self, username: str, rights: Rights) -> None:
+        self.tried += 1
+        if self.tried == 1:
+            raise PartUnavailable("RabbitMQ's management API", "away")
+        await super().set_rights(username, rights)
+
+
+async def test_rights_that_could_not_be_set_are_set_later(
+    settings: Settings, database: Database, enrol: Enrol, uuid: str
+) -> None:
+    await enrol.account(uuid, "AMQP")
+    agent_id: Any = (await agent_row(database, uuid))["id"]
+    async with database.transaction() as connection:
+        await account_rights.changed(connection, [agent_id])
+    accounts = AwayOnce(settings)
+    setter = AccountRights(settings, database, accounts)
+    setter.start()
+
+    async def done() -> object:
+        return (await agent_row(database, uuid))["rights_changed_at"] is None
+
+    await until(done)
+    assert accounts.tried >= 2
+    await setter.stop()
+    await accounts.close()
 
 
 async def test_anonymous_may_check_in_and_nothing_else(anonymous: RawAgent, settings: Settings) -> None:

@@ -4,7 +4,7 @@ It reserves itself, drives for `--work` seconds and reports, stops when it is ca
 It never de-duplicates: an assignment that comes twice is driven twice and logged twice. Everything that it receives
 and sends is written to `--log`, one JSON object a line, with its time.
 
-The SDK's client is not thread-safe, so timers only hand work back to the listening thread.
+The SDK's AMQP client is not thread-safe, so timers only hand work back to the listening thread. Its MQTT client is.
 """
 
 import argparse
@@ -20,6 +20,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5672)
+    parser.add_argument("--mqtt", type=int, help="speak MQTT to this port")
     parser.add_argument("--vhost", default="/")
     parser.add_argument("--uuid", required=True)
     parser.add_argument("--yard", default="1")
@@ -38,6 +39,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--update", help="a general update, as JSON, published once after check-in")
     parser.add_argument("--request-mission", help="a mission to request once, as JSON arguments of the SDK's call")
     parser.add_argument("--say", action="append", default=[], help="'<exchange> <key> <payload>' published at the end")
+    parser.add_argument("--key", help="PEM file of its private key; default: one of its own")
+    parser.add_argument("--deaf", action="store_true", help="report, but listen to nothing")
+    parser.add_argument("--no-assignments", action="store_true", help="listen to instant actions only")
+    parser.add_argument("--states", default="[]", help="said first: JSON list of [status, resources, assignment]")
+    parser.add_argument("--survive", choices=["deaf", "mute"], help="what it is after its connection was lost")
+    parser.add_argument("--finish", type=int, help="an assignment of an earlier life, reported as succeeded")
     parser.add_argument("--checkout", action="store_true", help="check out at once and exit")
     return parser.parse_args()
 
@@ -49,18 +56,46 @@ class Agent:
             os.environ["REGISTRATION_TOKEN"] = options.token
         import helyos_agent_sdk
         from helyos_agent_sdk import AgentConnector, HelyOSClient, models
+        from helyos_agent_sdk.mqtt_client import HelyOSMQTTClient
 
         self.options = options
         self.models = models
         self.log_file = open(options.log, "a", buffering=1)  # noqa: SIM115
         self.log("started", sdk=getattr(helyos_agent_sdk, "__version__", "0.8.1"), pid=os.getpid())
-        self.client = HelyOSClient(options.host, options.port, uuid=options.uuid, vhost=options.vhost)
+        kind, port = (HelyOSMQTTClient, options.mqtt) if options.mqtt else (HelyOSClient, options.port)
+        self.client = kind(options.host, port, uuid=options.uuid, vhost=options.vhost, **self.keys())
         self.connector = AgentConnector(self.client)
         self.timers: dict[int, threading.Timer] = {}
         self.mission: Any = None
 
     def log(self, event: str, **facts: Any) -> None:
         self.log_file.write(json.dumps({"at": time.time(), "event": event, **facts}, default=str) + "\n")
+
+    def keys(self) -> dict[str, Any]:
+        if not self.options.key:
+            return {}
+        from cryptography.hazmat.primitives import serialization as s
+
+        with open(self.options.key, "rb") as file:
+            pem = file.read()
+        public = s.load_pem_private_key(pem, password=None).public_key()
+        return {
+            "agent_privkey": pem,
+            "agent_pubkey": public.public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo),
+        }
+
+    def answered(self, ch: Any, sender: Any, data: Any, text: str, signature: Any) -> bool:
+        key = json.loads(text)["body"]["helyos_public_key"]
+        self.log("answered", message=json.loads(text), sender=sender, verified=self.verified(text, signature, key))
+        return True
+
+    def verified(self, text: str, signature: Any, key: Any) -> Any:
+        from helyos_agent_sdk.crypto import verify_signature
+
+        try:
+            return verify_signature(text, signature, key)
+        except Exception as error:
+            return str(error)
 
     def run(self) -> int:
         o = self.options
@@ -69,9 +104,14 @@ class Agent:
         self.client.perform_checkin(
             yard_uid=o.yard,
             signed=o.signed,
+            checkin_guard_interceptor=self.answered,
             agent_data={"name": o.uuid.upper(), "pose": {"x": 1.0, "y": 2.0, "z": 0.0, "orientations": [0.5]}},
         )
         self.client.get_checkin_result()
+        if o.mqtt:  # which does not wait
+            deadline = time.monotonic() + 10
+            while self.client.checkin_data is None and time.monotonic() < deadline:
+                time.sleep(0.01)
         data = self.client.checkin_data
         if data is None:
             self.log("checkin_failed")
@@ -83,11 +123,24 @@ class Agent:
             self.log("checked_out")
             self.client.close_connection()
             return 0
-        self.connector.consume_instant_action_messages(self.reserve, self.release, self.cancel, self.other)
-        self.connector.consume_assignment_messages(self.assignment, self.other)
+        for status, resources, assignment in json.loads(o.states):
+            m = self.models
+            self.connector.publish_state(
+                status,
+                resources and m.AgentCurrentResources(*resources),
+                assignment and m.AssignmentCurrentStatus(*assignment),
+                signed=o.signed,
+            )
+        if not o.deaf:
+            self.connector.consume_instant_action_messages(self.reserve, self.release, self.cancel, self.other)
+            if not o.no_assignments:
+                self.connector.consume_assignment_messages(self.assignment, self.other)
         if o.update:
             self.connector.publish_general_updates(json.loads(o.update), signed=o.signed)
-        self.state("free", reserved=False)
+        if o.finish:
+            self.state("ready", assignment=(o.finish, "succeeded", {"driven": True}))
+        else:
+            self.state("free", reserved=False)
         if o.request_mission:
             self.connector.request_mission(**json.loads(o.request_mission), signed=o.signed)
         for entry in o.say:
@@ -96,8 +149,28 @@ class Agent:
         if o.sensors:
             self.publish_sensors()
         self.log("listening")
-        self.client.start_listening()
+        try:
+            if not o.deaf:
+                self.client.start_listening()
+        except Exception as error:
+            self.log("connection_lost", error=repr(error))
+            self.go_on_without_listening()
+        if o.mqtt or o.deaf:  # MQTT listens in a thread of its own
+            threading.Event().wait()
         return 0
+
+    def go_on_without_listening(self) -> None:
+        """As programs do that leave the connection to the SDK: it brings back no consumers, and maybe nothing."""
+        if not self.options.survive:
+            raise SystemExit(5)
+        while True:
+            try:
+                if self.options.survive == "deaf" and not self.client.is_connection_open:
+                    self.client.reconnect()
+                self.state("free", reserved=False)
+            except Exception as error:
+                self.log("not_sent", error=repr(error))
+            time.sleep(0.3)
 
     # --- What it says
 
@@ -110,33 +183,31 @@ class Agent:
 
     def publish_sensors(self) -> None:
         self.connector.publish_sensors(3.0, 4.0, 0.0, [0.1], {"battery": 80}, signed=self.options.signed)
-        self.client.connection.call_later(self.options.sensors, self.publish_sensors)
+        if self.options.mqtt:
+            threading.Timer(self.options.sensors, self.publish_sensors).start()
+        else:
+            self.client.connection.call_later(self.options.sensors, self.publish_sensors)
 
     # --- What it hears
 
-    def heard(self, kind: str, text: str, signature: Any) -> None:
-        from helyos_agent_sdk.crypto import verify_signature
-
-        try:
-            verified = verify_signature(text, signature, self.client.helyos_public_key)
-        except Exception as error:
-            verified = str(error)
-        self.log(kind, message=json.loads(text), verified=verified)
+    def heard(self, kind: str, sender: Any, text: str, signature: Any) -> None:
+        verified = self.verified(text, signature, self.client.helyos_public_key)
+        self.log(kind, message=json.loads(text), sender=sender, verified=verified)
 
     def reserve(self, ch: Any, sender: Any, request: Any, text: str, signature: Any) -> None:
-        self.heard("reserve", text, signature)
+        self.heard("reserve", sender, text, signature)
         if not self.options.ignore_reserve:
             self.mission = request.work_process_id
             self.state("ready", operations=request.operation_types_required)
 
     def release(self, ch: Any, sender: Any, request: Any, text: str, signature: Any) -> None:
-        self.heard("release", text, signature)
+        self.heard("release", sender, text, signature)
         if not self.options.ignore_release:
             self.mission = None
             self.state("free", reserved=False)
 
     def assignment(self, ch: Any, sender: Any, message: Any, text: str, signature: Any) -> None:
-        self.heard("assignment", text, signature)
+        self.heard("assignment", sender, text, signature)
         if self.options.ignore_assignment:
             return
         number = message.metadata.id
@@ -145,7 +216,10 @@ class Agent:
         fails = self.options.fail or (isinstance(message.body, dict) and message.body.get("fail", False))
 
         def back_in_the_listening_thread() -> None:
-            self.client.connection.add_callback_threadsafe(lambda: self.done(number, fails))
+            if self.options.mqtt:
+                self.done(number, fails)
+            else:
+                self.client.connection.add_callback_threadsafe(lambda: self.done(number, fails))
 
         timer = threading.Timer(self.options.work, back_in_the_listening_thread)
         timer.daemon = True
@@ -159,7 +233,7 @@ class Agent:
         self.state("ready", assignment=(number, status, {"driven": not fails}))
 
     def cancel(self, ch: Any, sender: Any, message: Any, text: str, signature: Any) -> None:
-        self.heard("cancel", text, signature)
+        self.heard("cancel", sender, text, signature)
         if self.options.ignore_cancel:
             return
         number = message.metadata.id

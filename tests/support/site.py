@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from temporalio.client import Client, WorkflowHandle
@@ -153,6 +154,18 @@ class Site:
         if listening:
             await agent.until_status("free")
         return agent
+
+    async def mqtt_agent(self, *options: str) -> "SiteAgent":
+        """Register an MQTT agent with an account, and start it."""
+        uuid, password = f"truck-{secrets.token_hex(3)}", secrets.token_hex(8)
+        account = {"uuid": uuid, "protocol": "MQTT", "account": {"password": password}}
+        await self.post("/agents", account)
+        return await self.agent(*self.speaks("MQTT"), "--password", password, *options, uuid=uuid)
+
+    def speaks(self, protocol: str) -> tuple[str, ...]:
+        """The option that makes an SDK agent speak this."""
+        port = urlsplit(self.addresses.mqtt_url).port
+        return ("--mqtt", str(port)) if protocol == "MQTT" else ()
 
     async def _checked_in(self, uuid: str, options: tuple[str, ...], *, listening: bool) -> SdkAgent | None:
         """Start the process; None if it gave up, as the SDK does when nobody answers within 10 s."""

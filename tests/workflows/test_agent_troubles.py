@@ -73,3 +73,14 @@ async def test_many_missions_for_few_agents_all_end_well(site: Site) -> None:
     for truck in trucks:
         assert len(truck.assignments()) == 10
         await truck.until_status("free")
+
+
+async def test_agent_that_is_deaf_when_its_assignment_is_sent_raises_attention(site: Site) -> None:
+    truck = await site.agent("--no-assignments")
+    recipe, _ = await site.recipe(lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]})
+    mission = await site.mission(recipe, [truck])
+    shown = await mission.until("failed")
+    (entry,) = shown["attention"]
+    assert (entry["code"], entry["agentId"]) == ("agent_not_listening", truck.id)
+    assert shown["failure"]["code"] == "assignment_failed"
+    await truck.until_status("free")

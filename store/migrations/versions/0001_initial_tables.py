@@ -189,6 +189,7 @@ def upgrade() -> None:
         sa.Column("acknowledge_reservation", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("idempotent", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("has_rbmq_account", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("rights_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("rbmq_username", sa.Text(), nullable=True),
         sa.Column("allow_anonymous_checkin", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("public_key", sa.Text(), nullable=True),
@@ -210,6 +211,8 @@ def upgrade() -> None:
         sa.Column("available", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("able_to", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("not_listening_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("not_listening_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("listen_again_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("quarantined_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("quarantine_reason", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -218,6 +221,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
         sa.UniqueConstraint("uuid", name=op.f("uq_agents_uuid")),
         postgresql_with={"fillfactor": 50},
+    )
+    op.create_index(
+        "ix_agents_rights_changed",
+        "agents",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("rights_changed_at IS NOT NULL"),
     )
     op.create_table(
         "map_objects",
@@ -429,6 +439,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -442,6 +453,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instant_actions")),
     )
     op.create_index(op.f("ix_instant_actions_agent_id"), "instant_actions", ["agent_id"], unique=False)
+    op.create_index(
+        "ix_instant_actions_of_agent",
+        "instant_actions",
+        ["agent_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'to_send'"),
+    )
     op.create_index(
         "ix_instant_actions_to_send",
         "instant_actions",
@@ -643,6 +661,9 @@ def downgrade() -> None:
     op.drop_index(
         "ix_instant_actions_to_send", table_name="instant_actions", postgresql_where=sa.text("status = 'to_send'")
     )
+    op.drop_index(
+        "ix_instant_actions_of_agent", table_name="instant_actions", postgresql_where=sa.text("status = 'to_send'")
+    )
     op.drop_index(op.f("ix_instant_actions_agent_id"), table_name="instant_actions")
     op.drop_table("instant_actions")
     op.drop_table("idempotency_keys")
@@ -667,6 +688,9 @@ def downgrade() -> None:
     op.drop_table("work_process_service_plan")
     op.drop_index(op.f("ix_map_objects_yard_id"), table_name="map_objects")
     op.drop_table("map_objects")
+    op.drop_index(
+        "ix_agents_rights_changed", table_name="agents", postgresql_where=sa.text("rights_changed_at IS NOT NULL")
+    )
     op.drop_table("agents")
     op.drop_table("yards")
     op.drop_table("work_process_type")
