@@ -25,6 +25,7 @@ class EventType(StrEnum):
     WORK_PROCESS_UPDATED = "work_process.updated"
     WORK_PROCESS_STATUS_CHANGED = "work_process.status_changed"
     WORK_PROCESS_WAITING = "work_process.waiting"
+    WORK_PROCESS_AGENTS_CHOSEN = "work_process.agents_chosen"
     WORK_PROCESS_PAUSE_REQUESTED = "work_process.pause_requested"
     WORK_PROCESS_PAUSED = "work_process.paused"
     WORK_PROCESS_RESUMED = "work_process.resumed"
