@@ -16,6 +16,7 @@ from store.agents import AgentAddress
 
 ORDERED_QUEUE = "muster.agents"
 LOSSY_QUEUE = "muster.sensors"
+DATA_REQUEST_QUEUE = "muster.data_requests"
 DEAD_LETTER_QUEUE = "muster.dead_letters"
 
 AGENT_UUID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -32,6 +33,8 @@ class Uplink(StrEnum):
     SENSORS = "visualization"
     UPDATE = "update"
     FACT_SHEET = "fact_sheet"
+    DATABASE_REQUEST = "database_req"
+    SUMMARY_REQUEST = "summary_req"
 
 
 class Downlink(StrEnum):
@@ -45,6 +48,7 @@ class Downlink(StrEnum):
 
 
 ORDERED = (Uplink.CHECK_IN, Uplink.STATE, Uplink.EVENT, Uplink.MISSION_REQUEST)
+DATA_REQUESTS = (Uplink.DATABASE_REQUEST, Uplink.SUMMARY_REQUEST)
 LOSSY = (Uplink.SENSORS, Uplink.UPDATE, Uplink.FACT_SHEET)
 
 _HOUR = 3600 * 1000
@@ -64,6 +68,8 @@ LOSSY_ARGUMENTS: dict[str, Any] = {
     "x-overflow": "drop-head",
     "x-message-ttl": 60_000,
 }
+# Who asked waits no longer than this.
+DATA_REQUEST_ARGUMENTS: dict[str, Any] = {"x-max-length": 1_000, "x-message-ttl": 60_000}
 DEAD_LETTER_ARGUMENTS: dict[str, Any] = {"x-max-length": 10_000, "x-message-ttl": 7 * 24 * _HOUR}
 
 REPLY_QUEUES = "amq.gen-"
@@ -120,6 +126,9 @@ async def declare(channel: AbstractChannel, settings: Settings) -> None:
     await channel.declare_queue(DEAD_LETTER_QUEUE, durable=True, arguments=DEAD_LETTER_ARGUMENTS)
     ordered = await channel.declare_queue(ORDERED_QUEUE, durable=True, arguments=ORDERED_ARGUMENTS)
     lossy = await channel.declare_queue(LOSSY_QUEUE, durable=True, arguments=LOSSY_ARGUMENTS)
+    asked = await channel.declare_queue(DATA_REQUEST_QUEUE, durable=True, arguments=DATA_REQUEST_ARGUMENTS)
+    for word in DATA_REQUESTS:
+        await asked.bind(settings.uplink_exchange, routing_key("*", word))
     await ordered.bind(settings.anonymous_exchange, routing_key("*", Uplink.CHECK_IN))
     for exchange in (settings.uplink_exchange, settings.mqtt_exchange):
         for word in ORDERED:

@@ -104,6 +104,12 @@ _IDENTITIES = text(
 )
 
 
+async def class_and_yard(connection: Connection, uuid: str) -> tuple[str, int | None]:
+    """What a known agent is, and where it stands."""
+    row = (await connection.execute(select(agents.c.agent_class, agents.c.yard_id).where(agents.c.uuid == uuid))).one()
+    return row.agent_class, row.yard_id
+
+
 async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
     """Write a check-in, registering the agent if it is new. Raises InvalidInput if the yard does not exist."""
     yard = (
