@@ -59,6 +59,10 @@ class Settings(BaseSettings):
         None, description="RSA key that signs messages to agents, shared by all machines; empty: made in data_dir"
     )
     orphan_queue_expires: Seconds = Field(60.0, description="a queue of an agent that nobody reads is removed")
+    message_rate_limit: int = Field(
+        150, ge=1, description="sensors and updates of one agent per second; the excess is dropped"
+    )
+    update_rate_limit: int = Field(20, ge=1, description="updates of one agent per second; the excess is dropped")
     intake_batch_size: int = Field(300, ge=1, description="agent messages taken in one transaction")
 
     # Missions

@@ -67,6 +67,11 @@ class Downlink:
         message = wire.custom_action(agent.uuid, command, action_id)
         return await self._send(agent, Word.INSTANT_ACTIONS, message)
 
+    async def data_control(self, agent: AgentAddress, action: str, *, rate: float, limit: float) -> Delivery:
+        """Ask the agent to say less; rates in messages per second."""
+        message = wire.data_control(agent.uuid, action, rate=rate, limit=limit)
+        return await self._send(agent, Word.INSTANT_ACTIONS, message)
+
     async def _send(self, agent: AgentAddress, word: Word, message: dict[str, Any]) -> Delivery:
         taken = await self._bus.publish(
             downlink_exchange(self._settings, agent),

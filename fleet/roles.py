@@ -8,6 +8,7 @@ from fleet.bus import Bus
 from fleet.checkin import CheckIns
 from fleet.data_requests import DataRequests
 from fleet.dead_letters import DeadLetters
+from fleet.downlink import Downlink
 from fleet.intake import OrderedIntake, RefreshLines
 from fleet.mission_requests import MissionRequests
 from fleet.ready_board import ReadyBoard
@@ -52,7 +53,13 @@ class Intake:
             refresh_lines,
             ready_board or ReadyBoard(),
         )
-        sensors = SensorIntake(settings, database, self.accounts, DeadLetters(self._sensor_bus, database))
+        sensors = SensorIntake(
+            settings,
+            database,
+            self.accounts,
+            DeadLetters(self._sensor_bus, database),
+            Downlink(settings, self._sensor_bus, signer),
+        )
         asked = DataRequests(database, self._sensor_bus, signer, DeadLetters(self._sensor_bus, database))
         self._consumers = [
             BatchConsumer(self._sensor_bus, DATA_REQUEST_QUEUE, asked.handle, batch_size=20),

@@ -356,6 +356,18 @@ def custom_action(uuid: str, command: str, action_id: int) -> dict[str, Any]:
     }
 
 
+def data_control(uuid: str, action: str, *, rate: float, limit: float) -> dict[str, Any]:
+    """Ask an agent to say less; rates in messages per second."""
+    parameters = {"rate": round(rate, 1), "limit": limit}
+    return {
+        "type": "data_control",
+        "uuid": uuid,
+        "metadata": {},
+        "body": json.dumps({"action": action, "parameters": parameters}),
+        "_version": VERSION,
+    }
+
+
 def _metadata(message: AssignmentMessage, status: str) -> dict[str, Any]:
     # Exactly these six keys: the SDK's dataclass refuses any other.
     return {

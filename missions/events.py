@@ -52,6 +52,7 @@ class EventType(StrEnum):
     AGENT_INSTANT_ACTION_SENT = "agent.instant_action_sent"
     AGENT_INSTANT_ACTION_NOT_DELIVERED = "agent.instant_action_not_delivered"
     AGENT_INSTANT_ACTION_ACKNOWLEDGED = "agent.instant_action_acknowledged"
+    AGENT_RATE_LIMITED = "agent.rate_limited"
     AGENT_QUARANTINED = "agent.quarantined"
     AGENT_QUARANTINE_CLEARED = "agent.quarantine_cleared"
 

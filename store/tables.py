@@ -154,6 +154,7 @@ agents = Table(
     Column("able_to", ARRAY(Text), nullable=False, server_default="{}"),
     # Its yard, class and type, likewise: whom `agentSelector`s may choose.
     Column("seen_as", Text),
+    Column("rate_limited_at", Moment),  # when it last said more than it may, so that the excess was dropped
     Column("not_listening_since", Moment),
     Column("quarantined_since", Moment),
     Column("quarantine_reason", Text),

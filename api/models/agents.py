@@ -118,6 +118,7 @@ class Agent(Resource):
     pose: Pose
     resources: Any
     reserved_for: int | None = Field(description="the work process that holds it")
+    rate_limited_at: Moment | None = Field(description="when it last said more than it may; the excess was dropped")
     not_listening_since: Moment | None
     quarantined_since: Moment | None
     quarantine_reason: str | None

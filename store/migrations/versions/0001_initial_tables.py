@@ -203,6 +203,7 @@ def upgrade() -> None:
         sa.Column("available", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("able_to", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("seen_as", sa.Text(), nullable=True),
+        sa.Column("rate_limited_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("not_listening_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("quarantined_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("quarantine_reason", sa.Text(), nullable=True),
