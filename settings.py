@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     downlink_exchange: str = "xchange_helyos.agents.dl"
     mqtt_exchange: str = "xchange_helyos.agents.mqtt"
     stream_exchange: str = "xchange_helyos.agents.stream.dl"
+    debug_exchange: str = Field(
+        "",
+        description="topic exchange that gets a copy of what agents are sent, for looking on; empty: none",
+    )
     signing_key_file: Path | None = Field(
         None, description="RSA key that signs messages to agents, shared by all machines; empty: made in data_dir"
     )

@@ -16,6 +16,7 @@ from store.agents import AgentAddress
 
 ORDERED_QUEUE = "muster.agents"
 LOSSY_QUEUE = "muster.sensors"
+YARD_QUEUE = "muster.yards"
 DATA_REQUEST_QUEUE = "muster.data_requests"
 DEAD_LETTER_QUEUE = "muster.dead_letters"
 
@@ -101,6 +102,12 @@ def read_routing_key(key: str) -> Sender | None:
     return Sender(parts[1], parts[2])
 
 
+def read_yard_key(key: str) -> str | None:
+    """The uid out of `yard.{uid}.visualization`; None if the key has another form."""
+    parts = key.split(".")
+    return parts[1] if len(parts) == 3 and parts[0] == "yard" and parts[2] == Uplink.SENSORS else None
+
+
 def downlink_exchange(settings: Settings, agent: AgentAddress) -> str:
     """The exchange that an agent listens on."""
     return settings.mqtt_exchange if agent.protocol == "MQTT" else settings.downlink_exchange
@@ -130,6 +137,9 @@ async def declare(channel: AbstractChannel, settings: Settings) -> None:
     for word in DATA_REQUESTS:
         await asked.bind(settings.uplink_exchange, routing_key("*", word))
     await ordered.bind(settings.anonymous_exchange, routing_key("*", Uplink.CHECK_IN))
+    seen = await channel.declare_queue(YARD_QUEUE, durable=True, arguments=LOSSY_ARGUMENTS)
+    # Not over MQTT: there the broker does not say who speaks.
+    await seen.bind(settings.uplink_exchange, f"yard.*.{Uplink.SENSORS}")
     for exchange in (settings.uplink_exchange, settings.mqtt_exchange):
         for word in ORDERED:
             await ordered.bind(exchange, routing_key("*", word))
@@ -138,8 +148,9 @@ async def declare(channel: AbstractChannel, settings: Settings) -> None:
 
 
 def exchanges(settings: Settings) -> tuple[str, ...]:
-    """All exchanges of the protocol."""
+    """All exchanges of the protocol, and the one for looking on, if there is one."""
     return (
+        *([settings.debug_exchange] if settings.debug_exchange else []),
         settings.anonymous_exchange,
         settings.uplink_exchange,
         settings.downlink_exchange,

@@ -80,8 +80,7 @@ async def patch(
     return row
 
 
-_PATCH = text(
-    """
+_PATCH_IN = """
     UPDATE map_objects AS object SET
         type = CASE WHEN said ? 'type' THEN said ->> 'type' ELSE object.type END,
         name = CASE WHEN said ? 'name' THEN said ->> 'name' ELSE object.name END,
@@ -90,10 +89,17 @@ _PATCH = text(
         metadata = CASE WHEN said ? 'metadata' THEN nullif(said -> 'metadata', 'null') ELSE object.metadata END,
         modified_at = now()
     FROM jsonb_array_elements(CAST(:objects AS jsonb)) AS said
-    WHERE object.id = CAST(said ->> 'id' AS bigint) AND object.yard_id = :yard AND object.deleted_at IS NULL
+    WHERE object.id = CAST(said ->> 'id' AS bigint) AND object.yard_id = {yard} AND object.deleted_at IS NULL
     RETURNING object.id
-    """
-)
+"""
+_PATCH = text(_PATCH_IN.format(yard=":yard"))
+_PATCH_SEEN = text(_PATCH_IN.format(yard="CAST(said ->> 'yard_id' AS bigint)"))
+
+
+async def patch_seen(connection: Connection, objects: Sequence[Row]) -> None:
+    """Change map objects by `id` and `yard_id`, as they are seen, without an event; unknown ones are left out."""
+    if objects:
+        await connection.execute(_PATCH_SEEN, {"objects": json.dumps(objects)})
 
 
 async def patch_many(
