@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     downlink_exchange: str = "xchange_helyos.agents.dl"
     mqtt_exchange: str = "xchange_helyos.agents.mqtt"
     stream_exchange: str = "xchange_helyos.agents.stream.dl"
+    debug_exchange: str = Field(
+        "",
+        description="topic exchange that gets a copy of what agents are sent, for looking on; empty: none",
+    )
     signing_key_file: Path | None = Field(
         None, description="RSA key that signs messages to agents, shared by all machines; empty: made in data_dir"
     )
@@ -63,6 +67,10 @@ class Settings(BaseSettings):
         description="an agent that talks but is deaf again is asked again after this, then twice as long, and so on",
     )
     orphan_queue_expires: Seconds = Field(60.0, description="a queue of an agent that nobody reads is removed")
+    message_rate_limit: int = Field(
+        150, ge=1, description="sensors and updates of one agent per second; the excess is dropped"
+    )
+    update_rate_limit: int = Field(20, ge=1, description="updates of one agent per second; the excess is dropped")
     intake_batch_size: int = Field(300, ge=1, description="agent messages taken in one transaction")
 
     # Missions

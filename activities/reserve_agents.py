@@ -24,6 +24,7 @@ from store.reservations import (
     find_request,
     hand_over,
     lock_agents,
+    lock_wanted,
     put_back,
     release,
     try_grant,
@@ -57,10 +58,10 @@ class Reservations:
             work_process = await lock(connection, call.work_process_id)
             if work_process.superseded:
                 return Reserved(outcome=Outcome.SUPERSEDED)
-            request, new = await enqueue(connection, work_process)
+            request, new, candidates = await enqueue(connection, work_process)
             granted = None
             if request.status == "waiting":
-                granted = await try_grant(connection, work_process, request)
+                granted = await try_grant(connection, work_process, request, candidates)
             await self._write(connection, work_process, call, granted)
             if granted is not None:
                 request = granted.request
@@ -119,7 +120,7 @@ class Reservations:
         try:
             unheard = await self._publish(work_process, [one.address for one in to_tell])
             if unheard:
-                return await self._put_back(call.work_process_id, call.attempt, unheard, "not listening")
+                return await self._put_back(call.work_process_id, unheard, "not listening")
             if no_answer := [one.address.id for one in to_tell if one.was_deaf and not one.acknowledges]:
                 async with self._parts.database.transaction() as connection:
                     await lock_agents(connection, no_answer)
@@ -169,9 +170,9 @@ class Reservations:
             silent = await mission_agents.silent(connection, call.work_process_id)
         if not silent:  # they answered in the very last moment
             return Reserved(outcome=Outcome.DONE, ready=True, round=request.round)
-        return await self._put_back(call.work_process_id, call.attempt, silent, "silent")
+        return await self._put_back(call.work_process_id, silent, "silent")
 
-    async def _put_back(self, work_process_id: int, attempt: int, silent: set[int], what: str) -> Reserved:
+    async def _put_back(self, work_process_id: int, silent: set[int], what: str) -> Reserved:
         """Release all agents again; the request waits at its old place until the silent ones speak."""
         if self._parts.settings.reserve_failure == "fail":
             names = ", ".join(str(agent_id) for agent_id in sorted(silent))
@@ -193,10 +194,10 @@ class Reservations:
             work_process = await lock(connection, work_process_id)
             if work_process.superseded:
                 return Reserved(outcome=Outcome.SUPERSEDED)
-            await lock_agents(connection, work_process.agent_ids)
+            await lock_wanted(connection, work_process)
             await not_listening(connection, silent, pause=self._parts.settings.deaf_agent_interval)
             freed = await release(connection, work_process_id)
-            await put_back(connection, work_process_id, attempt)
+            freed += await put_back(connection, work_process, silent)
             reasons = (await waiting_reasons(connection, [work_process_id])).get(work_process_id, [])
         await self._parts.waker.send(await refresh_lines(self._parts.database, freed))
         return Reserved(outcome=Outcome.WAITING, waiting="; ".join(reason["text"] for reason in reasons))

@@ -33,14 +33,17 @@ class AgentMessage:
         return self.raw.exchange or ""
 
 
-def read(raw: AbstractIncomingMessage) -> AgentMessage:
-    """Read a message; raises BadMessage. The routing key's uuid decides, since the broker checks that one."""
+def read(raw: AbstractIncomingMessage, *, names_itself: bool = True) -> AgentMessage:
+    """Read a message; raises BadMessage. The routing key's uuid decides, since the broker checks that one.
+
+    `names_itself`: whether the message must name its agent too; data requests do not.
+    """
     if UNREADABLE in raw.headers:
         raise BadMessage(Reason.BAD_PROPERTIES, f"AMQP properties: {raw.headers[UNREADABLE]!s}")
     sender = read_routing_key(raw.routing_key or "")
     if sender is None:
         raise BadMessage(Reason.BAD_ROUTING_KEY, f"{raw.routing_key!r} is not agent.<uuid>.<word>")
-    inner = read_envelope(raw.body)
+    inner = read_envelope(raw.body, None if names_itself else sender.uuid)
     if inner.uuid != sender.uuid:
         raise BadMessage(Reason.UUID_MISMATCH, f"the routing key names {sender.uuid!r}, the message {inner.uuid!r}")
     now = utc_now()

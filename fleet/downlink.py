@@ -67,13 +67,23 @@ class Downlink:
         message = wire.custom_action(agent.uuid, command, action_id)
         return await self._send(agent, Word.INSTANT_ACTIONS, message)
 
+    async def data_control(self, agent: AgentAddress, action: str, *, rate: float, limit: float) -> Delivery:
+        """Ask the agent to say less; rates in messages per second."""
+        message = wire.data_control(agent.uuid, action, rate=rate, limit=limit)
+        return await self._send(agent, Word.INSTANT_ACTIONS, message)
+
     async def _send(self, agent: AgentAddress, word: Word, message: dict[str, Any]) -> Delivery:
-        taken = await self._bus.publish(
-            downlink_exchange(self._settings, agent),
-            routing_key(agent.uuid, word),
-            wire.envelope(message, self._signer),
-        )
+        key, body = routing_key(agent.uuid, word), wire.envelope(message, self._signer)
+        taken = await self._bus.publish(downlink_exchange(self._settings, agent), key, body)
+        await self._tap(key, body)
         return Delivery.DELIVERED if taken else Delivery.NOT_LISTENING
+
+    async def _tap(self, key: str, body: bytes) -> None:
+        """Publish a copy for who looks on. Apart, since a queue bound beside the agent's would confirm in its stead."""
+        if not self._settings.debug_exchange:
+            return
+        with contextlib.suppress(UnknownOutcome, PartUnavailable):
+            await self._bus.publish(self._settings.debug_exchange, key, body, mandatory=False)
 
     async def _copy_as_order(self, agent: AgentAddress, data: Any) -> None:
         # The assignment is out and confirmed: trouble with its copy must not look like trouble with the assignment.

@@ -7,13 +7,16 @@ from fleet.accounts import Accounts
 from fleet.batches import BatchConsumer
 from fleet.bus import Bus
 from fleet.checkin import CheckIns
+from fleet.data_requests import DataRequests
 from fleet.dead_letters import DeadLetters
+from fleet.downlink import Downlink
 from fleet.intake import OrderedIntake, RefreshLines
 from fleet.mission_requests import MissionRequests
 from fleet.ready_board import ReadyBoard
 from fleet.sensors import BATCH_SIZE, FLUSH_INTERVAL, SensorIntake
 from fleet.signing import Signer
-from fleet.topology import LOSSY_QUEUE, ORDERED_QUEUE
+from fleet.topology import DATA_REQUEST_QUEUE, LOSSY_QUEUE, ORDERED_QUEUE, YARD_QUEUE
+from fleet.yard_visualization import YardVisualization
 from settings import Settings
 from store.database import Database
 from store.waiting_line import refresh_lines as refresh_waiting_lines
@@ -53,8 +56,17 @@ class Intake:
             ready_board or ReadyBoard(),
         )
         self._account_rights = AccountRights(settings, database, self.accounts)
-        sensors = SensorIntake(database, DeadLetters(self._sensor_bus, database))
+        sensors = SensorIntake(
+            settings,
+            database,
+            DeadLetters(self._sensor_bus, database),
+            Downlink(settings, self._sensor_bus, signer),
+        )
+        asked = DataRequests(database, self._sensor_bus, signer, DeadLetters(self._sensor_bus, database))
+        yards = YardVisualization(database, DeadLetters(self._sensor_bus, database))
         self._consumers = [
+            BatchConsumer(self._sensor_bus, YARD_QUEUE, yards.handle, batch_size=BATCH_SIZE, gather=FLUSH_INTERVAL),
+            BatchConsumer(self._sensor_bus, DATA_REQUEST_QUEUE, asked.handle, batch_size=20),
             BatchConsumer(
                 self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size, gather=_BURST
             ),

@@ -1,5 +1,7 @@
 """The lossy intake: poses, sensors and descriptions, only the last word of each agent, a few times a second."""
 
+import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,13 +9,22 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 
 from fleet.agent_messages import AgentMessage, check_sender, read
+from fleet.bus import UnknownOutcome
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
+from fleet.downlink import Downlink
 from fleet.halving import halve
+from fleet.rate_limits import Excess, RateLimits
 from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body
+from missions.errors import PartUnavailable
 from missions.events import utc_now
+from settings import Settings
 from store import account_rights, agents, events, followers, message_counts
+from store.agent_service import rate_limited
+from store.agents import AgentAddress, AgentIdentity
 from store.database import Database
 from store.notifications import notify
+
+log = logging.getLogger(__name__)
 
 FLUSH_INTERVAL = 0.2
 """Seconds over which the messages of an agent are merged into one."""
@@ -25,10 +36,33 @@ _KEPT = 20
 """A flood of bad sensor messages is counted in full, but only so many of each batch are kept."""
 
 
+class _Excess:
+    """What of a batch is dropped since its agents say too much."""
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._limits = limits
+        self.dropped: Counter[str] = Counter()
+        self.uuids: set[str] = set()
+        self.begun: list[tuple[AgentIdentity, Excess]] = []
+
+    def holds(self, agent: AgentIdentity, message: AgentMessage) -> bool:
+        """Whether this message is to be dropped."""
+        limit, begun = self._limits.take(agent.uuid, is_update=message.inner.type == UPDATE, now=time.monotonic())
+        if limit is None:
+            return False
+        self.dropped[limit] += 1
+        self.uuids.add(agent.uuid)
+        if begun is not None:
+            self.begun.append((agent, begun))
+        return True
+
+
 class SensorIntake:
     """Handles the batches of the lossy queue."""
 
-    def __init__(self, database: Database, dead_letters: DeadLetters) -> None:
+    def __init__(self, settings: Settings, database: Database, dead_letters: DeadLetters, downlink: Downlink) -> None:
+        self._downlink = downlink
+        self._limits = RateLimits(settings.message_rate_limit, settings.update_rate_limit)
         self._database = database
         self._dead_letters = dead_letters
 
@@ -41,6 +75,7 @@ class SensorIntake:
                 readable.append(read(raw))
         async with self._database.transaction() as connection:
             known = await agents.identities(connection, {message.uuid for message in readable})
+        excess = _Excess(self._limits)
         named_followers: dict[str, list[str]] = {}
         merged: dict[str, dict[str, Any]] = {}
         last: dict[str, AgentMessage] = {}
@@ -52,6 +87,8 @@ class SensorIntake:
                 check_sender(message, identity)
                 if message.inner.type not in TYPES:
                     raise BadMessage(Reason.UNKNOWN_TYPE, f"{message.inner.type!r} is none of {', '.join(TYPES)}")
+                if excess.holds(identity, message):
+                    continue
                 merged.setdefault(message.uuid, {}).update(read_body(Profile, message.inner.body).fields())
                 last[message.uuid] = message
                 named = read_body(UpdateBody, message.inner.body).followers if message.inner.type == UPDATE else None
@@ -71,6 +108,22 @@ class SensorIntake:
         await halve(list(merged), write, refuse)
         await halve(list(named_followers), follow, refuse)
         await self._dead_letters.put(letters, kept=_KEPT)
+        if excess.dropped:
+            await self._tell(excess)
+
+    async def _tell(self, excess: "_Excess") -> None:
+        """Note what was dropped, and ask agents that begin to say too much for less."""
+        async with self._database.transaction() as connection:
+            begun = [{"uuid": told.uuid, "rate": round(told.rate, 1), "limit": told.limit} for _, told in excess.begun]
+            await rate_limited(connection, sorted(excess.uuids), begun)
+            await message_counts.count(connection, message_counts.DROPPED, excess.dropped)
+        for agent, told in excess.begun:
+            try:
+                await self._downlink.data_control(
+                    AgentAddress(agent.id, agent.uuid, agent.protocol), told.limit_of, rate=told.rate, limit=told.limit
+                )
+            except (PartUnavailable, UnknownOutcome) as error:
+                log.warning("agent %s was not asked to say less: %s", told.uuid, error)
 
     async def _follow(self, named: Mapping[int, Sequence[str]]) -> None:
         """Take whom leaders name, by their ids. Most only repeat themselves: one look for all of them."""

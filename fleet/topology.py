@@ -16,6 +16,8 @@ from store.agents import AgentAddress
 
 ORDERED_QUEUE = "muster.agents"
 LOSSY_QUEUE = "muster.sensors"
+YARD_QUEUE = "muster.yards"
+DATA_REQUEST_QUEUE = "muster.data_requests"
 DEAD_LETTER_QUEUE = "muster.dead_letters"
 
 AGENT_UUID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -32,6 +34,8 @@ class Uplink(StrEnum):
     SENSORS = "visualization"
     UPDATE = "update"
     FACT_SHEET = "fact_sheet"
+    DATABASE_REQUEST = "database_req"
+    SUMMARY_REQUEST = "summary_req"
 
 
 class Downlink(StrEnum):
@@ -45,6 +49,7 @@ class Downlink(StrEnum):
 
 
 ORDERED = (Uplink.CHECK_IN, Uplink.STATE, Uplink.EVENT, Uplink.MISSION_REQUEST)
+DATA_REQUESTS = (Uplink.DATABASE_REQUEST, Uplink.SUMMARY_REQUEST)
 LOSSY = (Uplink.SENSORS, Uplink.UPDATE, Uplink.FACT_SHEET)
 
 _HOUR = 3600 * 1000
@@ -64,6 +69,8 @@ LOSSY_ARGUMENTS: dict[str, Any] = {
     "x-overflow": "drop-head",
     "x-message-ttl": 60_000,
 }
+# Who asked waits no longer than this.
+DATA_REQUEST_ARGUMENTS: dict[str, Any] = {"x-max-length": 1_000, "x-message-ttl": 60_000}
 DEAD_LETTER_ARGUMENTS: dict[str, Any] = {"x-max-length": 10_000, "x-message-ttl": 7 * 24 * _HOUR}
 
 REPLY_QUEUES = "amq.gen-"
@@ -95,6 +102,12 @@ def read_routing_key(key: str) -> Sender | None:
     return Sender(parts[1], parts[2])
 
 
+def read_yard_key(key: str) -> str | None:
+    """The uid out of `yard.{uid}.visualization`; None if the key has another form."""
+    parts = key.split(".")
+    return parts[1] if len(parts) == 3 and parts[0] == "yard" and parts[2] == Uplink.SENSORS else None
+
+
 def downlink_exchange(settings: Settings, agent: AgentAddress) -> str:
     """The exchange that an agent listens on."""
     return settings.mqtt_exchange if agent.protocol == "MQTT" else settings.downlink_exchange
@@ -120,7 +133,13 @@ async def declare(channel: AbstractChannel, settings: Settings) -> None:
     await channel.declare_queue(DEAD_LETTER_QUEUE, durable=True, arguments=DEAD_LETTER_ARGUMENTS)
     ordered = await channel.declare_queue(ORDERED_QUEUE, durable=True, arguments=ORDERED_ARGUMENTS)
     lossy = await channel.declare_queue(LOSSY_QUEUE, durable=True, arguments=LOSSY_ARGUMENTS)
+    asked = await channel.declare_queue(DATA_REQUEST_QUEUE, durable=True, arguments=DATA_REQUEST_ARGUMENTS)
+    for word in DATA_REQUESTS:
+        await asked.bind(settings.uplink_exchange, routing_key("*", word))
     await ordered.bind(settings.anonymous_exchange, routing_key("*", Uplink.CHECK_IN))
+    seen = await channel.declare_queue(YARD_QUEUE, durable=True, arguments=LOSSY_ARGUMENTS)
+    # Not over MQTT: there the broker does not say who speaks.
+    await seen.bind(settings.uplink_exchange, f"yard.*.{Uplink.SENSORS}")
     for exchange in (settings.uplink_exchange, settings.mqtt_exchange):
         for word in ORDERED:
             await ordered.bind(exchange, routing_key("*", word))
@@ -129,8 +148,9 @@ async def declare(channel: AbstractChannel, settings: Settings) -> None:
 
 
 def exchanges(settings: Settings) -> tuple[str, ...]:
-    """All exchanges of the protocol."""
+    """All exchanges of the protocol, and the one for looking on, if there is one."""
     return (
+        *([settings.debug_exchange] if settings.debug_exchange else []),
         settings.anonymous_exchange,
         settings.uplink_exchange,
         settings.downlink_exchange,

@@ -222,7 +222,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def read_envelope(payload: bytes) -> Inner:
+def read_envelope(payload: bytes, uuid_if_none: str | None = None) -> Inner:
     """Take an agent's message out of its envelope; raises BadMessage. Un-enveloped JSON is accepted, as in helyOS."""
     if len(payload) > MAX_MESSAGE_BYTES:
         raise BadMessage(Reason.TOO_LARGE, f"{len(payload)} bytes; the limit is {MAX_MESSAGE_BYTES}")
@@ -233,7 +233,7 @@ def read_envelope(payload: bytes) -> Inner:
         signature = outer.get("signature")
     else:
         inner, text, signature = outer, payload.decode(), None
-    uuid, body = inner.get("uuid"), inner.get("body", {})
+    uuid, body = inner.get("uuid", uuid_if_none), inner.get("body", {})
     if not isinstance(uuid, str) or not uuid:
         raise BadMessage(Reason.NO_UUID, "the message names no uuid")
     if not isinstance(body, dict):
@@ -352,6 +352,18 @@ def custom_action(uuid: str, command: str, action_id: int) -> dict[str, Any]:
         "uuid": uuid,
         "metadata": {"id": action_id},
         "body": command,
+        "_version": VERSION,
+    }
+
+
+def data_control(uuid: str, action: str, *, rate: float, limit: float) -> dict[str, Any]:
+    """Ask an agent to say less; rates in messages per second."""
+    parameters = {"rate": round(rate, 1), "limit": limit}
+    return {
+        "type": "data_control",
+        "uuid": uuid,
+        "metadata": {},
+        "body": json.dumps({"action": action, "parameters": parameters}),
         "_version": VERSION,
     }
 

@@ -25,6 +25,7 @@ class EventType(StrEnum):
     WORK_PROCESS_UPDATED = "work_process.updated"
     WORK_PROCESS_STATUS_CHANGED = "work_process.status_changed"
     WORK_PROCESS_WAITING = "work_process.waiting"
+    WORK_PROCESS_AGENTS_CHOSEN = "work_process.agents_chosen"
     WORK_PROCESS_PAUSE_REQUESTED = "work_process.pause_requested"
     WORK_PROCESS_PAUSED = "work_process.paused"
     WORK_PROCESS_RESUMED = "work_process.resumed"
@@ -57,6 +58,7 @@ class EventType(StrEnum):
     AGENT_INSTANT_ACTION_SENT = "agent.instant_action_sent"
     AGENT_INSTANT_ACTION_NOT_DELIVERED = "agent.instant_action_not_delivered"
     AGENT_INSTANT_ACTION_ACKNOWLEDGED = "agent.instant_action_acknowledged"
+    AGENT_RATE_LIMITED = "agent.rate_limited"
     AGENT_QUARANTINED = "agent.quarantined"
     AGENT_QUARANTINE_CLEARED = "agent.quarantine_cleared"
 

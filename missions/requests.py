@@ -22,7 +22,7 @@ from missions.errors import InvalidInput
 from missions.events import utc_now
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.priorities import Priority
-from missions.statuses import FailurePolicy
+from missions.statuses import AgentClass, FailurePolicy
 
 MAX_ID = 2**63 - 1
 """The largest id: ids are bigint in the database."""
@@ -152,6 +152,41 @@ class Request(BaseModel):
         return document
 
 
+class Point(Request):
+    """A place in the yard's frame, in metres."""
+
+    x: float
+    y: float
+
+
+class AgentSelector(Request):
+    """Which agents would do; the nearest that are free are taken, else those with the lowest ids."""
+
+    agent_class: Annotated[AgentClass, Field(strict=False)] = AgentClass.VEHICLE
+    agent_type: Name | None = Field(None, examples=["truck"])
+    operation_types: list[Name] = Field(
+        default_factory=list, max_length=100, description="what it can do, beside `operationTypesRequired`"
+    )
+    yard_id: Id | None = Field(None, description="where it stands; the mission's yard if neither this nor `yardUid`")
+    yard_uid: Name | None = None
+    nearest_to: Point | None = Field(None, description="by the agents' last poses")
+    battery_above: float | None = Field(None, ge=0, description="compared with the agent's sensor `battery`")
+    count: int = Field(1, ge=1, le=1_000, description="how many agents")
+
+    def columns(self, *, yard_id: int, operation_types: list[str]) -> dict[str, object]:
+        """The values that it is looked up with, for a mission in this yard that needs these operation types."""
+        return {
+            "yard": self.yard_id or yard_id,
+            "class": self.agent_class.value,
+            "type": self.agent_type,
+            "operations": sorted({*self.operation_types, *operation_types}),
+            "battery": self.battery_above,
+            "x": None if self.nearest_to is None else self.nearest_to.x,
+            "y": None if self.nearest_to is None else self.nearest_to.y,
+            "count": self.count,
+        }
+
+
 class MissionChanges(Request):
     """The fields of a mission that a client may set; only those that were given count (`model_fields_set`)."""
 
@@ -162,6 +197,9 @@ class MissionChanges(Request):
         default_factory=list, max_length=10_000, description="the agents, by id or by `agentUuids`", examples=[[1]]
     )
     agent_uuids: list[Name] = Field(default_factory=list, max_length=10_000, description="the agents, by uuid")
+    agent_selector: AgentSelector | None = Field(
+        None, description="instead of naming agents: which ones would do", examples=[{"agentType": "truck"}]
+    )
     data: dict[str, Any] = Field(
         default_factory=dict, description="forwarded to the services as `request`", examples=[{"goal": [3, 4]}]
     )

@@ -89,6 +89,15 @@ class ServiceDomain(StrEnum):
     STORAGE_SERVER = "Storage server"
 
 
+class AgentClass(StrEnum):
+    """What an agent is."""
+
+    VEHICLE = "vehicle"
+    TOOL = "tool"
+    ASSISTANT = "assistant"
+    CHARGE_STATION = "charge_station"
+
+
 class AgentStatus(StrEnum):
     """What an agent says of itself; only the agent ever sets it."""
 

@@ -106,7 +106,7 @@ async def patch(connection: Connection, agent_id: int, values: Row, *, principal
     await _tell(
         connection, EventType.AGENT_UPDATED, agent_id, row["uuid"], principal, source, {"changed": sorted(changed)}
     )
-    return not changed.keys().isdisjoint({"yard_id", "operation_types"})
+    return not changed.keys().isdisjoint({"yard_id", "operation_types", "agent_class", "agent_type"})
 
 
 async def clear_quarantine(connection: Connection, agent_id: int, *, principal: Principal, source: str) -> bool:

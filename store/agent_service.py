@@ -1,6 +1,6 @@
 """Agents that are out of service: not listening, or quarantined. Both keep them out of reservations."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import case, func, text, update
 
@@ -9,6 +9,7 @@ from missions.principals import MUSTER
 from missions.statuses import Severity
 from store import events
 from store.database import Connection
+from store.rows import Row
 from store.tables import agents
 
 _LONGEST_PAUSE = 15 * 60.0
@@ -76,6 +77,25 @@ _LOCK_DUE = text(
     ORDER BY id LIMIT :limit FOR NO KEY UPDATE
     """
 )
+
+
+async def rate_limited(connection: Connection, dropped: Collection[str], begun: Sequence[Row]) -> None:
+    """Note whose messages were dropped; `begun`: the payloads of agents that were not above their limit before."""
+    uuids = update(agents).where(agents.c.uuid.in_(dropped))
+    await connection.execute(uuids.values(rate_limited_at=func.now()))
+    await events.append(
+        connection,
+        [
+            NewEvent(
+                type=EventType.AGENT_RATE_LIMITED,
+                source=EventSource.agent(payload["uuid"]),
+                payload=payload,
+                actor=MUSTER,
+                severity=Severity.WARNING,
+            )
+            for payload in begun
+        ],
+    )
 
 
 async def quarantine(connection: Connection, agent_ids: Collection[int], reason: str) -> None:

@@ -105,6 +105,40 @@ _IDENTITIES = text(
 )
 
 
+@dataclass(frozen=True)
+class Standing:
+    """An agent that stands in a yard."""
+
+    id: int
+    agent_class: str
+    yard_id: int
+    yard_uid: str
+
+
+async def standing(connection: Connection, names: Collection[str]) -> dict[str, Standing]:
+    """The agents of these uuids or accounts that stand in a yard, by both."""
+    rows = await connection.execute(_STANDING, {"names": list(names)})
+    found: dict[str, Standing] = {}
+    for uuid, account, *facts in rows:
+        found |= {name: Standing(*facts) for name in (uuid, account) if name}
+    return found
+
+
+_STANDING = text(
+    """
+    SELECT agents.uuid, agents.rbmq_username, agents.id, agents.agent_class, yards.id, yards.uid
+    FROM agents JOIN yards ON yards.id = agents.yard_id
+    WHERE agents.uuid = ANY(CAST(:names AS text[])) OR agents.rbmq_username = ANY(CAST(:names AS text[]))
+    """
+)
+
+
+async def class_and_yard(connection: Connection, uuid: str) -> tuple[str, int | None]:
+    """What a known agent is, and where it stands."""
+    row = (await connection.execute(select(agents.c.agent_class, agents.c.yard_id).where(agents.c.uuid == uuid))).one()
+    return row.agent_class, row.yard_id
+
+
 async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
     """Write a check-in, registering the agent if it is new. Raises InvalidInput if the yard does not exist."""
     yard = (

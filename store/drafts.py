@@ -118,19 +118,22 @@ async def _references(connection: Connection, mission: MissionChanges, row: Any 
     values: dict[str, Any] = {}
     if row is None or mission.given("yard_id", "yard_uid"):
         values |= await _yard(connection, mission)
-    if row is None or mission.given("agent_ids", "agent_uuids"):
-        values |= await _agents(connection, mission)
+    if row is None or mission.given("agent_ids", "agent_uuids", "agent_selector"):
+        values |= await _agents(connection, mission) | {"agent_selector": await _selector(connection, mission)}
     if row is None or values.keys() & {"agent_ids"} or mission.given("work_process_type_name"):
         name = mission.work_process_type_name if mission.given("work_process_type_name") else None
         recipe = await find_recipe(connection, name or row["work_process_type_name"], "workProcessTypeName")
         values |= {"work_process_type_id": recipe.id, "work_process_type_name": recipe.name}
-        count = len(values["agent_ids"] if "agent_ids" in values else row["agent_ids"])
+        after = {**(row or {}), **values}
+        count, field = len(after["agent_ids"]), "agentIds"
+        if after["agent_selector"] is not None:
+            count, field = after["agent_selector"]["count"], "agentSelector.count"
         if recipe.num_max_agents is not None and count > recipe.num_max_agents:
             raise InvalidInput(
-                f"{count} agents are named, and the recipe {recipe.name!r} takes at most {recipe.num_max_agents}",
-                field="agentIds",
+                f"{count} agents are asked for, and the recipe {recipe.name!r} takes at most {recipe.num_max_agents}",
+                field=field,
                 value=count,
-                remedy=f"name at most {recipe.num_max_agents} agents",
+                remedy=f"ask for at most {recipe.num_max_agents} agents",
             )
     if row is None or values.keys() & {"agent_ids"} or mission.given("operation_types_required"):
         given = row is None or mission.given("operation_types_required")
@@ -138,11 +141,24 @@ async def _references(connection: Connection, mission: MissionChanges, row: Any 
         await _refuse_unable(connection, required, values["agent_ids"] if "agent_ids" in values else row["agent_ids"])
     if mission.given("mission_queue_id", "run_order"):
         values |= await queue_places.resolve(connection, mission, row)
+    _refuse_choice_without_reservation(mission, {**(row or {}), **values})
     if mission.given("fallback_mission"):
         if mission.fallback_mission != DEFAULT_FALLBACK:
             await find_recipe(connection, mission.fallback_mission, "fallbackMission")
         values["fallback_mission"] = mission.fallback_mission
     return values
+
+
+def _refuse_choice_without_reservation(mission: MissionChanges, after: dict[str, Any]) -> None:
+    """Agents are chosen by reserving them."""
+    reserves = mission.wait_free_agent if mission.given("wait_free_agent") else after.get("wait_free_agent", True)
+    if after.get("agent_selector") is not None and not reserves:
+        raise InvalidInput(
+            "`waitFreeAgent` is false, and agents are chosen when they are reserved",
+            field="waitFreeAgent",
+            value=False,
+            remedy="leave `waitFreeAgent` out, or name the agents",
+        )
 
 
 async def _refuse_unable(connection: Connection, required: list[str], agent_ids: list[int]) -> None:
@@ -188,11 +204,17 @@ async def find_recipe(connection: Connection, name: str, field: str) -> Any:
 
 
 async def _yard(connection: Connection, mission: MissionChanges) -> dict[str, Any]:
+    yard = await _find_yard(connection, mission.yard_id, mission.yard_uid)
+    return {"yard_id": yard.id, "yard_uid": yard.uid}
+
+
+async def _find_yard(connection: Connection, yard_id: int | None, yard_uid: str | None, within: str = "") -> Any:
+    """The id and uid of the yard that is named; raises InvalidInput. `within`: the object that the fields are in."""
     wanted = [
         (field, column, value)
         for field, column, value in (
-            ("yardId", yards.c.id, mission.yard_id),
-            ("yardUid", yards.c.uid, mission.yard_uid),
+            (f"{within}yardId", yards.c.id, yard_id),
+            (f"{within}yardUid", yards.c.uid, yard_uid),
         )
         if value is not None
     ]
@@ -216,11 +238,29 @@ async def _yard(connection: Connection, mission: MissionChanges) -> dict[str, An
     if found[0] != found[-1]:
         raise InvalidInput(
             f"`yardId` and `yardUid` name different yards ({found[0].uid!r} and {found[1].uid!r})",
-            field="yardUid",
-            value=mission.yard_uid,
+            field=f"{within}yardUid",
+            value=yard_uid,
             remedy="send one of the two",
         )
-    return {"yard_id": found[0].id, "yard_uid": found[0].uid}
+    return found[0]
+
+
+async def _selector(connection: Connection, mission: MissionChanges) -> dict[str, Any] | None:
+    """The selector to store; its yard as an id. Raises InvalidInput beside named agents, and where nobody reserves."""
+    selector = mission.agent_selector
+    if selector is None:
+        return None
+    if mission.agent_ids or mission.agent_uuids:
+        raise InvalidInput(
+            "`agentSelector` stands beside named agents",
+            field="agentSelector",
+            value=selector.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            remedy="send either `agentSelector`, or `agentIds` or `agentUuids`",
+        )
+    if selector.yard_id is not None or selector.yard_uid is not None:
+        yard = await _find_yard(connection, selector.yard_id, selector.yard_uid, within="agentSelector.")
+        selector = selector.model_copy(update={"yard_id": yard.id, "yard_uid": yard.uid})
+    return selector.model_dump(mode="json", by_alias=True)
 
 
 _AGENTS = text(

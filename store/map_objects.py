@@ -80,6 +80,68 @@ async def patch(
     return row
 
 
+_PATCH_IN = """
+    UPDATE map_objects AS object SET
+        type = CASE WHEN said ? 'type' THEN said ->> 'type' ELSE object.type END,
+        name = CASE WHEN said ? 'name' THEN said ->> 'name' ELSE object.name END,
+        data = CASE WHEN said ? 'data' THEN nullif(said -> 'data', 'null') ELSE object.data END,
+        data_format = CASE WHEN said ? 'data_format' THEN said ->> 'data_format' ELSE object.data_format END,
+        metadata = CASE WHEN said ? 'metadata' THEN nullif(said -> 'metadata', 'null') ELSE object.metadata END,
+        modified_at = now()
+    FROM jsonb_array_elements(CAST(:objects AS jsonb)) AS said
+    WHERE object.id = CAST(said ->> 'id' AS bigint) AND object.yard_id = {yard} AND object.deleted_at IS NULL
+    RETURNING object.id
+"""
+_PATCH = text(_PATCH_IN.format(yard=":yard"))
+_PATCH_SEEN = text(_PATCH_IN.format(yard="CAST(said ->> 'yard_id' AS bigint)"))
+
+
+async def patch_seen(connection: Connection, objects: Sequence[Row]) -> None:
+    """Change map objects by `id` and `yard_id`, as they are seen, without an event; unknown ones are left out."""
+    if objects:
+        await connection.execute(_PATCH_SEEN, {"objects": json.dumps(objects)})
+
+
+async def patch_many(
+    connection: Connection, yard_id: int, objects: Sequence[Row], *, principal: Principal, source: str
+) -> list[int]:
+    """Change map objects by their `id`, in one statement and event; returns the ids. Raises NotFound for any."""
+    uid = await _locked_yard(connection, yard_id)
+    ids = set((await connection.execute(_PATCH, {"yard": yard_id, "objects": json.dumps(objects)})).scalars())
+    for values in objects:
+        if values.get("id") not in ids:
+            raise NotFound(
+                f"the yard has no map object {values.get('id')!r}",
+                field="data.id",
+                value=values.get("id"),
+                remedy="read the yard's map objects to find their ids",
+            )
+    if ids:
+        await _tell(connection, Action.UPDATED, yard_id, uid, sorted(ids), principal, source)
+    return sorted(ids)
+
+
+async def remove_many(
+    connection: Connection, yard_id: int, ids: Sequence[int], *, principal: Principal, source: str
+) -> list[int]:
+    """Take these map objects off the map, in one statement and event; returns the ids of those that were on it."""
+    uid = await _locked_yard(connection, yard_id)
+    removed = await connection.execute(
+        update(map_objects)
+        .where(
+            map_objects.c.id == any_(literal(list(ids), ARRAY(BigInteger))),
+            map_objects.c.yard_id == yard_id,
+            map_objects.c.deleted_at.is_(None),
+        )
+        .values(deleted_at=func.now())
+        .returning(map_objects.c.id)
+    )
+    gone = sorted(removed.scalars())
+    if gone:
+        await _tell(connection, Action.DELETED, yard_id, uid, gone, principal, source)
+    return gone
+
+
 async def remove(connection: Connection, yard_id: int, object_id: int, *, principal: Principal, source: str) -> None:
     """Take a map object off the map, with an event; raises NotFound."""
     uid = await _locked_yard(connection, yard_id)

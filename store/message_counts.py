@@ -8,6 +8,7 @@ from store.database import Connection
 
 DEAD_LETTERED = "dead_lettered"
 LATE = "late"
+DROPPED = "dropped"
 IGNORED_FOLLOWER = "ignored_follower"
 
 

@@ -65,9 +65,12 @@ async def create(
 async def _refuse_other_yards(connection: Connection, work_process_id: int, own_yard: int) -> None:
     draft = (
         await connection.execute(
-            select(work_processes.c.yard_id, work_processes.c.yard_uid, work_processes.c.agent_ids).where(
-                work_processes.c.id == work_process_id
-            )
+            select(
+                work_processes.c.yard_id,
+                work_processes.c.yard_uid,
+                work_processes.c.agent_ids,
+                work_processes.c.agent_selector,
+            ).where(work_processes.c.id == work_process_id)
         )
     ).one()
     if draft.yard_id != own_yard:
@@ -76,6 +79,13 @@ async def _refuse_other_yards(connection: Connection, work_process_id: int, own_
             field="yard_uid",
             value=draft.yard_uid,
             remedy="leave it out, or check in to that yard",
+        )
+    if draft.agent_selector is not None and draft.agent_selector["yardId"] not in (None, own_yard):
+        raise InvalidInput(
+            "an agent may choose among the agents of its own yard only",
+            field="agent_selector.yard_uid",
+            value=draft.agent_selector["yardUid"],
+            remedy="leave it out",
         )
     elsewhere = (
         await connection.execute(

@@ -17,9 +17,11 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, text, update
 
 from missions import task_events
-from missions.events import NewEvent, utc_now
+from missions.events import EventSource, EventType, NewEvent, utc_now
+from missions.principals import MUSTER
 from missions.priorities import score, score_key
 from missions.statuses import WorkProcessStatus
+from store import selectors
 from store.database import Connection
 from store.operation_types import ABLE_TO
 from store.tables import (
@@ -64,13 +66,13 @@ _FIND = select(
 _LOCK_AGENTS = text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE")
 
 
-async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tuple[Request, bool]:
-    """Put a locked mission's request in line, or find it there; its agents get locked. And whether it is new."""
-    await lock_agents(connection, work_process.agent_ids)
+async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tuple[Request, bool, list[int]]:
+    """Put a locked mission's request in line, or find it there: the request, whether it is new, the locked agents."""
+    candidates = await lock_wanted(connection, work_process)
     if work_process.status is not WorkProcessStatus.DISPATCHED:  # which it leaves in this very transaction
         known = await find_request(connection, work_process.id, work_process.attempt)
         if known is not None:
-            return known, False
+            return known, False, candidates
     now = utc_now()
     request_id = await connection.scalar(
         _ENQUEUE,
@@ -80,12 +82,24 @@ async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tu
             "priority": work_process.priority,
             "now": now,
             "key": score_key(work_process.priority, now),
-            "agents": work_process.agent_ids,
+            "agents": [] if work_process.agent_selector else work_process.agent_ids,
             "operations": work_process.operation_types_required,
         },
     )
     assert request_id is not None
-    return Request(request_id, "waiting", 0, now), True
+    wants = selectors.wanted(work_process)
+    if wants is not None:
+        await selectors.enqueue(connection, request_id, wants)
+    return Request(request_id, "waiting", 0, now), True, candidates
+
+
+async def lock_wanted(connection: Connection, work_process: LockedWorkProcess) -> list[int]:
+    """Lock the agents that a locked mission names, or may choose among; returns them."""
+    wants = selectors.wanted(work_process)
+    if wants is None:
+        await lock_agents(connection, work_process.agent_ids)
+        return work_process.agent_ids
+    return await selectors.lock_candidates(connection, wants, work_process.agent_ids)
 
 
 @dataclass(frozen=True)
@@ -97,16 +111,27 @@ class Grant:
     values: dict[str, Any]
 
 
-async def try_grant(connection: Connection, work_process: LockedWorkProcess, request: Request) -> Grant | None:
-    """Grant a waiting request if it may be; mission and agents are locked. None: not yet.
+async def try_grant(
+    connection: Connection, work_process: LockedWorkProcess, request: Request, candidates: Collection[int]
+) -> Grant | None:
+    """Grant a waiting request if it may be; mission and agents (`candidates`) are locked. None: not yet.
 
-    The caller writes the grant's event in the same transaction.
+    The caller writes the grant's events and values in the same transaction.
     """
-    may = await connection.scalar(
-        _MAY_BE_GRANTED, {"request": request.id, "operations": work_process.operation_types_required}
-    )
-    if not may:
-        return None
+    chosen: dict[str, Any] = {}
+    agent_ids = sorted(set(work_process.agent_ids))
+    if work_process.agent_selector is None:
+        may = await connection.scalar(
+            _MAY_BE_GRANTED, {"request": request.id, "operations": work_process.operation_types_required}
+        )
+        if not may:
+            return None
+    else:
+        agents = await selectors.choose(connection, request.id, candidates)
+        if agents is None:
+            return None
+        agent_ids = sorted(agent_id for agent_id, _ in agents)
+        chosen = {"agent_ids": [agent_id for agent_id, _ in agents], "agent_uuids": [uuid for _, uuid in agents]}
     now = utc_now()
     at_grant = score(work_process.priority, request.enqueued_at, now)
     await connection.execute(
@@ -117,16 +142,23 @@ async def try_grant(connection: Connection, work_process: LockedWorkProcess, req
             "score": at_grant,
             "of": work_process.id,
             "attempt": work_process.attempt,
-            "agents": sorted(set(work_process.agent_ids)),
+            "agents": agent_ids,
         },
     )
     granted = Request(request.id, "granted", request.round + 1, request.enqueued_at)
+    told = [_chosen(chosen)] if chosen else []
     if request.round > 0:
-        return Grant(granted, (), {})
+        return Grant(granted, told, chosen)
     started = task_events.started(
         work_process.id, work_process.type_name, work_process.priority, at_grant, work_process.attempt - 1, now
     )
-    return Grant(granted, (started,), {"started_at": now})
+    return Grant(granted, [*told, started], {"started_at": now, **chosen})
+
+
+def _chosen(agents: dict[str, Any]) -> NewEvent:
+    return NewEvent(
+        type=EventType.WORK_PROCESS_AGENTS_CHOSEN, source=EventSource.MISSION_WORKER, payload=agents, actor=MUSTER
+    )
 
 
 _ENQUEUE = text(
@@ -147,18 +179,15 @@ _ENQUEUE = text(
 _MAY_BE_GRANTED = text(
     f"""
     SELECT bool_and(
-        agents.status = 'free' AND agents.yard_id IS NOT NULL
-        AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL
-        AND CAST(:operations AS text[]) <@ {ABLE_TO}
-        AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
+        {selectors.GRANTABLE} AND CAST(:operations AS text[]) <@ {ABLE_TO} AND NOT {selectors.AHEAD}
         AND (
             SELECT line.request_id FROM reservation_request_agents AS line
             WHERE line.agent_id = agents.id AND line.claims
             ORDER BY line.score_key, line.request_id LIMIT 1
         ) IS NOT DISTINCT FROM :request
     )
-    FROM reservation_request_agents AS wanted JOIN agents ON agents.id = wanted.agent_id
-    WHERE wanted.request_id = :request
+    FROM reservation_request_agents AS mine JOIN agents ON agents.id = mine.agent_id
+    WHERE mine.request_id = :request
     """
 )
 
@@ -181,9 +210,14 @@ _END_REQUEST = text(
     WITH ended AS (
         UPDATE reservation_requests SET status = 'ended'
         WHERE work_process_id = :of AND attempt = :attempt AND status <> 'ended' RETURNING id
+    ), left_line AS (
+        UPDATE reservation_request_agents AS line SET claims = false FROM ended WHERE line.request_id = ended.id
+        RETURNING line.agent_id
+    ), left_yard AS (
+        UPDATE reservation_selectors AS line SET waiting = false, claims = false
+        FROM ended WHERE line.request_id = ended.id AND line.waiting RETURNING line.yard_id
     )
-    UPDATE reservation_request_agents AS line SET claims = false FROM ended WHERE line.request_id = ended.id
-    RETURNING line.agent_id
+    SELECT agent_id, NULL AS yard_id FROM left_line UNION SELECT NULL, yard_id FROM left_yard
     """
 )
 
@@ -196,10 +230,15 @@ _LEAVE = text(
     ), left_line AS (
         UPDATE reservation_request_agents AS line SET claims = false FROM ended WHERE line.request_id = ended.id
         RETURNING line.agent_id
+    ), left_yard AS (
+        UPDATE reservation_selectors AS line SET waiting = false, claims = false
+        FROM ended WHERE line.request_id = ended.id AND line.waiting RETURNING line.yard_id
     ), freed AS (
         DELETE FROM reservations WHERE work_process_id = :of RETURNING agent_id
     )
-    SELECT agent_id FROM left_line UNION SELECT agent_id FROM freed
+    SELECT agent_id, CAST(NULL AS bigint) AS yard_id FROM left_line
+    UNION SELECT agent_id, NULL FROM freed
+    UNION SELECT NULL, yard_id FROM left_yard
     """
 )
 
@@ -207,13 +246,22 @@ _LEAVE = text(
 async def leave(connection: Connection, work_process_id: int, attempt: int) -> list[int]:
     """End an attempt's request and its reservations; its agents are locked. Returns them, to refresh their lines."""
     left = await connection.execute(_LEAVE, {"of": work_process_id, "attempt": attempt})
-    return sorted(left.scalars())
+    return await _moved(connection, left.all())
 
 
 async def end_request(connection: Connection, work_process_id: int, attempt: int) -> list[int]:
     """Take a request out of its lines; returns its agents, whose lines the caller refreshes after the commit."""
     left = await connection.execute(_END_REQUEST, {"of": work_process_id, "attempt": attempt})
-    return sorted(left.scalars())
+    return await _moved(connection, left.all())
+
+
+async def _moved(connection: Connection, left: Sequence[Any]) -> list[int]:
+    """The agents in whose lines others move up; a request that chooses stood in those of a whole yard."""
+    agent_ids = {row.agent_id for row in left if row.agent_id is not None}
+    yard_ids = [row.yard_id for row in left if row.yard_id is not None]
+    if yard_ids:
+        agent_ids.update(await selectors.free_agents(connection, yard_ids))
+    return sorted(agent_ids)
 
 
 async def hand_over(connection: Connection, request: Request) -> bool:
@@ -245,20 +293,29 @@ _ALL_READY = text(
 )
 
 
-async def put_back(connection: Connection, work_process_id: int, attempt: int) -> None:
-    """Give a granted request its old place in line again; its agents are locked and no longer reserved."""
+async def put_back(connection: Connection, work_process: LockedWorkProcess, silent: Collection[int]) -> list[int]:
+    """Give a granted request its old place in line again; its agents are locked and no longer reserved.
+
+    Returns further agents whose lines the caller refreshes: those that it may choose now.
+    """
     request_id = await connection.scalar(
         update(reservation_requests)
         .where(
-            reservation_requests.c.work_process_id == work_process_id,
-            reservation_requests.c.attempt == attempt,
+            reservation_requests.c.work_process_id == work_process.id,
+            reservation_requests.c.attempt == work_process.attempt,
             reservation_requests.c.status == "granted",
         )
         .values(status="waiting")
         .returning(reservation_requests.c.id)
     )
-    if request_id is not None:
+    if request_id is None:
+        return []
+    wants = selectors.wanted(work_process)
+    if wants is None:
         await recompute_claims(connection, [request_id])
+        return []
+    await selectors.put_back(connection, request_id, wants, silent)
+    return await selectors.free_agents(connection, [wants["yard"]])
 
 
 async def recompute_claims(connection: Connection, request_ids: Sequence[int]) -> None:

@@ -157,6 +157,9 @@ agents = Table(
     Column("available", Boolean, nullable=False, server_default=text("false")),
     # What it can do now, likewise: the types that it reports, else those that it was registered with.
     Column("able_to", ARRAY(Text), nullable=False, server_default="{}"),
+    # Its yard, class and type, likewise: whom `agentSelector`s may choose.
+    Column("seen_as", Text),
+    Column("rate_limited_at", Moment),  # when it last said more than it may, so that the excess was dropped
     Column("not_listening_since", Moment),
     # How often in a row, and until when its own word does not count: a deaf agent may talk on.
     Column("not_listening_count", Integer, nullable=False, server_default="0"),
@@ -330,6 +333,7 @@ work_processes = Table(
     Column("data", Json),
     Column("agent_ids", ARRAY(BigInteger), nullable=False, server_default="{}"),
     Column("agent_uuids", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("agent_selector", Json),  # instead of named agents; `agent_ids` are then those that it chose
     Column("tools_uuids", ARRAY(Text)),
     Column("operation_types_required", ARRAY(Text), nullable=False, server_default="{}"),
     Column("wait_free_agent", Boolean, nullable=False, server_default=text("true")),
@@ -499,6 +503,28 @@ reservation_request_agents = Table(
     # In the agent's line: the request waits and none of its agents is unavailable.
     Column("claims", Boolean, nullable=False),
     Index("ix_reservation_line", "agent_id", "score_key", "request_id", postgresql_where=text("claims")),
+)
+
+# What a request wants whose agents the system chooses; one line for each yard.
+reservation_selectors = Table(
+    "reservation_selectors",
+    metadata,
+    Column("request_id", ForeignKey("reservation_requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("yard_id", ForeignKey("yards.id"), nullable=False),
+    Column("score_key", Moment, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("agent_class", Text, nullable=False),
+    Column("agent_type", Text),
+    Column("operation_types", ARRAY(Text), nullable=False),
+    Column("battery_above", Double),
+    Column("x", Double),
+    Column("y", Double),
+    # Whom it chose and who did not answer: these it takes last.
+    Column("unanswered", ARRAY(BigInteger), nullable=False, server_default="{}"),
+    Column("waiting", Boolean, nullable=False, server_default=text("true")),
+    # In the line: it waits, and enough agents that would do are available, be they charged or not.
+    Column("claims", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_reservation_selectors_line", "yard_id", "score_key", "request_id", postgresql_where=text("waiting")),
 )
 
 reservations = Table(

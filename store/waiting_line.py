@@ -1,14 +1,15 @@
 """The waiting line moves: grants after an agent was freed, came back, or lost somebody before it in its line."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlalchemy import text
 
 from missions.contracts import AgentsGranted, Signal
-from store import events
+from store import events, selectors
 from store.database import Connection, Database
 from store.operation_types import ABLE_TO
-from store.reservations import find_request, lock_agents, recompute_claims, try_grant
+from store.reservations import find_request, lock_agents, lock_wanted, recompute_claims, try_grant
 from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import lock
 
@@ -18,10 +19,14 @@ _AVAILABLE = (
     " AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL"
 )
 
+# What decides for which selectors it is a candidate; first its yard, which is read again here.
+_SEEN_AS = "concat_ws('/', coalesce(agents.yard_id, 0), agents.agent_class, agents.agent_type)"
+
 # What an agent can do matters when it could be granted; on its way it may report what it is busy with.
 _CHANGED = (
     f"(agents.available IS DISTINCT FROM ({_AVAILABLE})"
-    f" OR (agents.status = 'free' AND agents.able_to IS DISTINCT FROM {ABLE_TO}))"
+    f" OR (agents.status = 'free' AND agents.able_to IS DISTINCT FROM {ABLE_TO})"
+    f" OR (agents.available AND agents.seen_as IS DISTINCT FROM {_SEEN_AS}))"
 )
 
 
@@ -32,44 +37,73 @@ async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[
     """
     if not agent_ids:
         return []
-    changed, heads = await _look(database, agent_ids)
+    concerned = set(agent_ids)
+    changed, heads = await _look(database, concerned)
     if changed:
-        concerned = await _refresh_availability(database, changed)
-        _, heads = await _look(database, concerned | set(agent_ids))
-    granted = []
-    for work_process_id, attempt in heads:
-        wakeup = await _grant_waiting(database, work_process_id, attempt)
-        if wakeup is not None:
-            granted.append(wakeup)
-    return granted
+        concerned |= await _refresh_availability(database, changed)
+        _, heads = await _look(database, concerned)
+    wakeups: list[Wakeup] = []
+    while heads:
+        again = False
+        for head in heads:
+            tried = await _grant_waiting(database, head)
+            wakeups += tried.wakeups
+            again |= tried.left_line and head.chooses
+        # One that chooses stood before others at agents that it did not take.
+        heads = (await _look(database, concerned))[1] if again else []
+    return wakeups
 
 
-async def _look(database: Database, agent_ids: Collection[int]) -> tuple[list[int], list[tuple[int, int]]]:
-    """Which of these agents came or went, and who is first in the line of those that are free: (mission, attempt)."""
+@dataclass(frozen=True, order=True)
+class _Head:
+    """A mission that is first in an agent's line."""
+
+    work_process_id: int
+    attempt: int
+    chooses: bool
+
+
+async def _look(database: Database, agent_ids: Collection[int]) -> tuple[list[int], list[_Head]]:
+    """Which of these agents came or went, and who is first in the line of those that are free."""
     async with database.statement() as connection:
         rows = (await connection.execute(_LOOK, {"ids": list(agent_ids)})).all()
     changed = [row.id for row in rows if row.changed]
-    heads = sorted({(row.work_process_id, row.attempt) for row in rows if row.work_process_id is not None})
-    return changed, heads
+    heads = {_Head(row.work_process_id, row.attempt, row.chooses) for row in rows if row.work_process_id is not None}
+    return changed, sorted(heads)
 
+
+# The head of an agent's own line, and of its yard's among those that would take it.
+HEAD = f"""
+    SELECT first.request_id, first.chooses FROM (
+        (SELECT line.request_id, line.score_key, false AS chooses FROM reservation_request_agents AS line
+         WHERE line.agent_id = agents.id AND line.claims
+         ORDER BY line.score_key, line.request_id LIMIT 1)
+        UNION ALL
+        (SELECT selector.request_id, selector.score_key, true FROM reservation_selectors AS selector
+         WHERE selector.yard_id = agents.yard_id AND selector.waiting AND selector.claims AND {selectors.WOULD_DO}
+         ORDER BY selector.score_key, selector.request_id LIMIT 1)
+    ) AS first ORDER BY first.score_key, first.request_id LIMIT 1
+"""
+"""SQL: who is first at an agent."""
 
 _LOOK = text(
     f"""
     SELECT agents.id, {_CHANGED} AS changed,
-           request.work_process_id, request.attempt
+           request.work_process_id, request.attempt, head.chooses
     FROM agents
-    LEFT JOIN LATERAL (
-        SELECT line.request_id FROM reservation_request_agents AS line
-        WHERE line.agent_id = agents.id AND line.claims
-        ORDER BY line.score_key, line.request_id LIMIT 1
-    ) AS head ON agents.status = 'free'
+    LEFT JOIN LATERAL ({HEAD}) AS head ON agents.status = 'free'
         AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
     LEFT JOIN reservation_requests AS request ON request.id = head.request_id
     WHERE agents.id = ANY(CAST(:ids AS bigint[]))
     """
 )
 _SET_AVAILABLE = text(
-    f"UPDATE agents SET available = ({_AVAILABLE}), able_to = {ABLE_TO} WHERE id = ANY(CAST(:ids AS bigint[]))"
+    f"""
+    UPDATE agents SET available = ({_AVAILABLE}), able_to = {ABLE_TO}, seen_as = {_SEEN_AS}
+    FROM (SELECT id, seen_as FROM agents WHERE id = ANY(CAST(:ids AS bigint[]))) AS before
+    WHERE agents.id = before.id
+    RETURNING agents.yard_id, CAST(nullif(split_part(before.seen_as, '/', 1), '') AS bigint) AS left_yard_id
+    """
 )
 _CONCERNED = text(
     """
@@ -89,26 +123,37 @@ async def _refresh_availability(database: Database, agent_ids: Collection[int]) 
     """
     async with database.transaction() as connection:
         await lock_agents(connection, agent_ids)
-        await connection.execute(_SET_AVAILABLE, {"ids": list(agent_ids)})
+        moved = (await connection.execute(_SET_AVAILABLE, {"ids": list(agent_ids)})).all()
         # Read under the lock: a request that comes later waits for it, and then finds the new `available`.
         rows = (await connection.execute(_CONCERNED, {"ids": list(agent_ids)})).all()
         if rows:
             await recompute_claims(connection, sorted({row.request_id for row in rows}))
-        return {row.agent_id for row in rows}
+        yard_ids = {yard for row in moved for yard in row if yard}
+        return {row.agent_id for row in rows} | set(await selectors.agents_came_or_went(connection, yard_ids))
 
 
-async def _grant_waiting(database: Database, work_process_id: int, attempt: int) -> Wakeup | None:
+@dataclass(frozen=True)
+class _Tried:
+    """What became of the first in a line: `left_line`, it stands there no more; `wakeups`, it got its agents."""
+
+    left_line: bool
+    wakeups: list[Wakeup]
+
+
+async def _grant_waiting(database: Database, head: _Head) -> _Tried:
+    work_process_id, attempt = head.work_process_id, head.attempt
     async with database.transaction() as connection:
         work_process = await lock(connection, work_process_id)
         if work_process.superseded or work_process.ended or work_process.attempt != attempt:
-            return None
-        await lock_agents(connection, work_process.agent_ids)
+            # Who ended it takes it out of its lines, and refreshes them.
+            return _Tried(False, [])
+        candidates = await lock_wanted(connection, work_process)
         request = await find_request(connection, work_process_id, attempt)
         if request is None or request.status != "waiting":
-            return None
-        granted = await try_grant(connection, work_process, request)
+            return _Tried(True, [])
+        granted = await try_grant(connection, work_process, request, candidates)
         if granted is None:
-            return None
+            return _Tried(False, [])
         await events.append_for_mission(
             connection, work_process_id, granted.started, attempt=attempt, values=granted.values
         )
@@ -116,7 +161,7 @@ async def _grant_waiting(database: Database, work_process_id: int, attempt: int)
         grant = NewSignal(
             work_process.workflow_id, work_process_id, Signal.AGENTS_GRANTED, AgentsGranted(attempt=attempt)
         )
-        return (await add_signals(connection, [grant]))[0]
+        return _Tried(True, await add_signals(connection, [grant]))
 
 
 async def agents_with_missed_grants(connection: Connection, limit: int = 100) -> list[int]:
@@ -125,9 +170,8 @@ async def agents_with_missed_grants(connection: Connection, limit: int = 100) ->
         text(
             f"""
             SELECT agents.id FROM agents
-            WHERE (agents.status = 'free' AND EXISTS (
-                SELECT FROM reservation_request_agents AS line WHERE line.agent_id = agents.id AND line.claims
-            ) AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id))
+            WHERE (agents.status = 'free' AND EXISTS ({HEAD})
+                AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id))
             OR {_CHANGED}
             LIMIT :limit
             """

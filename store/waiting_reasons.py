@@ -5,44 +5,77 @@ from typing import Any
 
 from sqlalchemy import text
 
+from missions.events import utc_now
 from store.database import Connection
 from store.operation_types import ABLE_TO
+from store.selectors import BATTERY, IS_CANDIDATE
+from store.waiting_line import HEAD
 
-_SQL = f"""
-SELECT mission.id AS work_process_id, mission.sched_start_at, mission.dispatched_at,
+_COLUMNS = f"""
+       mission.id AS work_process_id, mission.sched_start_at, mission.dispatched_at,
        request.status AS request_status, request.enqueued_at,
        agents.id AS agent_id, agents.uuid, coalesce(agents.name, agents.uuid) AS name, agents.status,
        agents.yard_id, agents.status_since, agents.not_listening_since,
        CASE WHEN agents.listen_again_at > now() THEN agents.listen_again_at END AS listen_again_at,
        agents.quarantined_since, agents.quarantine_reason, agents.acknowledge_reservation,
        held.work_process_id AS held_by, held.granted_at AS held_since, held.reserve_sent_at, held.ready_at,
-       ahead.work_process_id AS behind, {ABLE_TO} AS able_to,
-       ARRAY(SELECT unnest(mission.operation_types_required) EXCEPT SELECT unnest({ABLE_TO}) ORDER BY 1) AS lacking
+       ahead.work_process_id AS behind, {ABLE_TO} AS able_to
+"""
+_BESIDE = """
+LEFT JOIN reservations AS held ON held.agent_id = agents.id
+LEFT JOIN LATERAL (
+    SELECT other.work_process_id FROM ({head}) AS head
+    JOIN reservation_requests AS other ON other.id = head.request_id
+) AS ahead ON true
+"""
+_NAMED = f"""
+SELECT {_COLUMNS}, request.id IS NULL AND mission.agent_selector IS NOT NULL AS chooses,
+       ARRAY(SELECT unnest(mission.operation_types_required) EXCEPT SELECT unnest({ABLE_TO}) ORDER BY 1) AS lacking,
+       CAST(NULL AS float8) AS battery, CAST(NULL AS float8) AS battery_above
 FROM work_processes AS mission
 LEFT JOIN (
     reservation_requests AS request
     JOIN reservation_request_agents AS member ON member.request_id = request.id
     JOIN agents ON agents.id = member.agent_id
 ) ON request.work_process_id = mission.id AND request.attempt = mission.attempt AND request.status <> 'ended'
-LEFT JOIN reservations AS held ON held.agent_id = agents.id
-LEFT JOIN LATERAL (
-    SELECT other.work_process_id FROM reservation_request_agents AS line
-    JOIN reservation_requests AS other ON other.id = line.request_id
-    WHERE line.agent_id = agents.id AND line.claims
-    ORDER BY line.score_key, line.request_id LIMIT 1
-) AS ahead ON true
+{_BESIDE.format(head=HEAD)}
 WHERE mission.id = ANY(:ids) AND mission.status IN ('dispatched', 'preparing resources')
-  AND (request.id IS NOT NULL OR (mission.status = 'dispatched' AND mission.sched_start_at > now()))
+  AND (request.id IS NOT NULL OR (mission.status = 'dispatched' AND mission.sched_start_at > now())
+       OR mission.agent_selector IS NOT NULL)
 ORDER BY mission.id, agents.id
+"""
+_CANDIDATES = 20
+"""So many agents that a mission might choose are listed."""
+_CHOOSING = f"""
+SELECT {_COLUMNS}, yards.uid AS yard_uid, concat_ws(' of type ', selector.agent_class, selector.agent_type) AS wanted,
+       ARRAY(SELECT unnest(selector.operation_types) EXCEPT SELECT unnest({ABLE_TO}) ORDER BY 1) AS lacking,
+       selector.battery_above, CASE WHEN selector.battery_above IS NOT NULL THEN {BATTERY} END AS battery
+FROM work_processes AS mission
+JOIN reservation_requests AS request
+    ON request.work_process_id = mission.id AND request.attempt = mission.attempt AND request.status = 'waiting'
+JOIN reservation_selectors AS selector ON selector.request_id = request.id
+JOIN yards ON yards.id = selector.yard_id
+LEFT JOIN LATERAL (
+    SELECT * FROM agents WHERE {IS_CANDIDATE} ORDER BY agents.id LIMIT {_CANDIDATES}
+) AS agents ON true
+{_BESIDE.format(head=HEAD)}
+WHERE mission.id = ANY(:ids) ORDER BY mission.id, agents.id
 """
 
 
 async def waiting_reasons(connection: Connection, work_process_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
-    """`[{code, text, agentId, since}]` of each of these missions that waits to be started; one query for all."""
+    """`[{code, text, agentId, since}]` of each of these missions that waits to be started.
+
+    One query for all, and one more if some wait for agents of the system's choice.
+    """
     reasons: dict[int, list[dict[str, Any]]] = {}
     if not work_process_ids:
         return reasons
-    for row in await connection.execute(text(_SQL), {"ids": list(work_process_ids)}):
+    rows = list(await connection.execute(text(_NAMED), {"ids": list(work_process_ids)}))
+    choosing = {row.work_process_id for row in rows if row.chooses}
+    if choosing:
+        rows += await connection.execute(text(_CHOOSING), {"ids": sorted(choosing)})
+    for row in rows:
         found = _reason(row)
         if found is not None:
             code, words, since = found
@@ -60,9 +93,13 @@ async def waiting_reasons(connection: Connection, work_process_ids: Collection[i
 def _reason(row: Any) -> tuple[str, str, Any] | None:
     """Code, words and since when, for one agent of one request; None: this agent is not what it waits for.
 
-    A row without an agent: the mission is not in line yet.
+    A row without an agent: the mission is not in line yet, or finds nobody to choose from.
     """
     if row.agent_id is None:
+        if row.request_status == "waiting":
+            return "no_candidate", f"no {row.wanted} is in yard {row.yard_uid!r}", None
+        if row.sched_start_at is None or row.sched_start_at <= utc_now():
+            return None
         return "scheduled", f"starts at {row.sched_start_at:%Y-%m-%d %H:%M:%S %Z}", row.dispatched_at
     mine, name = row.work_process_id, f"agent {row.name}"
     if row.quarantined_since is not None:
@@ -87,6 +124,9 @@ def _reason(row: Any) -> tuple[str, str, Any] | None:
     if row.lacking:
         lacking, able = ", ".join(row.lacking), ", ".join(row.able_to) or "nothing that we know of"
         return "agent_lacks_operation", f"{name} cannot do {lacking}; it can do: {able}", None
+    if row.battery_above is not None and not (row.battery or 0) > row.battery_above:
+        says = "not known" if row.battery is None else f"at {row.battery:g}"
+        return "agent_battery_low", f"{name}'s battery is {says}; it must be above {row.battery_above:g}", None
     if row.behind is not None and row.behind != mine:
         return "agent_claimed", f"{name} is free, but work process {row.behind} is before this one in its line", None
     return None

@@ -44,6 +44,7 @@ class LockedWorkProcess:
     yard_uid: str
     agent_ids: list[int]
     agent_uuids: list[str]
+    agent_selector: dict[str, Any] | None
     operation_types_required: list[str]
     wait_free_agent: bool
     mission_queue_id: int | None

@@ -94,7 +94,8 @@ async def dispatch(
         agents=shown_agents(work_process.agent_uuids),
         details_url=f"{settings.public_api_url}/api/v1/work-processes/{work_process_id}",
         start_at=None if work_process.sched_start_at is None else work_process.sched_start_at.isoformat(),
-        reserves=work_process.wait_free_agent and bool(work_process.agent_ids),
+        reserves=work_process.wait_free_agent
+        and (bool(work_process.agent_ids) or work_process.agent_selector is not None),
         steps=plan,
         options=options,
         ready_timeout=settings.reserve_ready_timeout,

@@ -53,7 +53,9 @@ async def remove(connection: Connection, yard_id: int, *, principal: Principal, 
         (
             "open missions",
             select(work_processes.c.id).where(
-                work_processes.c.yard_id == yard_id, work_processes.c.status.not_in(WORK_PROCESS_ENDED)
+                (work_processes.c.yard_id == yard_id)
+                | (work_processes.c.agent_selector["yardId"].astext == str(yard_id)),
+                work_processes.c.status.not_in(WORK_PROCESS_ENDED),
             ),
         ),
     ):

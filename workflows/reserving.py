@@ -57,7 +57,7 @@ async def _ready(mission: Mission, round_: int) -> bool:
 
 async def _reserve_agents(mission: Mission) -> Reserved:
     mission.granted = False
-    agents = ", ".join(mission.start.agents)
+    agents = ", ".join(mission.start.agents) or "agents by choice"
     return await mission.act(
         Activity.RESERVE_AGENTS,
         ReserveAgents(**mission.call()),

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, SecretStr, WithJsonSchema, model_validat
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
 from missions.requests import Id, Name, Request, Words
+from missions.statuses import AgentClass
 
 AGENT_UUID = r"^[A-Za-z0-9_-]{1,64}$"
 """What an agent's uuid may be made of: it is part of routing keys and of the broker's permission patterns."""
@@ -26,7 +27,7 @@ class AgentFields(Request):
     name: Words | None = Field(None, examples=["Truck 1"])
     code: Words | None = None
     description: Words | None = None
-    agent_class: Name = Field("vehicle", description="vehicle, tool, assistant, charge_station …")
+    agent_class: Annotated[AgentClass, Field(strict=False)] = AgentClass.VEHICLE
     agent_type: Words | None = Field(None, examples=["truck"])
     operation_types: list[Name] = Field(default_factory=list, max_length=100)
     acknowledge_reservation: bool = Field(True, description="wait for its `ready` after a reserve")
@@ -118,6 +119,7 @@ class Agent(Resource):
     pose: Pose
     resources: Any
     reserved_for: int | None = Field(description="the work process that holds it")
+    rate_limited_at: Moment | None = Field(description="when it last said more than it may; the excess was dropped")
     not_listening_since: Moment | None
     quarantined_since: Moment | None
     quarantine_reason: str | None

@@ -144,6 +144,7 @@ class WorkProcess(Resource):
     yard_uid: str
     agent_ids: list[int]
     agent_uuids: list[str]
+    agent_selector: Any = Field(description="which agents would do; `agentIds` are those that it chose")
     data: Any
     wait_free_agent: bool
     description: str | None

@@ -41,6 +41,7 @@ async def test_an_agent_is_registered_and_changed(world: AsyncClient) -> None:
     problem(await world.patch(f"/agents/{made['id']}", json={"yardId": 77}), 422)
     problem(await world.patch(f"/agents/{made['id']}", json={"uuid": "other"}), 422)
     problem(await world.patch(f"/agents/{made['id']}", json={"agentClass": None}), 422)
+    problem(await world.patch(f"/agents/{made['id']}", json={"agentClass": "boat"}), 422)
     problem(await world.patch("/agents/99", json={"name": "x"}), 404)
 
 
@@ -212,6 +213,10 @@ async def test_a_yard_in_use_stays(world: AsyncClient) -> None:
     await mission(world, yardId=2, status="draft")
     problem(await world.delete("/yards/2"), 409)
     await world.post("/work-processes/1/cancel")
+    chooses_there = {"agentIds": [], "agentSelector": {"yardUid": "south"}, "status": "draft"}
+    await mission(world, **chooses_there)
+    problem(await world.delete("/yards/2"), 409)
+    await world.post("/work-processes/2/cancel")
     assert (await world.delete("/yards/2")).status_code == 204
     problem(await world.get("/yards/2"), 404)
     problem(await world.patch("/yards/2", json={"name": "x"}), 404)

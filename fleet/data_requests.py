@@ -1,0 +1,190 @@
+"""Data requests of agents (`database_req`, `summary_req`): a few queries and changes by name, answered to `reply_to`.
+
+No query language: what is not on the list, or not for this class of agent, is refused with an answer that says so. An
+agent without an answer would wait for ever, since the SDK does.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aio_pika.abc import AbstractIncomingMessage
+from pydantic import Field, ValidationError
+
+from fleet import wire
+from fleet.agent_messages import AgentMessage, check_sender, read
+from fleet.bus import Bus, UnknownOutcome
+from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
+from fleet.signing import Signer
+from fleet.topology import REPLY_QUEUES
+from fleet.wire import BadMessage, Reason
+from missions.errors import InvalidInput, PartUnavailable, UserError
+from missions.events import EventSource
+from missions.requests import Id, Request, Words
+from missions.statuses import AgentClass
+from store import agents, data_requests, map_objects
+from store.agents import agent_principal
+from store.database import Connection, Database
+
+log = logging.getLogger(__name__)
+
+FOR_ALL = ("allYards", "allMapObjects", "allLeaders", "allFollowers")
+"""What an agent of any class may read."""
+
+FOR_ASSISTANTS = (
+    *FOR_ALL,
+    "allAgents",
+    "allExecutingMissions",
+    "executingMissions",
+    "missionsById",
+    "allAssignmentsByMissionId",
+    "allAssignmentsByWorkProcessId",
+    "missionAssignments",
+)
+"""What an assistant may read."""
+
+CHANGES = ("createMapObjects", "updateMapObjects", "deleteMapObjects", "deleteMapObjectByIds")
+"""What an assistant may change."""
+
+
+class MapObjectData(Request):
+    """A map object in a change; only keys that were sent count."""
+
+    id: Id | None = None
+    yard_id: Id | None = None
+    type: Words | None = None
+    name: Words | None = None
+    data: Any = None
+    data_format: Words | None = None
+    metadata: Any = None
+
+
+class Changes(Request):
+    """The objects of one change."""
+
+    data: list[MapObjectData] = Field(max_length=10_000)
+
+
+class DataRequests:
+    """Handles the batches of the queue of data requests."""
+
+    def __init__(self, database: Database, bus: Bus, signer: Signer, dead_letters: DeadLetters) -> None:
+        self._database = database
+        self._bus = bus
+        self._signer = signer
+        self._dead_letters = dead_letters
+
+    async def handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
+        """Answer each request; raises PartUnavailable to be tried again."""
+        letters: list[DeadLetter] = []
+        for raw in messages:
+            with dead_lettered(raw, letters):
+                await self._take(read(raw, names_itself=False))
+        await self._dead_letters.put(letters)
+
+    async def _take(self, message: AgentMessage) -> None:
+        async with self._database.transaction() as connection:
+            identity = (await agents.identities(connection, [message.uuid])).get(message.uuid)
+            if identity is None:
+                raise BadMessage(Reason.UNKNOWN_AGENT, f"agent {message.uuid!r} is not known")
+            check_sender(message, identity)
+        try:
+            async with self._database.transaction() as connection:
+                found = await self._do(connection, message.uuid, message.inner.body)
+        except UserError as error:
+            where = f"{error.field}: " if error.field else ""
+            found = {"error": f"{where}{error.detail}; {error.remedy}"}
+        await self._answer(message, found)
+
+    async def _do(self, connection: Connection, uuid: str, body: Mapping[str, Any]) -> Any:
+        agent_class, yard_id = await agents.class_and_yard(connection, uuid)
+        kind = "mutation" if "mutation" in body else "query"
+        name = body.get(kind)
+        self._refuse_unlisted(name, kind, agent_class)
+        if yard_id is None:
+            raise InvalidInput(f"agent {uuid!r} stands in no yard", field=kind, value=name, remedy="check in first")
+        # helyOS itself reads `condition` where it deletes, its SDK says `conditions`.
+        conditions = body.get("conditions", body.get("condition")) or {}
+        if not isinstance(conditions, dict):
+            raise InvalidInput("is no object", field="conditions", value=conditions, remedy="send an object")
+        asked = conditions.get("yard_id", yard_id)
+        if name != "allYards" and str(asked) != str(yard_id):
+            raise InvalidInput(
+                "an agent reads and changes its own yard only",
+                field="conditions.yard_id",
+                value=asked,
+                remedy="leave it out, or check in to that yard",
+            )
+        if kind == "query":
+            return await data_requests.read(connection, str(name), conditions, uuid=uuid, yard_id=yard_id)
+        return await self._change(connection, str(name), body, conditions, uuid, yard_id)
+
+    def _refuse_unlisted(self, name: object, kind: str, agent_class: str) -> None:
+        listed = CHANGES if kind == "mutation" else FOR_ASSISTANTS
+        if name not in listed:
+            raise InvalidInput(
+                f"there is no {kind} {name!r}", field=kind, value=name, remedy=f"use one of {', '.join(listed)}"
+            )
+        if agent_class != AgentClass.ASSISTANT and name not in FOR_ALL:
+            raise InvalidInput(
+                f"{name!r} is for assistants, and this agent is a {agent_class}",
+                field=kind,
+                value=name,
+                remedy="give the agent the class `assistant` (PATCH /api/v1/agents/{id})",
+            )
+
+    async def _change(
+        self,
+        connection: Connection,
+        name: str,
+        body: Mapping[str, Any],
+        conditions: Mapping[str, Any],
+        uuid: str,
+        yard_id: int,
+    ) -> Any:
+        principal, source = agent_principal(uuid), EventSource.agent(uuid)
+        if name in ("createMapObjects", "updateMapObjects"):
+            rows = _objects(body.get("data"), yard_id)
+            if name == "createMapObjects":
+                return await map_objects.create(connection, yard_id, rows, principal=principal, source=source)
+            return await map_objects.patch_many(connection, yard_id, rows, principal=principal, source=source)
+        if name == "deleteMapObjectByIds":
+            conditions = {"id__in": conditions.get("ids")}
+        if not conditions:
+            raise InvalidInput(
+                "would delete the whole map", field="conditions", value={}, remedy="say which map objects, e.g. `type`"
+            )
+        rows = await data_requests.read(connection, "allMapObjects", conditions, uuid=uuid, yard_id=yard_id)
+        return await map_objects.remove_many(
+            connection, yard_id, [row["id"] for row in rows], principal=principal, source=source
+        )
+
+    async def _answer(self, message: AgentMessage, found: Any) -> None:
+        reply_to = message.raw.reply_to or ""
+        if not reply_to.startswith(REPLY_QUEUES):
+            raise BadMessage(Reason.INVALID, f"`reply_to` is {reply_to!r}, and answers go to {REPLY_QUEUES}… only")
+        # Moments as text: rows come as the database has them.
+        body = wire.envelope(json.loads(json.dumps(found, default=str)), self._signer)
+        try:
+            await self._bus.publish("", reply_to, body, correlation_id=message.raw.correlation_id)
+        except (PartUnavailable, UnknownOutcome) as error:
+            log.warning("a data request of %s was not answered: %s", message.uuid, error)
+
+
+def _objects(data: object, yard_id: int) -> list[dict[str, Any]]:
+    try:
+        wanted = Changes.model_validate({"data": data}).data
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(first["msg"], field=where, remedy="send a list of map objects") from error
+    for number, item in enumerate(wanted):
+        if item.yard_id not in (None, yard_id):
+            raise InvalidInput(
+                "an agent changes the map of its own yard only",
+                field=f"data.{number}.yard_id",
+                value=item.yard_id,
+                remedy="leave it out",
+            )
+    return [item.model_dump(exclude_unset=True, exclude={"yard_id"}) for item in wanted]

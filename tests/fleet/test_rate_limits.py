@@ -1,0 +1,62 @@
+"""How much an agent may say: the excess is dropped, and told once an episode."""
+
+import json
+from collections import Counter
+
+from sqlalchemy import func, select
+
+from fleet.rate_limits import EPISODE_ENDS, WINDOW, Limit, RateLimits
+from fleet.roles import Intake
+from store.database import Database
+from store.tables import events, message_counts
+from tests.fleet.conftest import StartAgent, agent_row, until
+
+
+def test_what_is_over_the_limit_within_a_window_is_dropped_and_told_once() -> None:
+    limits = RateLimits(messages=2, updates=1)
+    taken = [limits.take("a", is_update=False, now=0.1 * n) for n in range(20)]
+    assert [limit for limit, _ in taken] == [None] * 10 + [Limit.MESSAGES] * 10
+    (told,) = [excess for _, excess in taken if excess]
+    assert (told.uuid, told.limit, told.rate) == ("a", 2, 11)
+    assert limits.take("b", is_update=False, now=1) == (None, None)
+    assert limits.take("a", is_update=False, now=WINDOW) == (None, None)
+
+
+def test_next_episode_is_told_again() -> None:
+    limits = RateLimits(messages=1000, updates=0.2)
+    told = []
+    for now in (0, 0, WINDOW, WINDOW, WINDOW + EPISODE_ENDS, WINDOW + EPISODE_ENDS):
+        limit, excess = limits.take("a", is_update=True, now=now)
+        told += [excess] if excess else []
+        assert limit in (None, Limit.UPDATES)
+    assert len(told) == 2
+
+
+async def test_agent_above_its_limit_is_told_once_and_its_states_are_kept(
+    intake: Intake, database: Database, start_agent: StartAgent, uuid: str
+) -> None:
+    key, exchange = f"agent.{uuid}.update", "xchange_helyos.agents.ul"
+    message = json.dumps({"type": "agent_update", "uuid": uuid, "body": {"code": "K"}})
+    agent = start_agent(uuid, *(("--say", f"{exchange} {key} {message}") * 130))
+    await agent.wait_for("listening")
+    told = json.loads(json.loads((await agent.wait_for("other"))["raw"])["message"])
+    control = json.loads(told["body"])
+    assert (told["type"], control["action"], control["parameters"]["limit"]) == (
+        "data_control",
+        "REDUCE_UPDATE_RATE",
+        20,
+    )
+
+    async def dropped() -> object:
+        row = await agent_row(database, uuid)
+        return row["rate_limited_at"] and row["status"] == "free" and row["code"] == "K"
+
+    await until(dropped)
+    assert Counter(record["event"] for record in agent.records())["other"] == 1
+    async with database.transaction() as connection:
+        excess = select(message_counts.c.count).where(message_counts.c.outcome == "dropped")
+        assert await connection.scalar(excess) == 30
+        heard = select(func.count()).where(
+            events.c.type == "agent.rate_limited", events.c.payload["uuid"].astext == uuid
+        )
+        assert await connection.scalar(heard) == 1

@@ -1,0 +1,93 @@
+"""What tools and assistants see in their yard, published with the yard's key."""
+
+import json
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from fleet.accounts import agent_rights
+from fleet.roles import Intake
+from settings import Settings
+from store.database import Database
+from store.tables import agents, map_objects, message_counts, yards
+from tests.fleet.conftest import YARD, StartAgent, agent_row, until
+
+UPLINK = "xchange_helyos.agents.ul"
+
+
+def says(subject: str, body: dict[str, Any], yard: str = YARD) -> tuple[str, str]:
+    message = json.dumps({"type": "agent_sensors", "uuid": subject, "body": body})
+    return "--say", f"{UPLINK} yard.{yard}.visualization {message}"
+
+
+async def make(database: Database, uuid: str, agent_class: str = "vehicle") -> int:
+    """A known agent of a class that stands in the yard; returns the yard's id."""
+    async with database.transaction() as connection:
+        yard_id = await connection.scalar(select(yards.c.id).where(yards.c.uid == YARD))
+        await connection.execute(insert(agents).values(uuid=uuid, agent_class=agent_class, yard_id=yard_id))
+    assert yard_id is not None
+    return yard_id
+
+
+async def refused(database: Database, reason: str) -> int:
+    async with database.transaction() as connection:
+        count = await connection.scalar(select(message_counts.c.count).where(message_counts.c.reason == reason))
+    return count or 0
+
+
+async def test_a_tool_sees_agents_and_map_objects_of_its_yard(
+    intake: Intake, settings: Settings, database: Database, start_agent: StartAgent, uuid: str
+) -> None:
+    yard_id = await make(database, f"{uuid}-seen")
+    await make(database, uuid, "tool")
+    async with database.transaction() as connection:
+        row = insert(map_objects).values(yard_id=yard_id, type=uuid, name="gate", data={"open": False})
+        object_id = await connection.scalar(row.returning(map_objects.c.id))
+        elsewhere = insert(yards).values(uid=f"{uuid}-other").returning(yards.c.id)
+        other = insert(map_objects).values(yard_id=await connection.scalar(elsewhere), type=uuid, data={"open": False})
+        foreign_id = await connection.scalar(other.returning(map_objects.c.id))
+    await intake.accounts.create(uuid, password="secret")
+    await grant_yard(intake, settings, uuid)
+    agent = start_agent(
+        uuid,
+        "--password",
+        "secret",
+        *says(f"{uuid}-seen", {"pose": {"x": 7.5, "y": 8.5, "z": 0.0}}),
+        *says(uuid, {"map_objects": [{"id": object_id, "data": {"open": True}}, {"id": foreign_id, "data": {"n": 1}}]}),
+    )
+    await agent.wait_for("listening")
+
+    async def seen() -> object:
+        return (await agent_row(database, f"{uuid}-seen"))["x"] == 7.5
+
+    async def opened() -> object:
+        async with database.transaction() as connection:
+            query = select(map_objects.c.name, map_objects.c.data).where(map_objects.c.type == uuid)
+            rows = (await connection.execute(query.order_by(map_objects.c.id))).all()
+        return [tuple(row) for row in rows] == [("gate", {"open": True}), (None, {"open": False})]
+
+    await until(seen)
+    await until(opened)
+
+
+async def test_who_is_no_tool_or_speaks_of_another_yard_is_dead_lettered(
+    intake: Intake, settings: Settings, database: Database, start_agent: StartAgent, uuid: str
+) -> None:
+    await make(database, f"{uuid}-seen")
+    await make(database, uuid)
+    before = await refused(database, "wrong_sender")
+    await intake.accounts.create(uuid, password="secret")
+    await grant_yard(intake, settings, uuid)
+    agent = start_agent(uuid, "--password", "secret", *says(f"{uuid}-seen", {"pose": {"x": 9.5, "y": 8.5, "z": 0.0}}))
+    await agent.wait_for("listening")
+
+    async def counted() -> object:
+        return await refused(database, "wrong_sender") == before + 1
+
+    await until(counted)
+    assert (await agent_row(database, f"{uuid}-seen"))["x"] is None
+
+
+async def grant_yard(intake: Intake, settings: Settings, uuid: str) -> None:
+    """Give the account the right to the yard's key."""
+    await intake.accounts.set_rights(uuid, agent_rights(settings, uuid, yard_uid=YARD))
