@@ -139,7 +139,7 @@ def _of_the_rest(entry: Entry, places: Places, types: Mapping[str, ActivityType]
     except ValidationError as error:
         for found in error.errors():
             _leave_out(rest, found["loc"])
-            wrong_steps.update(found["loc"][1:2] if found["loc"][0] == "steps" else ())
+            wrong_steps.update(found["loc"][1:2] if found["loc"][:1] == ("steps",) else ())
     except InvalidInput:
         return []
     try:
@@ -157,7 +157,7 @@ def _leave_out(content: Any, path: Sequence[str | int]) -> None:
             content = content[part]
         except (KeyError, IndexError, TypeError):
             return
-    if isinstance(content, dict):
+    if path and isinstance(content, dict):
         content.pop(path[-1], None)
 
 
