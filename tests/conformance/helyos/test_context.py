@@ -10,8 +10,8 @@ from tests.support.site import YARD, until
 
 AGENT_FIELDS = """
 id uuid agent_class agent_type connection_status reference_point coordinate_frame geometry name message_channel
-public_key is_actuator data_format status yard_id protocol operation_types factsheet x y z unit orientations sensors resources
-follower_connections pose
+public_key is_actuator data_format status yard_id protocol operation_types factsheet x y z unit orientations sensors
+resources follower_connections pose
 """
 MAP = {"id", "origin", "map_data", "data_format", "coordinate_frame", "map_objects"}
 
