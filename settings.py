@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     planner_request_timeout: Seconds = Field(
         30.0, description="to connect to a service, and for one poll; a POST may take as long as its step"
     )
+    health_check_interval: Seconds = Field(30.0, description="between two looks at a service with a health endpoint")
     max_response_bytes: int = Field(64 * 1024 * 1024, gt=0, description="largest answer of a service")
 
     # Workers

@@ -23,6 +23,7 @@ from activities.activity_types import known_activity_type
 from activities.mission_activities import mission_activities, step_activities
 from activities.parts import Parts
 from activities.registry import activity_types
+from activities.service_health import ServiceHealth, ServiceWatch
 from engine.client import connect
 from engine.relay import Relay
 from engine.search_attributes import ensure_registered
@@ -85,6 +86,10 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             relay = Relay(database, waker)
             await relay.start()
             stack.push_async_callback(relay.stop)
+            http = await stack.enter_async_context(httpx.AsyncClient())
+            watch = ServiceWatch(settings, database, ServiceHealth(settings, database, http))
+            await watch.start()
+            stack.push_async_callback(watch.stop)
         yield
 
 
@@ -102,7 +107,8 @@ async def _parts(
         await bus.connect()
         async with httpx.AsyncClient(limits=limits, timeout=settings.planner_request_timeout) as http:
             downlink = Downlink(settings, bus, Signer.load(settings))
-            yield Parts(settings, database, downlink, waker, http, client, ready_board)
+            health = ServiceHealth(settings, database, http)
+            yield Parts(settings, database, downlink, waker, http, client, ready_board, health)
     finally:
         await bus.close()
 

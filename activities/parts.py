@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import httpx
 from temporalio.client import Client
 
+from activities.service_health import ServiceHealth
 from fleet.downlink import Downlink
 from fleet.ready_board import ReadyBoard
 from settings import Settings
@@ -23,3 +24,4 @@ class Parts:
     http: httpx.AsyncClient
     temporal: Client
     ready_board: ReadyBoard
+    service_health: ServiceHealth

@@ -24,9 +24,10 @@ from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.map_answers import MapChange, read_map_change
 from missions.orchestration import next_request, skipped_dependents
 from missions.principals import MUSTER
+from missions.service_health import HealthTarget
 from missions.statuses import ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from missions.transitions import SERVICE_REQUEST_ENDED
-from store import events, map_objects, step_requests
+from store import events, map_objects, service_health, step_requests
 from store.database import Connection
 from store.step_context import step_context
 from store.work_process_status import LockedWorkProcess, change, lock
@@ -46,6 +47,10 @@ def as_activity(kind: ActivityType, parts: Parts) -> Callable[[RunStep], Awaitab
     return run_step
 
 
+class _Superseded(Exception):
+    """A cancel came first."""
+
+
 class _StepRun:
     def __init__(self, kind: ActivityType, parts: Parts, call: RunStep) -> None:
         self._kind = kind
@@ -55,11 +60,19 @@ class _StepRun:
         self._status = ServiceRequestStatus.READY_FOR_SERVICE
         self._dependents: list[str] = []
         self._map: MapChange | None = None
+        self._target: HealthTarget | None = None
+        self._healthy = False
 
     async def run(self) -> StepRan:
         begun = await self._begin()
+        if begun is None:
+            try:
+                begun = await self._until_healthy() or await self._begin()
+            except MissionError as error:
+                return await self._end(ServiceRequestStatus.FAILED, failure=error.failure)
         if isinstance(begun, StepRan):
             return begun
+        assert begun is not None, "the service was healthy"
         try:
             response = await self._kind.run(self._kind.read_input(self._call.step, self._row["input"]), begun)
             skips = skipped_dependents(response, self._dependents, step=self._call.step, url=self._row["service_url"])
@@ -97,7 +110,8 @@ class _StepRun:
         url = self._row["service_url"]
         return "" if url is None else f" of the service at {url}"
 
-    async def _begin(self) -> StepRan | StepContext:
+    async def _begin(self) -> StepRan | StepContext | None:
+        """The step as its type gets it; or its end; None: first its service's health has to be asked."""
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, self._call.work_process_id)
             self._row = row = await step_requests.read(connection, self._call.service_request_id)
@@ -106,13 +120,17 @@ class _StepRun:
             if row["status"] in SERVICE_REQUEST_ENDED:  # an earlier try came to the end and died before saying so
                 failure = None if row["failure"] is None else Failure.model_validate(row["failure"])
                 return _ran(row, row["response"], failure, await step_requests.skipped(connection, row))
+            self._status = ServiceRequestStatus(row["status"])
+            if self._asks_health(row):
+                return None
             context = await step_context(connection, work_process, row)
             context["mission_agent_ids"] = work_process.agent_ids
             self._dependents = list(context["orchestration"]["next_step"])
             request = _request(row, context.get("dependencies", []))
-            self._status = ServiceRequestStatus(row["status"])
             begun: list[NewEvent] = []
             if row["dispatched_at"] is None:
+                if self._target is not None:
+                    await service_health.step_waits_no_more(connection, row)
                 begun.append(await step_requests.begin(connection, row, request))
                 self._status = ServiceRequestStatus.DISPATCHING_SERVICE
             if work_process.status in _BEFORE_CALCULATING:
@@ -138,6 +156,38 @@ class _StepRun:
             save_job=lambda job: self._save_job(made, job),
         )
         return made
+
+    def _asks_health(self, row: Any) -> bool:
+        self._target = service_health.target_of(row)
+        if self._target is None or self._healthy or row["dispatched_at"] is not None:
+            return False
+        return not self._parts.service_health.known_healthy(self._target)
+
+    async def _until_healthy(self) -> StepRan | None:
+        """Wait until the step's service is healthy, and show that the mission waits; raises PlanningFailed."""
+        row, target = self._row, self._target
+        assert target is not None
+        since = service_health.waits_since(row)  # an earlier try has waited already
+        waited = 0.0 if since is None else (utc_now() - since).total_seconds()
+
+        async def tell(answer: str) -> None:
+            nonlocal since
+            async with self._parts.database.transaction() as connection:
+                work_process = await lock(connection, self._call.work_process_id)
+                if work_process.superseded:
+                    raise _Superseded
+                if work_process.status in _BEFORE_CALCULATING:
+                    await self._calculating(connection, work_process, [])
+                since = await service_health.step_waits(connection, row, target, answer, since)
+
+        try:
+            await self._parts.service_health.until_healthy(
+                target, row["licence_key"], step=self._call.step, within=row["availability_timeout"] - waited, tell=tell
+            )
+        except _Superseded:
+            return StepRan(outcome=Outcome.SUPERSEDED)
+        self._healthy = True
+        return None
 
     async def _calculating(
         self, connection: Connection, work_process: LockedWorkProcess, begun: Sequence[NewEvent]
@@ -202,6 +252,8 @@ class _StepRun:
                 connection, self._row, status, before=self._status, response=response, failure=failure
             ):
                 return StepRan(outcome=Outcome.SUPERSEDED)
+            if self._row["dispatched_at"] is None and self._target is not None and failure is not None:
+                await service_health.step_waits_no_more(connection, self._row)
             skipped = await step_requests.skip(connection, self._row, skips) if skips else []
             if self._map is not None and failure is None:
                 async with beating():  # a map may be large

@@ -3,6 +3,7 @@
 Everything that is wrong with a file is told at once, with line and column.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,9 +15,10 @@ from api import helyos_files
 from api.models.recipes import RecipeBody
 from api.models.services import ServiceCreate
 from api.problems import FieldProblem, Refused, field_problems, shown
-from api.recipe_rules import recipe_problems
+from api.recipe_rules import recipe_problems, step_problems
 from api.yaml_places import Path, Places, YamlProblem, read_yaml
 from missions.errors import InvalidInput, UserError
+from missions.graph import graph_problems
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -28,6 +30,11 @@ class Entry:
     content: Any
     path: Path
     back: Callable[[Path], Path]
+    places: Places
+
+    def problem(self, error: UserError, *inner: str) -> FieldProblem:
+        """What is wrong with a value of this entry, with its place in the file."""
+        return _placed(field_problem(error), (*self.path, *self.back(inner)), self.places)
 
 
 @dataclass
@@ -56,8 +63,12 @@ def read_document(text: str, types: Mapping[str, ActivityType]) -> Document:
             if recipe is not None:
                 document.recipes.append((entry, recipe))
                 problems += [_of_recipe(error, entry, recipe, places) for error in recipe_problems(recipe, types)]
+            else:
+                problems += _of_the_rest(entry, places, types)
     for read in (document.services, document.recipes):
-        problems += _doubles([(entry, model.name) for entry, model in read], places)
+        problems += _doubles([(entry, model.name) for entry, model in read], "name")
+    enabled = [(entry, service.service_type) for entry, service in document.services if service.enabled]
+    problems += _doubles(enabled, "type", "is of two enabled services", "enable one service of a type")
     if problems:
         raise Refused(problems)
     return document
@@ -74,15 +85,20 @@ def _entries(places: Places, problems: list[FieldProblem]) -> Iterator[tuple[str
         path: Path = (key,)
         if key in ("recipes", "services") and isinstance(content, list):
             for index, item in enumerate(content):
-                yield key, Entry(item, (*path, index), lambda inner: inner)
+                yield key, Entry(item, (*path, index), lambda inner: inner, places)
         elif key in ("missions", "services") and isinstance(content, dict):
             translate = helyos_files.recipe if key == "missions" else helyos_files.service
             for name, item in content.items():
                 if isinstance(item, dict):
-                    ours, back = translate(name, item)
-                    yield ("recipes" if key == "missions" else key), Entry(ours, (*path, name), back)
+                    found = translate(name, item)
+                    problems += [_unknown((*path, name, *inner), places) for inner in found.unknown]
+                    yield (
+                        ("recipes" if key == "missions" else key),
+                        Entry(found.ours, (*path, name), found.back, places),
+                    )
                 else:
-                    problems.append(problem_at(f"{key}.{name}", item, "is no mapping", "write its fields below it"))
+                    remedy = "write its fields below it"
+                    problems.append(_placed(problem_at(None, item, "is no mapping", remedy), (*path, name), places))
         elif key in ("recipes", "missions", "services"):
             problems.append(
                 problem_at(key, content, "is no list of entries", "write one entry per `-`", places.of(path))
@@ -114,12 +130,53 @@ def _of_recipe(error: InvalidInput, entry: Entry, recipe: RecipeBody, places: Pl
     return _placed(field_problem(error), path, places)
 
 
-def _doubles(named: Sequence[tuple[Entry, str]], places: Places) -> Iterator[FieldProblem]:
+def _of_the_rest(entry: Entry, places: Places, types: Mapping[str, ActivityType]) -> list[FieldProblem]:
+    """What else is wrong with a recipe that holds wrong values, so that all is told at once."""
+    rest = copy.deepcopy(entry.content)
+    wrong_steps: set[str | int] = set()
+    try:
+        RecipeBody.model_validate(rest)
+    except ValidationError as error:
+        for found in error.errors():
+            _leave_out(rest, found["loc"])
+            wrong_steps.update(found["loc"][1:2] if found["loc"][:1] == ("steps",) else ())
+    except InvalidInput:
+        return []
+    try:
+        recipe = RecipeBody.model_validate(rest)
+    except (ValidationError, InvalidInput):
+        return []
+    whole = [step for index, step in enumerate(recipe.steps) if index not in wrong_steps]
+    found_too = graph_problems(recipe.graph()) + step_problems(whole, types)
+    return [_of_recipe(error, entry, recipe, places) for error in found_too]
+
+
+def _leave_out(content: Any, path: Sequence[str | int]) -> None:
+    for part in path[:-1]:
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            return
+    if path and isinstance(content, dict):
+        content.pop(path[-1], None)
+
+
+def _unknown(path: Path, places: Places) -> FieldProblem:
+    item = problem_at(None, None, "is not known here", "remove it, or correct its name")
+    return _placed(item, path, places)
+
+
+def _doubles(
+    named: Sequence[tuple[Entry, str]],
+    field_name: str,
+    problem: str = "is there twice",
+    remedy: str = "give each a name of its own",
+) -> Iterator[FieldProblem]:
     seen: set[str] = set()
     for entry, name in named:
         if name in seen:
-            item = problem_at("name", name, f"the name {name!r} is there twice", "give each a name of its own")
-            yield _placed(item, (*entry.path, "name"), places)
+            item = problem_at(field_name, name, f"the {field_name} {name!r} {problem}", remedy)
+            yield _placed(item, (*entry.path, field_name), entry.places)
         seen.add(name)
 
 

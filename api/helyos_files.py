@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from api.yaml_places import Path
@@ -36,16 +37,26 @@ _CONTEXT_NAMES = {
     "require_map_objects": "requireMapObjects",
 }
 
-Translated = tuple[dict[str, Any], Callable[[Path], Path]]
-"""Our words, and the way back from a place in them to the place in the file."""
+
+@dataclass(frozen=True)
+class Translated:
+    """Our words, the way back from a place in them to the place in the file, and what helyOS has no word for."""
+
+    ours: dict[str, Any]
+    back: Callable[[Path], Path]
+    unknown: list[Path]
 
 
 def recipe(name: str, entry: Mapping[str, Any]) -> Translated:
     """One entry of `missions:`."""
     ours: dict[str, Any] = {"name": name}
+    unknown: list[Path] = []
     for key, value in entry.items():
-        if key == "recipe":
+        if key in ("name", "steps"):  # ours, and elsewhere in helyOS's form
+            unknown.append((key,))
+        elif key == "recipe":
             steps = value.get("steps") if isinstance(value, dict) else value
+            unknown += [(key, inner) for inner in value if inner != "steps"] if isinstance(value, dict) else []
             ours["steps"] = [_step(step) for step in steps] if isinstance(steps, list) else (steps or [])
         elif key == "settings":
             ours[key] = _json(value)
@@ -57,7 +68,7 @@ def recipe(name: str, entry: Mapping[str, Any]) -> Translated:
             return ("recipe", *_renamed(path, _STEP_NAMES))
         return _renamed(path, _RECIPE_NAMES)
 
-    return ours, back
+    return Translated(ours, back, unknown)
 
 
 def _step(entry: Any) -> Any:
@@ -73,9 +84,13 @@ def _step(entry: Any) -> Any:
 def service(name: str, entry: Mapping[str, Any]) -> Translated:
     """One entry of `services:`."""
     ours: dict[str, Any] = {"name": name}
+    unknown: list[Path] = []
     for key, value in entry.items():
-        if key == "context" and isinstance(value, dict):
-            ours |= _in_our_words(value, _CONTEXT_NAMES)
+        if key == "name":
+            unknown.append((key,))
+        elif key == "context" and isinstance(value, dict):
+            ours |= {_CONTEXT_NAMES[inner]: said for inner, said in value.items() if inner in _CONTEXT_NAMES}
+            unknown += [(key, inner) for inner in value if inner not in _CONTEXT_NAMES]
         elif key == "config":
             ours[key] = _json(value)
         else:
@@ -85,7 +100,7 @@ def service(name: str, entry: Mapping[str, Any]) -> Translated:
         inner = _renamed(path, _CONTEXT_NAMES)
         return ("context", *inner) if inner != path else _renamed(path, _SERVICE_NAMES)
 
-    return ours, back
+    return Translated(ours, back, unknown)
 
 
 def _json(value: Any) -> Any:

@@ -7,9 +7,9 @@ from pathlib import Path
 from pydantic import Field
 
 from activities.activity_types import ActivityType
-from api.documents import Document, field_problem, problem_at, read_document
+from api.documents import Document, problem_at, read_document
 from api.models.base import Resource
-from api.problems import Refused
+from api.problems import FieldProblem, Refused
 from missions.errors import Conflict, InvalidInput
 from missions.events import EventSource
 from missions.principals import MUSTER, Principal
@@ -57,18 +57,18 @@ async def store_document(
     connection: Connection, document: Document, existing: Existing, principal: Principal
 ) -> Imported:
     """Store what a file holds, services first; raises Refused or Conflict, and then the caller stores nothing."""
-    imported = Imported()
+    imported, problems = Imported(), list[FieldProblem]()
     source = EventSource.API
     for entry, service in document.services:
         known = await services.id_of(connection, service.name)
         try:
-            if known is None:
-                await services.create(connection, service.columns(), principal=principal, source=source)
-            elif existing is Existing.REPLACE:
-                await services.patch(connection, known, service.columns(), principal=principal, source=source)
+            async with connection.begin_nested():
+                if known is None:
+                    await services.create(connection, service.columns(), principal=principal, source=source)
+                elif existing is Existing.REPLACE:
+                    await services.patch(connection, known, service.columns(), principal=principal, source=source)
         except Conflict as error:
-            field_path = ".".join(map(str, entry.path))
-            raise Refused([field_problem(error).model_copy(update={"field": field_path})]) from error
+            problems.append(entry.problem(error))
         _note(imported, service.name, known, existing)
     stored = []
     for entry, recipe in document.recipes:
@@ -84,8 +84,9 @@ async def store_document(
         try:
             await recipes.refuse_unknown_fallback(connection, recipe)
         except InvalidInput as error:
-            field_path = ".".join(map(str, (*entry.path, *entry.back(("fallbackMission",)))))
-            raise Refused([field_problem(error).model_copy(update={"field": field_path})]) from error
+            problems.append(entry.problem(error, "fallbackMission"))
+    if problems:
+        raise Refused(problems)
     return imported
 
 
@@ -112,11 +113,7 @@ async def import_text(
     principal: Principal,
 ) -> Imported:
     """Import a file's content, all or nothing; raises Refused, Conflict. `kinds`: of `recipes`, `services`."""
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise Refused([problem_at(None, None, f"is no UTF-8 text: {error.reason}", "save it as UTF-8")]) from None
-    document = read_document(text, types)
+    document = _document(content, types)
     for kind, read in (("services", document.services), ("recipes", document.recipes)):
         if read and kind not in kinds:
             raise InvalidInput(
@@ -128,31 +125,41 @@ async def import_text(
         return await store_document(connection, document, existing, principal)
 
 
+def _document(content: bytes, types: Mapping[str, ActivityType]) -> Document:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise Refused([problem_at(None, None, f"is no UTF-8 text: {error.reason}", "save it as UTF-8")]) from None
+    return read_document(text, types)
+
+
 async def load_files(
     database: Database, paths: Sequence[Path], types: Mapping[str, ActivityType]
 ) -> dict[Path, Imported]:
-    """Import files of recipes and services at start, each whole or not at all; names that are there stay as they are.
+    """Import files of recipes and services at start, all of them or none; names that are there stay as they are.
 
-    Raises Refused naming the file.
+    Raises Refused with everything that is wrong, each with its file.
     """
-    loaded = {}
+    documents: dict[Path, Document] = {}
+    problems: list[FieldProblem] = []
     for path in paths:
         try:
-            content = path.read_bytes()
-            loaded[path] = await import_text(
-                database,
-                content,
-                types,
-                kinds=("recipes", "services"),
-                existing=Existing.KEEP,
-                principal=MUSTER,
-            )
+            documents[path] = _document(path.read_bytes(), types)
         except OSError as error:
-            raise Refused(
-                [problem_at(str(path), None, f"cannot be read: {error.strerror}", "correct the path")]
-            ) from None
+            problems.append(problem_at(str(path), None, f"cannot be read: {error.strerror}", "correct the path"))
         except Refused as error:
-            raise Refused(
-                [item.model_copy(update={"field": f"{path}: {item.field or ''}"}) for item in error.errors]
-            ) from None
+            problems += _of_file(path, error)
+    if problems:
+        raise Refused(problems)
+    loaded = {}
+    async with database.transaction() as connection:
+        for path, document in documents.items():
+            try:
+                loaded[path] = await store_document(connection, document, Existing.KEEP, MUSTER)
+            except Refused as error:
+                raise Refused(_of_file(path, error)) from None
     return loaded
+
+
+def _of_file(path: Path, refusal: Refused) -> list[FieldProblem]:
+    return [item.model_copy(update={"field": f"{path}: {item.field or ''}"}) for item in refusal.errors]

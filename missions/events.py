@@ -39,6 +39,7 @@ class EventType(StrEnum):
 
     RECIPE_CHANGED = "recipe.changed"
     SERVICE_CHANGED = "service.changed"
+    SERVICE_HEALTH_CHANGED = "service.health_changed"
     YARD_CHANGED = "yard.changed"
     YARD_MAP_UPDATED = "yard.map_updated"
 

@@ -18,21 +18,51 @@ class GraphStep:
     dependencies: Sequence[str] | None = None
 
 
+# More are not told at once: each takes a look at the whole graph.
+_MOST_CYCLES = 10
+
+
 def resolve_dependencies(steps: Sequence[GraphStep]) -> dict[str, tuple[str, ...]]:
     """Name the steps that each step waits for.
 
     Explicit dependencies decide; a step without that key waits for all steps of the next lower `request_order`;
     an empty list, or neither key, starts at once. Raises InvalidInput for double names, unknown steps and cycles.
     """
+    for problem in graph_problems(steps):
+        raise problem
+    return _resolved(steps)
+
+
+def graph_problems(steps: Sequence[GraphStep]) -> list[InvalidInput]:
+    """Everything that is wrong with a graph: double names, unknown steps, cycles."""
     names = Counter(step.name for step in steps)
-    for name, count in names.items():
-        if count > 1:
-            raise InvalidInput(
-                f"the step name {name!r} is used {count} times",
-                field="steps.step",
-                value=name,
-                remedy="give each step of a recipe a name of its own",
-            )
+    problems = [
+        InvalidInput(
+            f"the step name {name!r} is used {count} times",
+            field=f"steps.{name}.step",
+            value=name,
+            remedy="give each step of a recipe a name of its own",
+        )
+        for name, count in names.items()
+        if count > 1
+    ]
+    known = ", ".join(sorted(names))
+    problems += [
+        InvalidInput(
+            f"step {step.name!r} depends on {wanted!r}, which is no step of this recipe",
+            field=f"steps.{step.name}.dependencies",
+            value=wanted,
+            remedy=f"name one of {known}",
+        )
+        for step in steps
+        for wanted in dict.fromkeys(step.dependencies or ())
+        if wanted not in names
+    ]
+    resolved = _resolved(steps)
+    return problems + _cycles({name: [n for n in before if n in names] for name, before in resolved.items()})
+
+
+def _resolved(steps: Sequence[GraphStep]) -> dict[str, tuple[str, ...]]:
     by_order: dict[int, list[str]] = defaultdict(list)
     for step in steps:
         if step.request_order is not None:
@@ -41,19 +71,10 @@ def resolve_dependencies(steps: Sequence[GraphStep]) -> dict[str, tuple[str, ...
     resolved: dict[str, tuple[str, ...]] = {}
     for step in steps:
         if step.dependencies is not None:
-            for wanted in step.dependencies:
-                if wanted not in names:
-                    raise InvalidInput(
-                        f"step {step.name!r} depends on {wanted!r}, which is no step of this recipe",
-                        field=f"steps.{step.name}.dependencies",
-                        value=wanted,
-                        remedy=f"name one of {', '.join(sorted(names))}",
-                    )
             resolved[step.name] = tuple(dict.fromkeys(step.dependencies))
         else:
             place = 0 if step.request_order is None else bisect_left(orders, step.request_order)
             resolved[step.name] = tuple(by_order[orders[place - 1]]) if place else ()
-    _refuse_cycles(resolved)
     return resolved
 
 
@@ -66,14 +87,23 @@ def with_all_after(steps: Iterable[str], dependencies: Mapping[str, Sequence[str
     return found
 
 
-def _refuse_cycles(dependencies: Mapping[str, tuple[str, ...]]) -> None:
-    try:
-        TopologicalSorter(dependencies).prepare()
-    except CycleError as error:
-        circle: list[str] = error.args[1][::-1]  # it names them in the order in which they would run
-        raise InvalidInput(
-            f"the steps wait for each other: {' → '.join(circle)}",
-            field=f"steps.{circle[0]}.dependencies",
-            value=list(dependencies[circle[0]]),
-            remedy="remove one of these dependencies",
-        ) from None
+def _cycles(dependencies: dict[str, list[str]]) -> list[InvalidInput]:
+    """One problem for each cycle; cycles that share a step with one that was told are not told."""
+    problems: list[InvalidInput] = []
+    while len(problems) < _MOST_CYCLES:
+        try:
+            TopologicalSorter(dependencies).prepare()
+        except CycleError as error:
+            circle: list[str] = error.args[1][::-1]  # it names them in the order in which they would run
+            problems.append(
+                InvalidInput(
+                    f"the steps wait for each other: {' → '.join(circle)}",
+                    field=f"steps.{circle[0]}.dependencies",
+                    value=list(dependencies[circle[0]]),
+                    remedy="remove one of these dependencies",
+                )
+            )
+            dependencies = dependencies | {name: [] for name in circle}
+        else:
+            break
+    return problems

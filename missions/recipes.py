@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from missions.failure_policies import DEFAULT_FALLBACK
-from missions.graph import GraphStep, resolve_dependencies
+from missions.graph import GraphStep
 from missions.statuses import FailurePolicy, UnconfirmedStart
 
 
@@ -78,6 +78,6 @@ class Recipe(BaseModel):
     def _no_wider_scope(cls, name: str | None) -> str | None:
         return None if name in ("", DEFAULT_FALLBACK) else name
 
-    def dependencies(self) -> dict[str, tuple[str, ...]]:
-        """Who waits for whom; raises InvalidInput (missions/graph.py)."""
-        return resolve_dependencies([GraphStep(s.step, s.request_order, s.dependencies) for s in self.steps])
+    def graph(self) -> list[GraphStep]:
+        """Who waits for whom."""
+        return [GraphStep(s.step, s.request_order, s.dependencies) for s in self.steps]

@@ -19,9 +19,12 @@ from store.tables import agent_details, agents, reservations, yards
 ONLINE_FOR = timedelta(seconds=10)
 """An agent is online this long after its last message, as in helyOS."""
 
+CONNECTION_STATUS = case((agents.c.last_message_time > func.now() - ONLINE_FOR, "online"), else_="offline").label(
+    "connection_status"
+)
 _COLUMNS = (
     *agents.c,
-    case((agents.c.last_message_time > func.now() - ONLINE_FOR, "online"), else_="offline").label("connection_status"),
+    CONNECTION_STATUS,
     reservations.c.work_process_id.label("reserved_for"),
 )
 _DETAILS = [column for column in agent_details.c if column.name not in ("agent_id", "modified_at")]

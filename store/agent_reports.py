@@ -19,6 +19,7 @@ from store import assignment_reports, events, instant_actions
 from store.agents import agent_principal, status_changed
 from store.database import Connection, Database
 from store.instant_actions import Acknowledgement
+from store.operation_types import ABLE_TO
 from store.wakeups import NewSignal, Wakeup, add_signals
 
 
@@ -115,7 +116,7 @@ async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping
         agents = await _lock_agents(connection, sorted({ids[report.uuid] for _, report in taken}))
 
         new_events = [event for _, report in taken for event in _take(agents[report.uuid], report, applied)]
-        await _write(connection, list(agents.values()), {claim[0] for claim in ready})
+        applied.changed_agent_ids |= await _write(connection, list(agents.values()), {claim[0] for claim in ready})
         await events.append(connection, new_events)
         outcome = await assignment_reports.write(connection, plan)
         applied.wakeups += outcome.wakeups
@@ -205,8 +206,9 @@ _LOCK_AGENTS = text(
 )
 
 
-async def _write(connection: Connection, agents: Sequence[_Agent], heard_us: Collection[int]) -> None:
-    await connection.execute(
+async def _write(connection: Connection, agents: Sequence[_Agent], heard_us: Collection[int]) -> set[int]:
+    """Write what the agents said; returns those that are free and can do other things than before."""
+    rows = await connection.execute(
         _WRITE,
         {
             "ids": [a.id for a in agents],
@@ -220,28 +222,31 @@ async def _write(connection: Connection, agents: Sequence[_Agent], heard_us: Col
             "heard_us": [a.id in heard_us for a in agents],
         },
     )
+    return {row.id for row in rows if row.other_abilities}
 
 
+# The agent's own name, and not a short one: ABLE_TO reads the row as it is after the update.
 _WRITE = text(
-    """
-    UPDATE agents AS a SET
+    f"""
+    UPDATE agents SET
         status = u.status,
-        status_since = coalesce(u.since, a.status_since),
+        status_since = coalesce(u.since, agents.status_since),
         state_at = u.said_at,
-        last_message_time = greatest(a.last_message_time, u.heard_at),
-        resources = coalesce(CAST(u.resources AS jsonb), a.resources),
+        last_message_time = greatest(agents.last_message_time, u.heard_at),
+        resources = coalesce(CAST(u.resources AS jsonb), agents.resources),
         reported_assignment_id = u.assignment_id,
-        not_listening_since = CASE WHEN a.listen_again_at > now() AND NOT u.heard_us THEN a.not_listening_since END,
-        not_listening_count = CASE WHEN u.heard_us THEN 0 ELSE a.not_listening_count END,
-        listen_again_at = CASE WHEN u.heard_us THEN NULL ELSE a.listen_again_at END,
-        quarantined_since = CASE WHEN u.clears THEN NULL ELSE a.quarantined_since END,
-        quarantine_reason = CASE WHEN u.clears THEN NULL ELSE a.quarantine_reason END
+        not_listening_since = CASE WHEN agents.listen_again_at > now() AND NOT u.heard_us THEN agents.not_listening_since END,
+        not_listening_count = CASE WHEN u.heard_us THEN 0 ELSE agents.not_listening_count END,
+        listen_again_at = CASE WHEN u.heard_us THEN NULL ELSE agents.listen_again_at END,
+        quarantined_since = CASE WHEN u.clears THEN NULL ELSE agents.quarantined_since END,
+        quarantine_reason = CASE WHEN u.clears THEN NULL ELSE agents.quarantine_reason END
     FROM unnest(
         CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:since AS timestamptz[]), CAST(:said AS timestamptz[]),
         CAST(:heard AS timestamptz[]), CAST(:resources AS text[]), CAST(:assignments AS bigint[]),
         CAST(:clears AS boolean[]), CAST(:heard_us AS boolean[])
     ) AS u(id, status, since, said_at, heard_at, resources, assignment_id, clears, heard_us)
-    WHERE a.id = u.id
+    WHERE agents.id = u.id
+    RETURNING agents.id, agents.status = 'free' AND agents.able_to IS DISTINCT FROM {ABLE_TO} AS other_abilities
     """
 )
 

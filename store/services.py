@@ -12,6 +12,8 @@ from store.database import Connection
 from store.rows import Row, all_rows, one_row
 from store.tables import services
 
+_HEALTH_UNKNOWN = {"unhealthy": False, "health_text": None, "health_since": None, "health_checked_at": None}
+
 
 async def create(connection: Connection, values: Row, *, principal: Principal, source: str) -> int:
     """Register a service (columns of the table), with an event; raises Conflict."""
@@ -29,6 +31,8 @@ async def patch(connection: Connection, service_id: int, values: Row, *, princip
 
     Raises NotFound, Conflict.
     """
+    if values.keys() & {"service_url", "health_endpoint"}:  # what the old address answered says nothing of the new one
+        values = values | _HEALTH_UNKNOWN
     try:
         name = await connection.scalar(
             update(services)

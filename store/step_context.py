@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, literal_column, or_, select, text
 
+from store.agent_registry import CONNECTION_STATUS
 from store.database import Connection
 from store.tables import Json, agent_details, agents, service_requests, yards
 from store.work_process_status import LockedWorkProcess
@@ -54,6 +55,7 @@ _AGENTS = (
     select(
         *(agents.c[name] for name in _AGENT_COLUMNS),
         *(agent_details.c[name] for name in _DETAIL_COLUMNS),
+        CONNECTION_STATUS,
         _FOLLOWERS,
     )
     .outerjoin(agent_details, agent_details.c.agent_id == agents.c.id)

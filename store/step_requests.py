@@ -22,6 +22,7 @@ _READ = (
         service_requests,
         work_processes.c.data,
         work_processes.c.settings,
+        work_processes.c.waiting_reasons,
         func.extract("epoch", func.now() - service_requests.c.dispatched_at).label("elapsed"),
     )
     .join(work_processes, work_processes.c.id == service_requests.c.work_process_id)

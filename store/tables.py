@@ -306,6 +306,9 @@ services = Table(
     Column("is_dummy", Boolean, nullable=False, server_default=text("false")),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("unhealthy", Boolean, nullable=False, server_default=text("false")),
+    Column("health_text", Text),  # what the health endpoint answered last
+    Column("health_since", Moment),
+    Column("health_checked_at", Moment),
     Column("availability_timeout", Integer, nullable=False, server_default="180"),
     Column("result_timeout", Integer, nullable=False, server_default="180"),
     Column("require_agents_data", Boolean, nullable=False, server_default=text("true")),
@@ -405,6 +408,8 @@ service_requests = Table(
     Column("service_type", Text),
     Column("service_url", Text),
     Column("service_class", Text),
+    Column("health_endpoint", Text),
+    Column("availability_timeout", Double),
     Column("licence_key", Text),
     Column("is_dummy", Boolean),
     Column("input", Json, nullable=False, server_default="{}"),

@@ -172,6 +172,7 @@ async def _plan(
                 remedy=f"register and enable a service of type {row['service_type']!r}",
             )
         timeout = row["timeout"] or (service["result_timeout"] if service else DEFAULT_STEP_TIMEOUT)
+        waits = service["availability_timeout"] if service and service["health_endpoint"] else 0
         step = RecipeStep(
             step=row["step"],
             uses=row["uses"],
@@ -179,7 +180,7 @@ async def _plan(
             service_config=row["service_config"],
             input=row["input"],
         )
-        preset = resolve_preset(step, timeout)
+        preset = resolve_preset(step, timeout + waits)
         presets.append(preset)
         depends_on = graph[row["step"]]
         requests.append(
@@ -227,6 +228,8 @@ def _service_columns(row: Any, service: Any) -> dict[str, Any]:
                 "service_type",
                 "service_url",
                 "service_class",
+                "health_endpoint",
+                "availability_timeout",
                 "licence_key",
                 "is_dummy",
                 "config",
@@ -241,6 +244,8 @@ def _service_columns(row: Any, service: Any) -> dict[str, Any]:
         "service_type": service["service_type"],
         "service_url": service["service_url"],
         "service_class": service["class"],
+        "health_endpoint": service["health_endpoint"],
+        "availability_timeout": service["availability_timeout"],
         "licence_key": service["licence_key"],
         "is_dummy": service["is_dummy"],
         "config": service["config"] if row["service_config"] is None else row["service_config"],

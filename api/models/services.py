@@ -35,6 +35,21 @@ def _http_url(value: str) -> str:
 ServiceUrl = Annotated[str, Field(max_length=2000), AfterValidator(_http_url)]
 
 
+def _no_words(value: object) -> object:
+    return None if value == "" else value
+
+
+def _endpoint(value: str) -> str:
+    if "://" in value:
+        return _http_url(value)
+    if any(character.isspace() for character in value):
+        raise ValueError(f"{value!r} is no address; write it as http://host:port/path or as a path, /health")
+    return value
+
+
+HealthEndpoint = Annotated[str, Field(max_length=2000), AfterValidator(_endpoint)]
+
+
 class ServiceFields(Request):
     """What clients may set; only fields that were sent count."""
 
@@ -45,11 +60,13 @@ class ServiceFields(Request):
     licence_key: Words | None = Field(None, alias="apikey", description="sent as x-api-key; never shown again")
     config: dict[str, Any] | None = Field(None, description="sent as `config`, unless the step has its own")
     description: Words | None = None
-    health_endpoint: Words | None = None
+    health_endpoint: Annotated[HealthEndpoint | None, BeforeValidator(_no_words)] = Field(
+        None, description="asked before a step (GET); an address, or a path joined to `url`", examples=["/health"]
+    )
     enabled: bool = Field(True, description="one service of a type may be enabled")
     is_dummy: bool = Field(False, description="not called: the request is the answer")
     result_timeout: Seconds = Field(180, description="seconds until the result must be there")
-    availability_timeout: Seconds = 180
+    availability_timeout: Seconds = Field(180, description="seconds that a step waits for a healthy service")
     require_agents_data: bool = Field(True, description="context: all agents of the yard")
     require_mission_agents_data: bool = Field(True, description="context: the mission's agents")
     require_map_data: bool = Field(True, description="context: the yard's map")
@@ -106,6 +123,15 @@ class ServiceQuery(PageQuery):
     type: QueryText | None = None
 
 
+class ServiceHealth(Resource):
+    """What a health endpoint answered last; `since`: of this status, `checkedAt`: when it was asked."""
+
+    status: str = Field(description="healthy, unhealthy, or unknown: not asked yet", examples=["healthy"])
+    since: Moment | None
+    checked_at: Moment | None
+    text: str | None = Field(examples=["answered HTTP 200"])
+
+
 class Service(Resource):
     """A service; its key is never shown."""
 
@@ -126,6 +152,7 @@ class Service(Resource):
     require_mission_agents_data: bool
     require_map_data: bool
     require_map_objects: list[str]
+    health: ServiceHealth | None = Field(description="null: it has no health endpoint")
     created_at: Moment
     modified_at: Moment
     version: int = Field(description="also the ETag")
@@ -133,4 +160,16 @@ class Service(Resource):
     @classmethod
     def of(cls, row: dict[str, Any]) -> "Service":
         """The service of a row."""
-        return cls.model_validate(row | {"has_apikey": bool(row["licence_key"])})
+        return cls.model_validate(row | {"has_apikey": bool(row["licence_key"]), "health": _health(row)})
+
+
+def _health(row: dict[str, Any]) -> ServiceHealth | None:
+    if row["health_endpoint"] is None:
+        return None
+    checked_at, said = row["health_checked_at"], "unhealthy" if row["unhealthy"] else "healthy"
+    return ServiceHealth(
+        status="unknown" if checked_at is None else said,
+        since=row["health_since"],
+        checked_at=checked_at,
+        text=row["health_text"],
+    )

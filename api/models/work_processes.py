@@ -95,6 +95,7 @@ class WaitingReason(Resource):
     code: str = Field(examples=["agent_reserved"])
     text: str = Field(examples=["agent truck-1 is reserved by work process 7"])
     agent_id: int | None = None
+    step: str | None = Field(None, description="of a step that waits")
     since: Moment | None = None
 
 
@@ -188,11 +189,15 @@ class WorkProcess(Resource):
             row
             | {
                 "priority": _priority_name(row["priority"]),
-                "waiting_reasons": waiting,
+                # What a step waits for is written on the mission, and true while steps run.
+                "waiting_reasons": waiting + (row["waiting_reasons"] if row["status"] in _STEPS_RUN else []),
                 "cancel": cancel,
                 "links": links,
             }
         )
+
+
+_STEPS_RUN = (WorkProcessStatus.CALCULATING, WorkProcessStatus.EXECUTING)
 
 
 def _priority_name(value: int) -> str:

@@ -65,7 +65,7 @@ class World:
 
     async def settle(self, outside: Outside, **fields: Any) -> AssignmentSettled:
         # Stand-ins for what it tells; the last three parts it never asks for.
-        parts = Parts(Settings(), self.database, outside, outside, None, None, None)  # type: ignore[arg-type]
+        parts = Parts(Settings(), self.database, outside, outside, None, None, None, None)  # type: ignore[arg-type]
         call = SettleFailedAssignment(
             work_process_id=self.mission, attempt=1, transition=9, assignment_id=self.ids[0], **fields
         )

@@ -28,6 +28,7 @@ from store.tables import (
     work_processes,
     yards,
 )
+from store.waiting_line import refresh_lines
 from store.work_process_status import lock
 from tests.support.services import WorkerAddresses
 
@@ -494,3 +495,14 @@ async def test_mission_events_are_numbered_without_gaps(world: World) -> None:
             ).scalars()
         )
     assert numbers == [1, 2, 3]
+
+
+async def test_free_agent_that_can_do_other_things_may_be_grantable(world: World) -> None:
+    agent_id, uuid = await world.agent()
+    welds, nothing = {"operation_types_available": ["weld"]}, {"operation_types_available": []}
+    await world.apply(state(uuid))
+    assert (await world.apply(state(uuid, resources=welds))).changed_agent_ids == {agent_id}
+    await refresh_lines(world.database, [agent_id])
+    assert (await world.row(agents, agent_id)).able_to == ["weld"]
+    assert (await world.apply(state(uuid, resources=welds))).changed_agent_ids == set(), "a repeat"
+    assert (await world.apply(state(uuid, "busy", resources=nothing))).changed_agent_ids == set(), "not grantable"

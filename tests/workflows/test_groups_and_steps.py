@@ -8,7 +8,7 @@ from settings import Settings
 from store.database import Database
 from store.tables import assignments
 from tests.support.planner import Call
-from tests.support.site import Mission, Site, SiteAgent
+from tests.support.site import Mission, Site, SiteAgent, until
 
 
 def started_and_ended(agents: list[SiteAgent], mission: Mission) -> dict[Any, tuple[float, float]]:
@@ -191,3 +191,37 @@ async def test_failed_assignment_fails_the_mission_and_frees_every_agent(site: S
         False,
         1,
     )
+
+
+async def test_mission_keeps_the_recipe_it_started_with(site: Site) -> None:
+    def planner(call: Call) -> Any:
+        return {"results": [{"agent_id": truck.id, "assignment": {"step": _step(call)}}]}
+
+    def _step(call: Call) -> str:
+        return str(call.body["context"]["orchestration"]["current_step"])
+
+    truck = await site.agent()
+    steps = [
+        {"step": "first", "serviceType": "kept", "requestOrder": 1},
+        {"step": "second", "serviceType": "kept", "requestOrder": 2, "serviceConfig": {"version": 1}},
+    ]
+    name, service = await site.recipe(planner, name="kept", steps=steps, settings={"version": 1})
+    service.hold.clear()
+    mission = await site.mission(name, [truck])
+
+    async def asked() -> bool:
+        return service.count("POST") == 1
+
+    await until(asked, 10)
+    found = (await site.get(f"/recipes?name={name}"))["items"][0]
+    changed = {"name": name, "settings": {"version": 2}, "steps": [{"step": "other", "serviceType": "kept"}]}
+    assert (await site.api.put(f"/recipes/{found['id']}", json=changed)).status_code == 200
+    service.hold.set()
+    await mission.until("succeeded")
+    posts = [call.body for call in service.calls if call.method == "POST"]
+    assert [body["context"]["orchestration"]["current_step"] for body in posts] == ["first", "second"]
+    assert [body["request"]["_settings"] for body in posts] == [{"version": 1}] * 2
+    assert posts[1]["config"] == {"version": 1}
+    later = await site.mission(name, [truck])
+    await later.until("succeeded")
+    assert [a["step"] for a in truck.assignments()] == ["first", "second", "other"]

@@ -100,6 +100,9 @@ def upgrade() -> None:
         sa.Column("is_dummy", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("enabled", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("unhealthy", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("health_text", sa.Text(), nullable=True),
+        sa.Column("health_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("health_checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("availability_timeout", sa.Integer(), server_default="180", nullable=False),
         sa.Column("result_timeout", sa.Integer(), server_default="180", nullable=False),
         sa.Column("require_agents_data", sa.Boolean(), server_default=sa.text("true"), nullable=False),
@@ -521,6 +524,8 @@ def upgrade() -> None:
         sa.Column("service_type", sa.Text(), nullable=True),
         sa.Column("service_url", sa.Text(), nullable=True),
         sa.Column("service_class", sa.Text(), nullable=True),
+        sa.Column("health_endpoint", sa.Text(), nullable=True),
+        sa.Column("availability_timeout", sa.Double(), nullable=True),
         sa.Column("licence_key", sa.Text(), nullable=True),
         sa.Column("is_dummy", sa.Boolean(), nullable=True),
         sa.Column(

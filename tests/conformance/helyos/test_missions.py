@@ -1,10 +1,12 @@
-"""Scenarios 1, 2, 5, 6, 8, 18 and 19 of helyOS's integration tests: missions, their ends, the order of assignments."""
+"""Scenarios 1, 2, 5 to 8, 18 and 19 of helyOS's integration tests: missions, their ends, the order of assignments."""
 
+import json
+import secrets
 from typing import Any
 
 from tests.conformance.helyos.conftest import Scene
 from tests.support.planner import Call
-from tests.support.site import SiteAgent
+from tests.support.site import YARD, Mission, SiteAgent, json_message, until
 
 
 def drive(agent: SiteAgent, **data: Any) -> dict[str, Any]:
@@ -104,3 +106,50 @@ async def test_19_two_assignments_at_once(scene: Scene) -> None:
     await mission.until("succeeded")
     await scene.all_free()
     await scene.expect(mission, reserves=2, assignments=2, cancels=0, releases=2)
+
+
+async def test_01_pause_and_resume(scene: Scene) -> None:
+    """helyOS pauses by missions of instant actions; here between two groups, by the API."""
+    results = [drive(scene.first, n=n) for n in (0, 1)]
+    recipe, service = await scene.site.recipe(lambda call: {"results": results, "dispatch_order": [[0], [1]]})
+    service.hold.clear()
+    mission = await scene.site.mission(recipe, [scene.first])
+    await mission.until("calculating")
+    await scene.site.post(f"/work-processes/{mission.id}/pause", None, status=200)
+    service.hold.set()
+
+    async def paused() -> bool:
+        return bool((await mission.read())["pause"] == "paused")
+
+    await until(paused, 10)
+    await scene.expect(mission, reserves=1, assignments=0, cancels=0, releases=0)
+    await scene.site.post(f"/work-processes/{mission.id}/resume", None, status=200)
+    await mission.until("succeeded")
+    await scene.expect(mission, reserves=1, assignments=2, cancels=0, releases=1)
+
+
+async def test_07_mission_requested_by_an_agent(scene: Scene) -> None:
+    recipe, _ = await scene.site.recipe(lambda call: {"results": [drive(scene.first)]})
+    await scene.site.api.patch(f"/agents/{scene.first.id}", json={"operationTypes": ["drive"]})
+    uuid = f"asks-{secrets.token_hex(3)}"
+    body = {
+        "work_process_type_name": recipe,
+        "data": {"field": 7},
+        "agent_uuids": [scene.first.uuid],
+        "yard_uid": YARD,
+        "operation_types_required": ["drive"],
+    }
+    # The SDK's own call cannot name operation types.
+    message = json.dumps({"type": "mission_request", "uuid": uuid, "body": body})
+    await scene.site.agent("--say", f"xchange_helyos.agents.ul agent.{uuid}.mission_req {message}", uuid=uuid)
+
+    async def requested() -> Any:
+        return (await scene.site.get(f"/work-processes?type={recipe}"))["items"]
+
+    mission = Mission(scene.site, (await until(requested, 10))[0]["id"])
+    await mission.until("succeeded")
+    await scene.first.until_status("free")
+    (reserve,) = scene.first.heard("reserve", mission)
+    assert json_message(reserve)["body"]["operation_types_required"] == ["drive"]
+    assert (await mission.read())["data"] == {"field": 7}
+    await scene.expect(mission, reserves=1, assignments=1, cancels=0, releases=1)

@@ -1,0 +1,168 @@
+"""What is wrong with a file of recipes or services, in our form and in helyOS's: all at once, with places."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+
+from activities.registry import activity_types
+from api.imports import load_files
+from api.problems import FieldProblem, Refused
+from store.database import Database
+from tests.api.conftest import problem, stored
+
+OURS = """\
+recipes:
+  - name: keys
+    colour: red
+    steps:
+      - {step: a, serviceType: drive, speeed: 1}
+  - name: graph
+    steps:
+      - {step: a, serviceType: drive}
+      - {step: a, serviceType: drive}
+      - {step: b, serviceType: drive, dependencies: [x, c]}
+      - {step: c, serviceType: drive, dependencies: [b]}
+  - name: types
+    steps:
+      - {step: a, uses: juggle}
+      - {step: b}
+      - {step: c, serviceType: drive, speeed: 1, dependencies: [x]}
+  - {name: fine, steps: [{step: a, serviceType: drive}]}
+services:
+  - {name: s1, type: t1, url: "ftp://x/", colour: red}
+  - {name: s2, type: t2, url: "http://x/", healthEndpoint: "ftp://y"}
+  - {name: s3, type: t3, url: "http://x/"}
+  - {name: s3, type: t4, url: "http://x/"}
+  - {name: s4, type: t4, url: "http://x/"}
+"""
+OURS_WRONG = {
+    ("recipes.0.colour", 3, 13),
+    ("recipes.0.steps.0.speeed", 5, 47),
+    ("recipes.1.steps.1.step", 9, 16),
+    ("recipes.1.steps.2.dependencies", 10, 53),
+    ("recipes.2.steps.0.uses", 14, 25),
+    ("recipes.2.steps.1.input.service_type", 15, 9),
+    ("recipes.2.steps.2.speeed", 16, 47),
+    ("recipes.2.steps.2.dependencies", 16, 64),
+    ("services.0.url", 19, 31),
+    ("services.0.colour", 19, 51),
+    ("services.1.healthEndpoint", 20, 60),
+    ("services.3.name", 22, 12),
+    ("services.4.type", 23, 22),
+}
+HELYOS = """\
+version: '2.0'
+missions:
+  keys:
+    colour: red
+    name: another
+    recipe:
+      stages: 1
+      steps:
+        - {step: a, service_type: drive, speeed: 1}
+  graph:
+    recipe:
+      steps:
+        - {step: a, service_type: drive}
+        - {step: a, service_type: drive}
+        - {step: b, service_type: drive, dependencies: '["x", "c"]'}
+        - {step: c, service_type: drive, dependencies: '["b"]'}
+        - {step: d, service_type: drive, dependencies: '["b"'}
+  types:
+    recipe:
+      steps:
+        - {step: a, uses: juggle}
+        - {step: b}
+  nothing: 3
+services:
+  s1: {type: t1, domain: Path planer, url: "planner:9000", colour: red, timeout: long}
+  s2: {type: t2, url: "http://x/", health_endpoint: "ftp://y", context: {map_dat: true, map_data: 3}}
+  s3: {type: t3, url: "http://x/", config: '{"a": '}
+  s4: {type: t3, url: "http://x/"}
+  s5: {type: t3, url: "http://x/"}
+"""
+HELYOS_WRONG = {
+    ("missions.keys.colour", 4, 13),
+    ("missions.keys.name", 5, 11),
+    ("missions.keys.recipe.stages", 7, 15),
+    ("missions.keys.recipe.steps.0.speeed", 9, 50),
+    ("missions.graph.recipe.steps.1.step", 14, 18),
+    ("missions.graph.recipe.steps.2.dependencies", 15, 56),
+    ("missions.graph.recipe.steps.4.dependencies", 17, 56),
+    ("missions.types.recipe.steps.0.uses", 21, 27),
+    ("missions.types.recipe.steps.1.input.service_type", 22, 11),
+    ("missions.nothing", 23, 12),
+    ("services.s1.url", 25, 44),
+    ("services.s1.domain", 25, 26),
+    ("services.s1.colour", 25, 68),
+    ("services.s1.timeout", 25, 82),
+    ("services.s2.health_endpoint", 26, 53),
+    ("services.s2.context.map_dat", 26, 83),
+    ("services.s2.context.map_data", 26, 99),
+    ("services.s3.config", 27, 44),
+    ("services.s5.type", 29, 14),
+}
+
+
+def places(errors: list[Any]) -> set[tuple[str, int, int]]:
+    """Field, line and column of each error."""
+    found = set()
+    for error in errors:
+        one = error if isinstance(error, dict) else error.model_dump()
+        at = re.search(r"line (\d+), column (\d+)\)$", one["detail"])
+        assert at, one
+        found.add((one["field"], int(at[1]), int(at[2])))
+    return found
+
+
+FORMS = [
+    pytest.param(OURS, OURS_WRONG, id="ours"),
+    pytest.param(HELYOS, HELYOS_WRONG, id="helyos"),
+]
+
+
+@pytest.mark.parametrize(("text", "wrong"), FORMS)
+async def test_upload_tells_everything_and_stores_nothing(
+    world: AsyncClient, database: Database, text: str, wrong: set[tuple[str, int, int]]
+) -> None:
+    before = await stored(database)
+    for kind in ("recipes", "services"):
+        answer = problem(await world.post(f"/{kind}/import", content=text), 422)
+        assert places(answer["errors"]) == wrong
+    assert await stored(database) == before
+
+
+@pytest.mark.parametrize(("text", "wrong"), FORMS)
+async def test_start_tells_everything_and_stores_nothing(
+    world: AsyncClient, database: Database, tmp_path: Path, text: str, wrong: set[tuple[str, int, int]]
+) -> None:
+    good, bad, worse = (tmp_path / name for name in ("good.yml", "bad.yml", "worse.yml"))
+    good.write_text("recipes: [{name: good, steps: [{step: a, serviceType: drive}]}]")
+    bad.write_text(text)
+    worse.write_text("recipes: [")
+    before = await stored(database)
+    with pytest.raises(Refused) as refused:
+        await load_files(database, [good, bad, worse], activity_types())
+    told = list[FieldProblem](refused.value.errors)
+    assert all(str(path) in {(error.field or "").partition(":")[0] for error in told} for path in (bad, worse))
+    of_bad = [error for error in told if str(error.field).startswith(f"{bad}: ")]
+    assert {(field.removeprefix(f"{bad}: "), *at) for field, *at in places(of_bad)} == wrong
+    assert await stored(database) == before
+
+
+async def test_what_only_the_store_knows_has_its_place_too(world: AsyncClient, database: Database) -> None:
+    text = """services:
+  - {name: s1, type: drive, url: "http://x/"}
+  - {name: s2, type: drive, url: "http://x/", enabled: false}
+recipes:
+  - {name: r1, onAssignmentFailure: RELEASE_FAILED, fallbackMission: nobody}
+"""
+    before = await stored(database)
+    answer = problem(await world.post("/services/import", content=text.partition("recipes:")[0]), 422)
+    assert places(answer["errors"]) == {("services.0", 2, 5)}
+    answer = problem(await world.post("/recipes/import", content="recipes:" + text.partition("recipes:")[2]), 422)
+    assert places(answer["errors"]) == {("recipes.0.fallbackMission", 2, 70)}
+    assert await stored(database) == before
