@@ -25,7 +25,7 @@ from missions.planner_answers import planned_assignments
 from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
-from store import assignments, instant_actions, step_requests
+from store import assignment_cancels, assignments, instant_actions, step_requests
 from store.database import Connection
 from store.notifications import notify
 from store.work_process_status import LockedWorkProcess, change, lock
@@ -96,7 +96,7 @@ class Dispatcher:
             if commands and await step_requests.commands_written(connection, call.service_request_id):
                 await instant_actions.add_of_mission(connection, work_process.id, commands)
             if call.released:
-                await assignments.cancel_of_agents(connection, work_process.id, call.released)
+                await assignment_cancels.cancel_of_agents(connection, work_process.id, call.released)
             rows = await assignments.of_step(connection, call.service_request_id)
         count = 1 + max((row["dispatch_group"] for row in rows), default=-1)
         # What was canceled with the release of its agent was never sent, and nobody waits for it.

@@ -15,7 +15,7 @@ from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
-from store import assignments, mission_agents
+from store import assignment_cancels, assignments, mission_agents
 from store.agent_service import quarantine
 from store.database import Connection
 from store.reservations import leave, lock_agents
@@ -69,7 +69,7 @@ class Finisher:
         call: FinishMission,
         status: WorkProcessStatus,
     ) -> list[int]:
-        unconfirmed = await assignments.unconfirmed(connection, call.unconfirmed)
+        unconfirmed = await assignment_cancels.unconfirmed(connection, call.unconfirmed)
         await lock_agents(connection, {*work_process.agent_ids, *(row.agent_id for row in unconfirmed)})
         now = utc_now()
         failure = None if call.failure is None else await assignments.in_words(connection, call.failure)
