@@ -99,8 +99,15 @@ class Dispatcher:
                 await assignment_cancels.cancel_of_agents(connection, work_process.id, call.released)
             rows = await assignments.of_step(connection, call.service_request_id)
         count = 1 + max((row["dispatch_group"] for row in rows), default=-1)
-        # What was canceled with the release of its agent was never sent, and nobody waits for it.
-        lost = [row["id"] for row in rows if row["status"] == AssignmentStatus.CANCELED and row["intent_at"] is None]
+        # What was canceled with the release of its agent was never sent, and nobody waits for it. What a client
+        # canceled counts as an end, to which the failure policy applies.
+        lost = [
+            row["id"]
+            for row in rows
+            if row["status"] == AssignmentStatus.CANCELED
+            and row["intent_at"] is None
+            and row["cancel_requested_by"] is None
+        ]
         due = [row for row in rows if row["dispatch_group"] == call.group and row["id"] not in lost]
         group = _Group(due, count, commands=bool(commands))
         if not group.rows:

@@ -80,6 +80,7 @@ class Stopper:
                     "cancel_requested_at": utc_now(),
                     "cancel_reason": asked.reason,
                     "cancel_requested_by": by.model_dump(mode="json"),
+                    "halt": call.halt,
                 },
             )
 

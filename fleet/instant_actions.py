@@ -13,6 +13,7 @@ from missions.errors import PartUnavailable
 from store import instant_actions
 from store.database import Database
 from store.notifications import listening
+from store.wakeups import Waker
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,9 @@ _PAUSE = 1.0
 class InstantActionSender:
     """A loop of the worker; any number may run."""
 
-    def __init__(self, database: Database, downlink: Downlink) -> None:
+    def __init__(self, database: Database, downlink: Downlink, waker: Waker) -> None:
         self._database = database
+        self._waker = waker
         self._downlink = downlink
         self._task: asyncio.Task[None] | None = None
 
@@ -61,5 +63,6 @@ class InstantActionSender:
             if action is None:
                 return False
             delivery = await self._downlink.custom_action(action.agent, action.command, action_id=action.id)
-            await instant_actions.sent(connection, action.id, listening=delivery is Delivery.DELIVERED)
+            wakeups = await instant_actions.sent(connection, action.id, listening=delivery is Delivery.DELIVERED)
+        await self._waker.send(wakeups)
         return True

@@ -28,6 +28,7 @@ class EventType(StrEnum):
     WORK_PROCESS_PAUSE_REQUESTED = "work_process.pause_requested"
     WORK_PROCESS_PAUSED = "work_process.paused"
     WORK_PROCESS_RESUMED = "work_process.resumed"
+    WORK_PROCESS_HALT_REQUESTED = "work_process.halt_requested"
     WORK_PROCESS_ATTENTION_RAISED = "work_process.attention_raised"
 
     RECIPE_CHANGED = "recipe.changed"

@@ -22,6 +22,7 @@ from store.work_process_status import LockedWorkProcess
 
 Row = Any
 _BIGINT = 2**63
+_AT_AGENTS = [AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]
 
 
 async def of_step(connection: Connection, service_request_id: int) -> Sequence[Row]:
@@ -212,6 +213,21 @@ async def ended_at_agent(connection: Connection, work_process_id: int, agent_id:
         .order_by(assignments.c.id)
     )
     return rows.mappings().all()
+
+
+async def agents_at_work(connection: Connection, work_process_id: int) -> list[int]:
+    """The agents that have, or may have, an assignment of this mission in hand."""
+    rows = await connection.execute(
+        select(assignments.c.agent_id)
+        .where(
+            assignments.c.work_process_id == work_process_id,
+            assignments.c.intent_at.is_not(None),
+            assignments.c.status.in_(_AT_AGENTS),
+        )
+        .distinct()
+        .order_by(assignments.c.agent_id)
+    )
+    return list(rows.scalars())
 
 
 async def statuses(connection: Connection, ids: Collection[int]) -> dict[int, str]:

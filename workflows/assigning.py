@@ -32,8 +32,6 @@ async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
     group, groups = 0, 1
     while group < groups:
-        await mission.while_paused()
-        mission.check()
         async with mission.sending():
             sent = await mission.act(
                 Activity.DISPATCH_ASSIGNMENTS,
@@ -65,7 +63,7 @@ async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispat
         mission.ended.setdefault(int(key), status)
     await _settle_unconfirmed(mission, sent.unconfirmed)
     limit = mission.start.options.assignment_timeout
-    deadline = None if limit is None else workflow.time() + limit
+    deadline = None if limit is None else mission.agents_clock.now() + limit
 
     def settled() -> bool:
         return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
@@ -112,20 +110,28 @@ async def _until_settled(
     """Wait for a group's reports; False at its deadline. Agents' silence raises attention meanwhile."""
     silence = mission.start.options.agent_silence
     pause, warned = silence, set[int]()
+    clock = mission.agents_clock
     while True:
-        left = None if deadline is None else max(0.0, deadline - workflow.time())
-        pauses = [seconds for seconds in (left, pause) if seconds is not None]
-        if await mission.until(settled, timeout=min(pauses, default=None), waiting=waiting):
-            return True
-        checked = await _look_up(mission, [key for key in ids if key not in mission.ended], silence)
+        stopped = clock.stopped
+        left = None if deadline is None else max(0.0, deadline - clock.now())
+        pauses = [seconds for seconds in (left, pause) if seconds is not None and not stopped]
+        if await mission.until(
+            lambda: settled() or clock.stopped is not stopped,  # noqa: B023 -- waited for in the same turn
+            timeout=min(pauses, default=None),
+            waiting=waiting,
+        ):
+            if settled():
+                return True
+            continue
+        checked = await look_up(mission, [key for key in ids if key not in mission.ended], silence)
         if settled():
             return True
-        if deadline is not None and workflow.time() >= deadline:
+        if deadline is not None and clock.now() >= deadline:
             return False
         for key, text in checked.silent.items():
             if int(key) not in warned:
                 warned.add(int(key))
-                await _raise_attention(mission, "agent_silent", f"{text}; it has assignment {key}", int(key))
+                await raise_attention(mission, "agent_silent", f"{text}; it has assignment {key}", int(key))
         if pause is not None:
             # A drive may take a day: looking each few seconds would fill the run's history.
             pause = max(pause, min(pause * 2, _LONGEST_PAUSE))
@@ -140,13 +146,14 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
     """Assignments that may or may not have reached their agents: the agent's report decides."""
 
     def silent() -> list[int]:
-        return [key for key in ids if key not in mission.ended and key not in mission.reported]
+        known = mission.ended.keys() | mission.reported | mission.cancels_wished
+        return [key for key in ids if key not in known]
 
     options = mission.start.options
     if not ids:
         return
     # The agent's first report may have come before anybody waited for it.
-    checked = await _look_up(mission, ids)
+    checked = await look_up(mission, ids)
     unsent = AssignmentStatus.TO_DISPATCH
     mission.reported.update(key for key in ids if checked.statuses.get(str(key), unsent) != unsent)
     if await mission.until(
@@ -155,7 +162,7 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
         waiting=f"a sign of assignments {ids}, whose sending has an unknown outcome",
     ):
         return
-    found = (await _look_up(mission, silent())).statuses
+    found = (await look_up(mission, silent())).statuses
     for key in [key for key in silent() if found.get(str(key)) == AssignmentStatus.TO_DISPATCH]:
         if key in mission.tolerated:
             continue  # it went with its agent, whom another failure released
@@ -163,7 +170,7 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
             text = f"assignment {key} may not have reached its agent, which said nothing of it"
             await _settle_failed(mission, key, FailureCode.ASSIGNMENT_NOT_STARTED, text)
         elif not (options.unconfirmed_start is UnconfirmedStart.RESEND and await _resent(mission, key)):
-            await _raise_attention(
+            await raise_attention(
                 mission,
                 "assignment_unconfirmed",
                 f"assignment {key} may not have reached its agent, which has said nothing of it for"
@@ -185,7 +192,7 @@ async def _resent(mission: Mission, key: int) -> bool:
     return resent.outcome is Outcome.DONE
 
 
-async def _look_up(mission: Mission, ids: list[int], silence: float | None = None) -> AssignmentsChecked:
+async def look_up(mission: Mission, ids: list[int], silence: float | None = None) -> AssignmentsChecked:
     """Read what the store knows: a net below the signals."""
     checked = await mission.act(
         Activity.CHECK_ASSIGNMENTS,
@@ -199,6 +206,7 @@ async def _look_up(mission: Mission, ids: list[int], silence: float | None = Non
     return checked
 
 
-async def _raise_attention(mission: Mission, code: str, text: str, assignment_id: int) -> None:
+async def raise_attention(mission: Mission, code: str, text: str, assignment_id: int | None = None) -> None:
+    """Say that a person should look."""
     call = RaiseAttention(**mission.call(), code=code, text=text, assignment_id=assignment_id)
     await mission.act(Activity.RAISE_ATTENTION, call, None, f"raise attention: {code}")

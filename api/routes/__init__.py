@@ -4,6 +4,7 @@ from api.routes import (
     agents,
     instant_actions,
     map_objects,
+    mission_control,
     recipes,
     services,
     work_process_parts,
@@ -13,6 +14,7 @@ from api.routes import (
 
 ROUTERS = (
     work_processes.router,
+    mission_control.router,
     work_process_parts.router,
     agents.router,
     instant_actions.router,

@@ -24,6 +24,7 @@ from missions.contracts import (
     WORK_PROCESS,
     Activity,
     ActivityPreset,
+    AgentsPaused,
     AssignmentEnded,
     AssignmentsChecked,
     AssignmentsDispatched,
@@ -36,6 +37,7 @@ from missions.contracts import (
     MissionStopped,
     NotePause,
     Outcome,
+    PauseAgents,
     RaiseAttention,
     RequestNativeCancel,
     RequeueReservation,
@@ -136,6 +138,10 @@ class FakeActivities:
     async def note_pause(self, call: NotePause) -> None:
         await self._act(call, lambda: call)
 
+    @activity.defn(name=Activity.PAUSE_AGENTS)
+    async def pause_agents(self, call: PauseAgents) -> AgentsPaused:
+        return await self._act(call, lambda: AgentsPaused(instant_action_ids=[5]))
+
     @activity.defn(name=Activity.SETTLE_FAILED_ASSIGNMENT)
     async def settle_failed_assignment(self, call: SettleFailedAssignment) -> AssignmentSettled:
         outcome = Outcome.SUPERSEDED if self.canceling else Outcome.FAILED
@@ -174,7 +180,7 @@ class FakeActivities:
         """For the worker."""
         return [
             self.reserve_agents, self.requeue_reservation, self.microservice, self.dispatch_assignments,
-            self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause,
+            self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause, self.pause_agents,
             self.settle_failed_assignment, self.stop_mission, self.resend_cancels, self.finish_mission,
             self.request_native_cancel,
         ]  # fmt: skip
