@@ -83,7 +83,7 @@ class Dispatcher:
         self, connection: Connection, work_process: LockedWorkProcess, call: DispatchAssignments
     ) -> _Group:
         # The first try of the first group is the one that finds no rows.
-        fresh = call.group == 0 and activity.info().attempt == 1
+        fresh = call.group == 0 and activity.info().attempt == 1 and not call.again
         rows = [] if fresh else await assignments.of_step(connection, call.service_request_id)
         commands: Sequence[Any] = ()
         if not rows and call.group == 0:

@@ -8,6 +8,7 @@ from activities.dispatch_assignments import Dispatcher
 from activities.finish_mission import Finisher
 from activities.parts import Parts
 from activities.pause_mission import Pauses
+from activities.reassign_assignment import Reassigner
 from activities.registry import activity_types
 from activities.request_native_cancel import NativeCancel
 from activities.reserve_agents import Reservations
@@ -21,6 +22,7 @@ Activities = Sequence[Callable[..., Any]]
 def mission_activities(parts: Parts) -> Activities:
     """The short activities of every mission."""
     reservations, dispatcher, checker = Reservations(parts), Dispatcher(parts), Checker(parts)
+    reassigner = Reassigner(parts)
     stopper, finisher, native_cancel, pauses = Stopper(parts), Finisher(parts), NativeCancel(parts), Pauses(parts)
     return [
         reservations.reserve_agents,
@@ -31,6 +33,8 @@ def mission_activities(parts: Parts) -> Activities:
         checker.raise_attention,
         pauses.pause_agents,
         pauses.note_pause,
+        reassigner.reserve_substitute,
+        reassigner.reassign_assignment,
         Settler(parts).settle_failed_assignment,
         stopper.stop_mission,
         stopper.resend_cancels,

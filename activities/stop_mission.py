@@ -23,7 +23,12 @@ from store.work_process_status import LockedWorkProcess, change, lock
 
 # What the mission's status says between the fault and the end, by the failure's code.
 _ASSIGNMENT_CODES = frozenset(
-    {FailureCode.ASSIGNMENT_FAILED, FailureCode.ASSIGNMENT_TIMEOUT, FailureCode.ASSIGNMENT_NOT_STARTED}
+    {
+        FailureCode.ASSIGNMENT_FAILED,
+        FailureCode.ASSIGNMENT_TIMEOUT,
+        FailureCode.ASSIGNMENT_NOT_STARTED,
+        FailureCode.AGENT_SILENT,
+    }
 )
 _PLANNING_CODES = frozenset(
     {

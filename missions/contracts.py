@@ -242,6 +242,7 @@ class DispatchAssignments(ActivityInput):
     step: str
     group: int
     released: list[int] = Field(default_factory=list, description="agents that get nothing more from this mission")
+    again: bool = Field(False, description="the group was sent before, and has got a new assignment since")
 
 
 class AssignmentsDispatched(Contract):

@@ -40,6 +40,7 @@ class EventType(StrEnum):
 
     ASSIGNMENT_CREATED = "assignment.created"
     ASSIGNMENT_STATUS_CHANGED = "assignment.status_changed"
+    ASSIGNMENT_REASSIGNED = "assignment.reassigned"
     ASSIGNMENT_LATE_REPORT = "assignment.late_report"
 
     AGENT_REGISTERED = "agent.registered"

@@ -434,6 +434,8 @@ assignments = Table(
     Column("cancels_sent", Integer, nullable=False, server_default="0"),
     Column("cancel_requested_by", Json),  # by whom this one alone
     Column("released_at", Moment),  # its agent, before the mission's end
+    Column("substitute_id", BigInteger),  # the agent that is reserved to take it over
+    Column("reassigned_to", BigInteger),  # the assignment that took its place
     Column("ended_at", Moment),
     Column("late_reports", Integer, nullable=False, server_default="0"),
     _created(),

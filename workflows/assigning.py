@@ -13,7 +13,6 @@ with workflow.unsafe.imports_passed_through():
         CheckAssignments,
         DispatchAssignments,
         Outcome,
-        RaiseAttention,
         ResendAssignment,
         SettleFailedAssignment,
         StepPlan,
@@ -22,8 +21,10 @@ with workflow.unsafe.imports_passed_through():
     from missions.statuses import AssignmentStatus, UnconfirmedStart
     from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_SUCCEEDED
 
+from workflows.attention import raise_attention
 from workflows.mission import Failed, Mission, Stop
 from workflows.options import WITH_HEARTBEAT
+from workflows.silence import Silence
 
 _LONGEST_PAUSE = 300.0
 
@@ -32,33 +33,42 @@ async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
     group, groups = 0, 1
     while group < groups:
-        async with mission.sending():
-            sent = await mission.act(
-                Activity.DISPATCH_ASSIGNMENTS,
-                DispatchAssignments(
-                    **mission.call(),
-                    service_request_id=plan.service_request_id,
-                    step=plan.step,
-                    group=group,
-                    released=mission.released,
-                ),
-                AssignmentsDispatched,
-                f"send group {group + 1} of step {plan.step}",
-                WITH_HEARTBEAT,
-            )
-        if sent.outcome is Outcome.SUPERSEDED:
-            raise Stop
-        if sent.failure is not None:
-            raise Failed(sent.failure)
+        sent = await _send(mission, plan, group)
         groups = sent.groups
-        if sent.sent:
-            mission.board.step(plan.step, f"group {group + 1} of {groups} at {sent.agents}")
-            mission.show_executing()
-            await _await_group(mission, plan, sent)
+        while sent.sent and await _await_group(mission, plan, sent):
+            sent = await _send(mission, plan, group, again=True)  # with a new assignment for another agent
         group += 1
 
 
-async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispatched) -> None:
+async def _send(mission: Mission, plan: StepPlan, group: int, *, again: bool = False) -> AssignmentsDispatched:
+    """Send what was not sent yet of a group."""
+    async with mission.sending():
+        sent = await mission.act(
+            Activity.DISPATCH_ASSIGNMENTS,
+            DispatchAssignments(
+                **mission.call(),
+                service_request_id=plan.service_request_id,
+                step=plan.step,
+                group=group,
+                released=mission.released,
+                again=again,
+            ),
+            AssignmentsDispatched,
+            f"send group {group + 1} of step {plan.step}",
+            WITH_HEARTBEAT,
+        )
+    if sent.outcome is Outcome.SUPERSEDED:
+        raise Stop
+    if sent.failure is not None:
+        raise Failed(sent.failure)
+    if sent.sent:
+        mission.board.step(plan.step, f"group {group + 1} of {sent.groups} at {sent.agents}")
+        mission.show_executing()
+    return sent
+
+
+async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispatched) -> bool:
+    """Return once a group has ended; True: an assignment of it was given to another agent, and is to be sent."""
     for key, status in sent.ended.items():
         mission.ended.setdefault(int(key), status)
     await _settle_unconfirmed(mission, sent.unconfirmed)
@@ -69,13 +79,20 @@ async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispat
         return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
 
     waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
+    silent = Silence(mission)
     while True:
-        if await _until_settled(mission, settled, sent.sent, deadline, waiting):
+        if await _until_settled(mission, settled, sent.sent, deadline, waiting, silent):
             failed = _failed_of(mission, sent.sent)
             if failed is None:
-                return
+                return silent.reassigned
             text = f"assignment {failed} ended as {mission.ended[failed]!r}"
             await _settle_failed(mission, failed, FailureCode.ASSIGNMENT_FAILED, text)
+        elif silent.given_up is not None:
+            mute, text = silent.given_up
+            silent.given_up = None
+            await _settle_failed(mission, mute, FailureCode.AGENT_SILENT, text)
+        elif silent.reassigned:
+            return True
         else:
             late = next(key for key in sent.sent if key not in mission.ended)
             text = f"assignment {late} did not end within {limit:g} s"
@@ -105,11 +122,11 @@ async def _settle_failed(mission: Mission, key: int, code: FailureCode, text: st
 
 
 async def _until_settled(
-    mission: Mission, settled: Callable[[], bool], ids: list[int], deadline: float | None, waiting: str
+    mission: Mission, settled: Callable[[], bool], ids: list[int], deadline: float | None, waiting: str, silent: Silence
 ) -> bool:
-    """Wait for a group's reports; False at its deadline. Agents' silence raises attention meanwhile."""
+    """Wait for a group's reports; False at its deadline, or if a silent agent's assignment is dealt with otherwise."""
     silence = mission.start.options.agent_silence
-    pause, warned = silence, set[int]()
+    pause = silence
     clock = mission.agents_clock
     while True:
         stopped = clock.stopped
@@ -128,10 +145,8 @@ async def _until_settled(
             return True
         if deadline is not None and clock.now() >= deadline:
             return False
-        for key, text in checked.silent.items():
-            if int(key) not in warned:
-                warned.add(int(key))
-                await raise_attention(mission, "agent_silent", f"{text}; it has assignment {key}", int(key))
+        if await silent.deal_with({int(key): text for key, text in checked.silent.items()}):
+            return False
         if pause is not None:
             # A drive may take a day: looking each few seconds would fill the run's history.
             pause = max(pause, min(pause * 2, _LONGEST_PAUSE))
@@ -204,9 +219,3 @@ async def look_up(mission: Mission, ids: list[int], silence: float | None = None
         if status in ASSIGNMENT_ENDED:
             mission.ended.setdefault(int(key), status)
     return checked
-
-
-async def raise_attention(mission: Mission, code: str, text: str, assignment_id: int | None = None) -> None:
-    """Say that a person should look."""
-    call = RaiseAttention(**mission.call(), code=code, text=text, assignment_id=assignment_id)
-    await mission.act(Activity.RAISE_ATTENTION, call, None, f"raise attention: {code}")

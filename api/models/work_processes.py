@@ -72,7 +72,7 @@ class CancelBody(Request):
 class PauseBody(Request):
     """How a mission is paused."""
 
-    mode: PauseMode = Field(
+    mode: Annotated[PauseMode, Field(strict=False)] = Field(
         PauseMode.DEFERRED,
         description="`deferred`: before the next step or group; `immediate`: agents at work are told as well",
     )

@@ -26,6 +26,12 @@ CONTRACTS = sorted(
 # Without these a contract has no meaning; whatever is added later needs a default.
 ESSENTIAL = {
     "ActivityInput": {"work_process_id", "attempt", "transition"},
+    "AgentTold": {"instant_action_id"},
+    "AssignmentCancelWish": {"assignment_id"},
+    "AssignmentReassigned": {"outcome"},
+    "ReassignAssignment": {"assignment_id", "agent_id"},
+    "ReserveSubstitute": {"assignment_id"},
+    "SubstituteReserved": {"outcome"},
     "AgentsGranted": {"attempt"},
     "AgentsReady": {"attempt", "round"},
     "AssignmentEnded": {"assignment_id", "status"},

@@ -26,6 +26,7 @@ from missions.contracts import (
     ActivityPreset,
     AgentsPaused,
     AssignmentEnded,
+    AssignmentReassigned,
     AssignmentsChecked,
     AssignmentsDispatched,
     AssignmentSettled,
@@ -39,17 +40,20 @@ from missions.contracts import (
     Outcome,
     PauseAgents,
     RaiseAttention,
+    ReassignAssignment,
     RequestNativeCancel,
     RequeueReservation,
     ResendAssignment,
     ResendCancels,
     ReserveAgents,
     Reserved,
+    ReserveSubstitute,
     RunStep,
     SettleFailedAssignment,
     StepPlan,
     StepRan,
     StopMission,
+    SubstituteReserved,
     TaskQueues,
     WorkProcessStart,
 )
@@ -138,6 +142,16 @@ class FakeActivities:
     async def note_pause(self, call: NotePause) -> None:
         await self._act(call, lambda: call)
 
+    @activity.defn(name=Activity.RESERVE_SUBSTITUTE)
+    async def reserve_substitute(self, call: ReserveSubstitute) -> SubstituteReserved:
+        done = SubstituteReserved(outcome=Outcome.DONE, agent_id=8, ready=True)
+        return await self._act(call, lambda: done)
+
+    @activity.defn(name=Activity.REASSIGN_ASSIGNMENT)
+    async def reassign_assignment(self, call: ReassignAssignment) -> AssignmentReassigned:
+        done = AssignmentReassigned(outcome=Outcome.DONE, assignment_id=2, released=7)
+        return await self._act(call, lambda: done)
+
     @activity.defn(name=Activity.PAUSE_AGENTS)
     async def pause_agents(self, call: PauseAgents) -> AgentsPaused:
         return await self._act(call, lambda: AgentsPaused(instant_action_ids=[5]))
@@ -181,6 +195,7 @@ class FakeActivities:
         return [
             self.reserve_agents, self.requeue_reservation, self.microservice, self.dispatch_assignments,
             self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause, self.pause_agents,
+            self.reserve_substitute, self.reassign_assignment,
             self.settle_failed_assignment, self.stop_mission, self.resend_cancels, self.finish_mission,
             self.request_native_cancel,
         ]  # fmt: skip

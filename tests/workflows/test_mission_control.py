@@ -1,5 +1,6 @@
 """Halt, pause at once, cancel of one assignment: of real missions with SDK agents."""
 
+import secrets
 from typing import Any
 
 from tests.support.site import Mission, Site, SiteAgent, until
@@ -109,6 +110,35 @@ async def test_one_assignment_is_cancelled_and_its_mission_goes_on_if_the_policy
     assert (await cancel_assignment(site, sent))["status"] == "canceled", "once more is fine"
     problem = await cancel_assignment(site, (await mission.assignments())[1], status=409)
     assert problem["errors"][0]["field"] == "id"
+
+
+async def test_silent_agents_assignment_goes_to_a_free_agent_that_fits(site: Site) -> None:
+    yard = f"silent-{secrets.token_hex(3)}"
+    await site.post("/yards", {"uid": yard})
+    mute = await site.agent("--work", "60", "--yard", yard)
+    recipe, _ = await site.recipe(
+        lambda call: {"results": results(mute)}, options={"agentSilence": 0.5, "onAgentSilent": "reassign"}
+    )
+    mission = await site.mission(recipe, [mute], yardUid=yard)
+    await mute.until_status("busy")
+    mute.process.kill()
+
+    async def says_so() -> bool:
+        return "no_substitute" in [entry["code"] for entry in (await mission.read())["attention"]]
+
+    await until(says_so, 10, lambda: str(mission.last))
+    other = await site.agent("--yard", yard)
+    shown = await mission.until("succeeded")
+    assert shown["agentIds"] == [other.id]
+    old, new = await mission.assignments()
+    assert [(a["agentId"], a["status"], a["data"]) for a in (old, new)] == [
+        (mute.id, "failed", {"n": 0}),
+        (other.id, "succeeded", {"n": 0}),
+    ]
+    assert "was silent" in (await mute.read())["quarantineReason"]
+    await other.until_status("free")
+    ((_, reassigned),) = [(e["type"], e["payload"]) for e in await mission.events("assignment.reassigned")]
+    assert (reassigned["agent_id"], reassigned["to_agent_id"]) == (mute.id, other.id)
 
 
 async def test_one_cancelled_assignment_fails_its_mission_by_default(site: Site) -> None:

@@ -553,6 +553,8 @@ def upgrade() -> None:
         sa.Column("cancels_sent", sa.Integer(), server_default="0", nullable=False),
         sa.Column("cancel_requested_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("substitute_id", sa.BigInteger(), nullable=True),
+        sa.Column("reassigned_to", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("late_reports", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
