@@ -1,7 +1,7 @@
 """Commands to agents: sent soon after the commit, in their order, never lost, acknowledged by agents that can."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from store.agents import AgentAddress
 from store.database import Database
 from store.notifications import notify
 from store.tables import agents, events
+from store.wakeups import Wakeup
 from tests.fleet.conftest import DeadLetterReader, StartAgent, agent_row, until
 from tests.fleet.raw_agent import RawAgent
 
@@ -33,9 +34,19 @@ async def agent(intake: Intake, settings: Settings, database: Database, uuid: st
         yield agent
 
 
+class Woken:
+    """Notes which wake-ups it was asked to deliver."""
+
+    def __init__(self) -> None:
+        self.sent: list[Wakeup] = []
+
+    async def send(self, batch: Sequence[Wakeup]) -> None:
+        self.sent += batch
+
+
 @pytest.fixture
 async def sender(database: Database, downlink: Downlink) -> AsyncIterator[InstantActionSender]:
-    sender = InstantActionSender(database, downlink)
+    sender = InstantActionSender(database, downlink, Woken())
     sender.start()
     yield sender
     await sender.stop()
@@ -120,7 +131,7 @@ class FailingOnce(Downlink):
 
 async def test_a_command_waits_for_the_broker(agent: RawAgent, database: Database, uuid: str) -> None:
     downlink = FailingOnce.__new__(FailingOnce)
-    sender = InstantActionSender(database, downlink)
+    sender = InstantActionSender(database, downlink, Woken())
     sender.start()
     ids = await command(database, uuid, "pause operation")
     await becomes(database, ids, "sent")
@@ -132,7 +143,7 @@ async def test_a_command_of_a_dead_process_is_sent_by_the_next(
     agent: RawAgent, database: Database, downlink: Downlink, uuid: str
 ) -> None:
     ids = await command(database, uuid, "pause operation")  # nobody hears the notification
-    sender = InstantActionSender(database, downlink)
+    sender = InstantActionSender(database, downlink, Woken())
     sender.start()
     await becomes(database, ids, "not_listening")
     await sender.stop()
