@@ -49,7 +49,7 @@ class World:
             "operation_types": ["drive"],
             "able_to": ["drive"],
         }
-        return await self.made(agents, uuid=secrets.token_hex(6), yard_id=self.yard, **(fields | values))
+        return await self.made(agents, uuid=secrets.token_hex(6), yard_id=self.yard, **({**fields, **values}))
 
     async def mission(self, agent: int) -> int:
         return await self.made(
