@@ -74,7 +74,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
         if Role.MISSIONS in roles:
             await ensure_registered(client)
             parts = await stack.enter_async_context(_parts(settings, client, database, waker, ready_board))
-            sender = InstantActionSender(database, parts.downlink)
+            sender = InstantActionSender(database, parts.downlink, waker)
             sender.start()
             stack.push_async_callback(sender.stop)
             await stack.enter_async_context(_missions(queues, parts))

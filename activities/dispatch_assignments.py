@@ -32,7 +32,7 @@ from missions.planner_answers import planned_assignments
 from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
-from store import assignments, attention, instant_actions, step_requests
+from store import assignment_cancels, assignments, attention, instant_actions, step_requests
 from store.agent_service import not_listening
 from store.database import Connection
 from store.notifications import notify
@@ -92,7 +92,7 @@ class Dispatcher:
         self, connection: Connection, work_process: LockedWorkProcess, call: DispatchAssignments
     ) -> _Group:
         # The first try of the first group is the one that finds no rows.
-        fresh = call.group == 0 and activity.info().attempt == 1
+        fresh = call.group == 0 and activity.info().attempt == 1 and not call.again
         rows: Sequence[Any] = [] if fresh else await assignments.of_step(connection, call.service_request_id)
         commands: Sequence[Any] = ()
         if not rows and call.group == 0:
@@ -105,11 +105,18 @@ class Dispatcher:
             if commands and await step_requests.commands_written(connection, call.service_request_id):
                 await instant_actions.add_of_mission(connection, work_process.id, commands)
             if call.released:
-                await assignments.cancel_of_agents(connection, work_process.id, call.released)
+                await assignment_cancels.cancel_of_agents(connection, work_process.id, call.released)
                 rows = await assignments.of_step(connection, call.service_request_id)
         count = 1 + max((row["dispatch_group"] for row in rows), default=-1)
-        # What was canceled with the release of its agent was never sent, and nobody waits for it.
-        lost = [row["id"] for row in rows if row["status"] == AssignmentStatus.CANCELED and row["intent_at"] is None]
+        # What was canceled with the release of its agent was never sent, and nobody waits for it. What a client
+        # canceled counts as an end, to which the failure policy applies.
+        lost = [
+            row["id"]
+            for row in rows
+            if row["status"] == AssignmentStatus.CANCELED
+            and row["intent_at"] is None
+            and row["cancel_requested_by"] is None
+        ]
         due = [row for row in rows if row["dispatch_group"] == call.group and row["id"] not in lost]
         group = _Group(due, count, commands=bool(commands))
         if not group.rows:

@@ -4,6 +4,7 @@ The release is published, with the broker's confirm, before the reservation ends
 """
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 from temporalio import activity
@@ -15,7 +16,7 @@ from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
-from store import assignments, mission_agents, queue_places
+from store import assignment_cancels, assignments, mission_agents, queue_places
 from store.agent_service import quarantine
 from store.database import Connection
 from store.reservations import leave, lock_agents
@@ -70,30 +71,26 @@ class Finisher:
         call: FinishMission,
         status: WorkProcessStatus,
     ) -> list[int]:
-        unconfirmed = await assignments.unconfirmed(connection, call.unconfirmed)
+        unconfirmed = await assignment_cancels.unconfirmed(connection, call.unconfirmed)
         await lock_agents(connection, {*work_process.agent_ids, *(row.agent_id for row in unconfirmed)})
         now = utc_now()
         failure = None if call.failure is None else await assignments.in_words(connection, call.failure)
         values: dict[str, Any] = {"ended_at": now, "pause": Pause.NONE}
         if failure is not None:
             values["failure"] = failure.model_dump(mode="json")
+        if call.halted:
+            values["halt"] = True
         also = [_task_event(work_process, status, failure, now)]
         if unconfirmed:
-            raised = [
-                {
-                    "code": "cancel_unconfirmed",
-                    "text": f"agent {row.uuid} never confirmed that assignment {row.id} was stopped",
-                    "agentId": row.agent_id,
-                    "since": now.isoformat(),
-                }
-                for row in unconfirmed
-            ]
+            raised = [_halted(row, now) if call.halted else _never_confirmed(row, now) for row in unconfirmed]
             values["attention"] = work_process.attention + raised
             also += [_attention_event(entry) for entry in raised]
             await quarantine(
                 connection,
                 {row.agent_id for row in unconfirmed},
-                f"did not confirm the cancel of work process {work_process.id}",
+                f"was at work when work process {work_process.id} was halted"
+                if call.halted
+                else f"did not confirm the cancel of work process {work_process.id}",
             )
         await change(
             connection,
@@ -107,6 +104,26 @@ class Finisher:
             severity=Severity.ERROR if status is WorkProcessStatus.FAILED else Severity.INFO,
         )
         return await leave(connection, work_process.id, work_process.attempt)
+
+
+def _never_confirmed(row: Any, now: datetime) -> dict[str, Any]:
+    return {
+        "code": "cancel_unconfirmed",
+        "text": f"agent {row.uuid} never confirmed that assignment {row.id} was stopped",
+        "agentId": row.agent_id,
+        "assignmentId": row.id,
+        "since": now.isoformat(),
+    }
+
+
+def _halted(row: Any, now: datetime) -> dict[str, Any]:
+    return {
+        "code": "halted_at_work",
+        "text": f"agent {row.uuid} was released without having confirmed that assignment {row.id} was stopped",
+        "agentId": row.agent_id,
+        "assignmentId": row.id,
+        "since": now.isoformat(),
+    }
 
 
 def _task_event(

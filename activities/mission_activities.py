@@ -7,8 +7,9 @@ from activities.advance_mission_queue import QueueTurns
 from activities.check_assignments import Checker
 from activities.dispatch_assignments import Dispatcher
 from activities.finish_mission import Finisher
-from activities.note_pause import PauseNotes
 from activities.parts import Parts
+from activities.pause_mission import Pauses
+from activities.reassign_assignment import Reassigner
 from activities.registry import activity_types
 from activities.request_native_cancel import NativeCancel
 from activities.reserve_agents import Reservations
@@ -22,8 +23,8 @@ Activities = Sequence[Callable[..., Any]]
 def mission_activities(parts: Parts) -> Activities:
     """The short activities of every mission, and of queues."""
     reservations, dispatcher, checker = Reservations(parts), Dispatcher(parts), Checker(parts)
-    stopper, finisher, native_cancel = Stopper(parts), Finisher(parts), NativeCancel(parts)
-    queues = QueueTurns(parts)
+    reassigner, queues = Reassigner(parts), QueueTurns(parts)
+    stopper, finisher, native_cancel, pauses = Stopper(parts), Finisher(parts), NativeCancel(parts), Pauses(parts)
     return [
         reservations.reserve_agents,
         reservations.requeue_reservation,
@@ -31,7 +32,10 @@ def mission_activities(parts: Parts) -> Activities:
         dispatcher.resend_assignment,
         checker.check_assignments,
         checker.raise_attention,
-        PauseNotes(parts).note_pause,
+        pauses.pause_agents,
+        pauses.note_pause,
+        reassigner.reserve_substitute,
+        reassigner.reassign_assignment,
         Settler(parts).settle_failed_assignment,
         stopper.stop_mission,
         stopper.resend_cancels,

@@ -16,9 +16,9 @@ from missions.events import utc_now
 from missions.failure_policies import effective_fallback, effective_policy
 from missions.statuses import AssignmentStatus, FailurePolicy
 from missions.transitions import ASSIGNMENT_SUCCEEDED
-from store import assignments, attention, fallback_missions, mission_agents
+from store import assignment_cancels, assignments, attention, fallback_missions, mission_agents
 from store.database import Connection
-from store.reservations import lock_agents, release_one
+from store.reservations import lock_agents
 from store.waiting_line import refresh_lines
 from store.wakeups import Wakeup
 from store.work_process_status import LockedWorkProcess, lock
@@ -49,10 +49,10 @@ class Settler:
             if policy is FailurePolicy.FAIL_MISSION:
                 return AssignmentSettled(outcome=Outcome.FAILED, status=row["status"])
             if call.given_up:
-                await assignments.give_up(connection, work_process.id, call.assignment_id, call.given_up)
+                await assignment_cancels.give_up(connection, work_process.id, call.assignment_id, call.given_up)
             releases = policy is FailurePolicy.RELEASE_FAILED
             if releases:
-                await assignments.cancel_of_agents(connection, work_process.id, [row["agent_id"]])
+                await assignment_cancels.cancel_of_agents(connection, work_process.id, [row["agent_id"]])
             ended = await assignments.ended_at_agent(connection, work_process.id, row["agent_id"])
         # Cancel before release: an agent that still drives must not be told first that it is free.
         await self._send_cancels(call, ended)
@@ -84,7 +84,7 @@ class Settler:
         await asyncio.gather(*(self._parts.downlink.cancel(address(row), message(row)) for row in to_cancel))
         async with self._parts.database.transaction() as connection:
             await lock(connection, call.work_process_id)
-            await assignments.cancels_sent(
+            await assignment_cancels.cancels_sent(
                 connection, call.work_process_id, [row["id"] for row in to_cancel], published_at
             )
 
@@ -104,7 +104,7 @@ class Settler:
                 return False
             wakeup = await self._start_fallback(connection, work_process, row, call)
             await lock_agents(connection, [row["agent_id"]])
-            await release_one(connection, work_process.id, row["agent_id"])
+            await mission_agents.release_early(connection, work_process.id, row["agent_id"])
         granted = await refresh_lines(self._parts.database, [row["agent_id"]])
         await self._parts.waker.send([*granted, wakeup] if wakeup else granted)
         return True

@@ -15,7 +15,7 @@ from missions.events import EventSource, utc_now
 from missions.principals import ENGINE_OPERATOR, MUSTER
 from missions.statuses import Severity, WorkProcessStatus
 from missions.transitions import may_follow
-from store import assignments, step_requests
+from store import assignment_cancels, step_requests
 from store.database import Connection
 from store.reservations import end_request, find_request, lock_agents
 from store.waiting_line import refresh_lines
@@ -23,7 +23,12 @@ from store.work_process_status import LockedWorkProcess, change, lock
 
 # What the mission's status says between the fault and the end, by the failure's code.
 _ASSIGNMENT_CODES = frozenset(
-    {FailureCode.ASSIGNMENT_FAILED, FailureCode.ASSIGNMENT_TIMEOUT, FailureCode.ASSIGNMENT_NOT_STARTED}
+    {
+        FailureCode.ASSIGNMENT_FAILED,
+        FailureCode.ASSIGNMENT_TIMEOUT,
+        FailureCode.ASSIGNMENT_NOT_STARTED,
+        FailureCode.AGENT_SILENT,
+    }
 )
 _PLANNING_CODES = frozenset(
     {
@@ -55,8 +60,8 @@ class Stopper:
                 return MissionStopped(outcome=Outcome.DONE)
             await self._write_status(connection, work_process, call)
             jobs = await step_requests.cancel_open(connection, call.work_process_id)
-            await assignments.stop_open(connection, call.work_process_id)
-            to_cancel = await assignments.canceling(connection, call.work_process_id)
+            await assignment_cancels.stop_open(connection, call.work_process_id)
+            to_cancel = await assignment_cancels.canceling(connection, call.work_process_id)
             left_line = await self._leave_line(connection, work_process)
         await self._parts.waker.send(await refresh_lines(self._parts.database, left_line))
         _, awaited = await asyncio.gather(self._cancel_jobs(jobs), self._send_cancels(call.work_process_id, to_cancel))
@@ -80,6 +85,7 @@ class Stopper:
                     "cancel_requested_at": utc_now(),
                     "cancel_reason": asked.reason,
                     "cancel_requested_by": by.model_dump(mode="json"),
+                    "halt": call.halt,
                 },
             )
 
@@ -124,7 +130,7 @@ class Stopper:
         await asyncio.gather(*(self._parts.downlink.cancel(address(row), message(row)) for row in rows))
         async with self._parts.database.transaction() as connection:
             await lock(connection, work_process_id)
-            return await assignments.cancels_sent(
+            return await assignment_cancels.cancels_sent(
                 connection, work_process_id, [row["id"] for row in rows], published_at
             )
 
@@ -132,6 +138,6 @@ class Stopper:
     async def resend_cancels(self, call: ResendCancels) -> MissionStopped:
         """Send `assignment_cancel` again to agents that have not confirmed."""
         async with self._parts.database.transaction() as connection:
-            rows = await assignments.canceling(connection, call.work_process_id, call.assignment_ids)
+            rows = await assignment_cancels.canceling(connection, call.work_process_id, call.assignment_ids)
         awaited = await self._send_cancels(call.work_process_id, rows)
         return MissionStopped(outcome=Outcome.DONE, awaited=awaited)

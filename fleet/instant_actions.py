@@ -14,6 +14,7 @@ from missions.errors import PartUnavailable
 from store import instant_actions
 from store.database import Database
 from store.notifications import listening
+from store.wakeups import Waker
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ _LEASE = timedelta(seconds=READY_TIMEOUT + CONFIRM_TIMEOUT + 2)
 class InstantActionSender:
     """A loop of the worker; any number may run."""
 
-    def __init__(self, database: Database, downlink: Downlink) -> None:
+    def __init__(self, database: Database, downlink: Downlink, waker: Waker) -> None:
         self._database = database
+        self._waker = waker
         self._downlink = downlink
         self._task: asyncio.Task[None] | None = None
 
@@ -71,5 +73,6 @@ class InstantActionSender:
                 await instant_actions.give_back(connection, action.id)
             raise
         async with self._database.transaction() as connection:
-            await instant_actions.sent(connection, action.id, listening=delivery is Delivery.DELIVERED)
+            wakeups = await instant_actions.sent(connection, action.id, listening=delivery is Delivery.DELIVERED)
+        await self._waker.send(wakeups)
         return True

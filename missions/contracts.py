@@ -32,11 +32,14 @@ class Activity(StrEnum):
     STOP_MISSION = "stop_mission"
     RESEND_CANCELS = "resend_cancels"
     FINISH_MISSION = "finish_mission"
+    PAUSE_AGENTS = "pause_agents"
+    RESERVE_SUBSTITUTE = "reserve_substitute"
+    REASSIGN_ASSIGNMENT = "reassign_assignment"
     REQUEST_NATIVE_CANCEL = "request_native_cancel"
 
 
 class Signal(StrEnum):
-    """The signals that a mission's workflow takes; all but `cancel` come from the `wakeups` table."""
+    """The signals that a mission's workflow takes, from the `wakeups` table; `cancel` and `halt` from anybody."""
 
     AGENTS_GRANTED = "agents_granted"
     AGENTS_READY = "agents_ready"
@@ -44,6 +47,9 @@ class Signal(StrEnum):
     ASSIGNMENT_STARTED = "assignment_started"
     PAUSE = "pause"
     CANCEL = "cancel"
+    HALT = "halt"
+    CANCEL_ASSIGNMENT = "cancel_assignment"
+    AGENT_TOLD = "agent_told"
 
 
 class QueueActivity(StrEnum):
@@ -182,10 +188,11 @@ class PauseWish(Contract):
 
     paused: bool
     number: int
+    immediate: bool = Field(False, description="the agents at work are told to stand still")
 
 
 class CancelRequest(Contract):
-    """The workflow's `cancel` signal: who asks, and why."""
+    """The workflow's signals `cancel` and `halt`: who asks, and why."""
 
     reason: str = ""
     requested_by: str = "temporal"
@@ -195,6 +202,19 @@ class QueueChanged(Contract):
     """A queue's row, or a mission of it, has changed: look again. `why`: one line for the UI."""
 
     why: str = ""
+
+
+class AssignmentCancelWish(Contract):
+    """Somebody cancelled this assignment alone; its row says `canceling`."""
+
+    assignment_id: int
+
+
+class AgentTold(Contract):
+    """An instant action of the mission went out, or came back."""
+
+    instant_action_id: int
+    listening: bool = True
 
 
 # --- Activities --------------------------------------------------------------------------------------------------
@@ -254,6 +274,7 @@ class DispatchAssignments(ActivityInput):
     step: str
     group: int
     released: list[int] = Field(default_factory=list, description="agents that get nothing more from this mission")
+    again: bool = Field(False, description="the group was sent before, and has got a new assignment since")
 
 
 class AssignmentsDispatched(Contract):
@@ -297,7 +318,52 @@ class RaiseAttention(ActivityInput):
 
 
 class NotePause(ActivityInput):
-    """The mission has come to a place where it waits: show it as paused, if that is still wished."""
+    """The mission holds: show it as paused, if that is still wished."""
+
+    agents_told: bool = Field(False, description="an immediate pause: each agent at work was told to stand still")
+
+
+class PauseAgents(ActivityInput):
+    """Tell the agents that are at work for the mission to stand still, if that is still wished."""
+
+
+class AgentsPaused(Contract):
+    """The instant actions that tell them so; each is signalled once it went out."""
+
+    instant_action_ids: list[int] = Field(default_factory=list)
+
+
+class ReserveSubstitute(ActivityInput):
+    """Find and reserve an agent that fits, in place of a silent one; `refused`: agents that did not answer."""
+
+    assignment_id: int
+    refused: list[int] = Field(default_factory=list)
+
+
+class SubstituteReserved(Contract):
+    """WAITING: nobody fits now. DONE: `agent_id` was sent a reserve, to be answered in `round`."""
+
+    outcome: Outcome
+    agent_id: int | None = None
+    ready: bool = False
+    round: int = 0
+    why: str = ""
+
+
+class ReassignAssignment(ActivityInput):
+    """Give up a silent agent's assignment, and plan its data for the substitute, to be sent with its group."""
+
+    assignment_id: int
+    agent_id: int
+
+
+class AssignmentReassigned(Contract):
+    """DONE: it was given up for the one with `assignment_id`. FAILED: it has ended meanwhile, as `status`."""
+
+    outcome: Outcome
+    status: str = ""
+    assignment_id: int | None = None
+    released: int | None = None
 
 
 class SettleFailedAssignment(ActivityInput):
@@ -321,6 +387,7 @@ class StopMission(ActivityInput):
 
     failure: Failure | None = None
     cancel: CancelRequest | None = None
+    halt: bool = Field(False, description="the agents' confirmations are not awaited")
 
 
 class MissionStopped(Contract):
@@ -343,6 +410,7 @@ class FinishMission(ActivityInput):
     status: str
     failure: Failure | None = None
     unconfirmed: list[int] = Field(default_factory=list, description="assignments never confirmed as stopped")
+    halted: bool = Field(False, description="nobody waited for the confirmations")
 
 
 class MissionFinished(Contract):

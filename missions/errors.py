@@ -29,6 +29,7 @@ class FailureCode(StrEnum):
     ASSIGNMENT_FAILED = "assignment_failed"
     ASSIGNMENT_TIMEOUT = "assignment_timeout"
     ASSIGNMENT_NOT_STARTED = "assignment_not_started"
+    AGENT_SILENT = "agent_silent"
     MISSION_TIMEOUT = "mission_timeout"
     INTERNAL = "internal"
 

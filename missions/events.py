@@ -29,6 +29,7 @@ class EventType(StrEnum):
     WORK_PROCESS_PAUSE_REQUESTED = "work_process.pause_requested"
     WORK_PROCESS_PAUSED = "work_process.paused"
     WORK_PROCESS_RESUMED = "work_process.resumed"
+    WORK_PROCESS_HALT_REQUESTED = "work_process.halt_requested"
     WORK_PROCESS_ATTENTION_RAISED = "work_process.attention_raised"
 
     MISSION_QUEUE_CREATED = "mission_queue.created"
@@ -47,6 +48,7 @@ class EventType(StrEnum):
 
     ASSIGNMENT_CREATED = "assignment.created"
     ASSIGNMENT_STATUS_CHANGED = "assignment.status_changed"
+    ASSIGNMENT_REASSIGNED = "assignment.reassigned"
     ASSIGNMENT_LATE_REPORT = "assignment.late_report"
 
     AGENT_REGISTERED = "agent.registered"

@@ -21,15 +21,19 @@ def effective_fallback(assignment: str, mission: str) -> str | None:
     return None if name == DEFAULT_FALLBACK else name
 
 
-def fallback_data(mission: Mapping[str, Any], assignment: Mapping[str, Any]) -> dict[str, Any]:
+def fallback_data(
+    mission: Mapping[str, Any], assignment: Mapping[str, Any], dependencies: list[dict[str, Any]]
+) -> dict[str, Any]:
     """The data of a fallback mission: the failed mission's, and what failed (helyOS's `_failed_assignment`).
+
+    Its `context` is what the failed assignment's message said in `metadata.context`.
 
     One fallback after the other nests deeper, so a recipe that falls back on itself for ever ends at the limit of
     nesting (missions/requests.py).
     """
     failed = {
         "result": assignment["result"],
-        "context": assignment["context"],
+        "context": {"dependencies": dependencies},
         "data": assignment["data"],
         "work_process": {
             "id": mission["id"],

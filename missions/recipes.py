@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.graph import GraphStep
-from missions.statuses import FailurePolicy, UnconfirmedStart
+from missions.statuses import FailurePolicy, OnAgentSilent, UnconfirmedStart
 
 
 class MissionOptions(BaseModel):
@@ -20,6 +20,10 @@ class MissionOptions(BaseModel):
     assignment_timeout: float | None = Field(None, gt=0, description="from dispatch of one to its last report")
     agent_silence: float | None = Field(
         None, gt=0, description="an agent with an assignment that says nothing this long raises attention"
+    )
+    on_agent_silent: OnAgentSilent = Field(
+        OnAgentSilent.WAIT,
+        description="what then: wait, fail the assignment, or reassign it to a free agent that fits",
     )
     assignment_start_timeout: float = Field(
         30.0,

@@ -108,11 +108,26 @@ class AgentStatus(StrEnum):
 
 
 class Pause(StrEnum):
-    """Whether a mission goes on. REQUESTED until its workflow has come to the next group or step."""
+    """Whether a mission goes on. REQUESTED until the pause holds."""
 
     NONE = "none"
     REQUESTED = "requested"
     PAUSED = "paused"
+
+
+class PauseMode(StrEnum):
+    """How a mission pauses: before its next step or group; or at once, its agents at work being told as well."""
+
+    DEFERRED = "deferred"
+    IMMEDIATE = "immediate"
+
+
+class OnAgentSilent(StrEnum):
+    """What becomes of the assignment of an agent that is silent for too long; attention is raised in any case."""
+
+    WAIT = "wait"
+    FAIL = "fail"
+    REASSIGN = "reassign"
 
 
 class FailurePolicy(StrEnum):

@@ -276,6 +276,42 @@ async def canceled_unconfirmed(site: Site) -> Mission:
     return mission
 
 
+async def canceled_by_a_halt(site: Site) -> Mission:
+    mission = await _driving(site, "--ignore-cancel", "--ignore-release")
+    await site.post(f"/work-processes/{mission.id}/halt", None, status=200)
+    return mission
+
+
+async def canceled_by_a_halt_after_a_cancel(site: Site) -> Mission:
+    mission = await _driving(site, "--ignore-cancel", "--ignore-release")
+    await mission.cancel()
+    await mission.until("canceling")
+    await site.post(f"/work-processes/{mission.id}/halt", None, status=200)
+    return mission
+
+
+async def succeeded_after_an_immediate_pause(site: Site) -> Mission:
+    truck = await site.agent("--work", "1")
+    recipe, _ = await site.recipe(drives(truck, truck, dispatch_order=[[0], [1]]))
+    mission = await site.mission(recipe, [truck])
+    await truck.until_status("busy")
+    await site.post(f"/work-processes/{mission.id}/pause", {"mode": "immediate"}, status=200)
+
+    async def paused() -> bool:
+        return bool((await mission.read())["pause"] == "paused")
+
+    await until(paused, 10)
+    await site.post(f"/work-processes/{mission.id}/resume", None, status=200)
+    return mission
+
+
+async def succeeded_without_a_cancelled_assignment(site: Site) -> Mission:
+    mission = await _driving(site, onAssignmentFailure="CONTINUE_MISSION")
+    (assignment,) = await mission.assignments()
+    await site.post(f"/assignments/{assignment['id']}/cancel", None, status=200)
+    return mission
+
+
 # --- from the workflow alone
 
 
@@ -311,6 +347,26 @@ async def succeeded_after_silence_of_an_agent(bench: Bench) -> Run:
     return await _then_succeeds(run, Activity.RAISE_ATTENTION)
 
 
+def _silent(bench: Bench, policy: str) -> dict[str, Any]:
+    silent = AssignmentsChecked(statuses={}, silent={"1": "agent truck has said nothing for 0.2 s"})
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: silent
+    return {"agent_silence": 0.2, "on_agent_silent": policy}
+
+
+async def failed_by_a_silent_agent(bench: Bench) -> Run:
+    return await bench.start(options=_silent(bench, "fail"))
+
+
+async def succeeded_by_another_agent(bench: Bench) -> Run:
+    first = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1], agents="truck")
+    again = first.model_copy(update={"sent": [1, 2], "ended": {"1": "failed"}})
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: again if call.again else first
+    run = await bench.start(options=_silent(bench, "reassign"))
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+    await run.signal("assignment_ended", AssignmentEnded(assignment_id=2, status="succeeded"))
+    return run
+
+
 async def canceled_as_its_row_said(bench: Bench) -> Run:
     def cancel_row(call: Any) -> None:
         bench.fake.canceling = True
@@ -333,11 +389,13 @@ BY_SITE: list[BySite] = [
     succeeded_after_a_silent_agent, succeeded_after_a_failed_assignment, failed_assignment, failed_planning,
     failed_planner_time_out, failed_longest_wait, failed_mission_time_out, failed_assignment_time_out,
     canceled_while_driving, canceled_while_waiting, canceled_while_polling, canceled_by_signal, canceled_by_the_ui,
-    canceled_unconfirmed, succeeded_queue_of_two, canceled_queue, canceled_queue_as_its_row_said,
+    canceled_unconfirmed, canceled_by_a_halt, canceled_by_a_halt_after_a_cancel, succeeded_after_an_immediate_pause,
+    succeeded_without_a_cancelled_assignment, succeeded_queue_of_two, canceled_queue, canceled_queue_as_its_row_said,
 ]  # fmt: skip
 BY_BENCH: list[ByBench] = [
     succeeded_after_an_unconfirmed_start_was_held, succeeded_after_an_unconfirmed_start_was_resent,
     failed_unconfirmed_start, succeeded_after_silence_of_an_agent, canceled_as_its_row_said, canceled_while_failing,
+    failed_by_a_silent_agent, succeeded_by_another_agent,
 ]  # fmt: skip
 
 

@@ -235,7 +235,9 @@ _WRITE = text(
         last_message_time = greatest(agents.last_message_time, u.heard_at),
         resources = coalesce(CAST(u.resources AS jsonb), agents.resources),
         reported_assignment_id = u.assignment_id,
-        not_listening_since = CASE WHEN agents.listen_again_at > now() AND NOT u.heard_us THEN agents.not_listening_since END,
+        not_listening_since = CASE
+            WHEN agents.listen_again_at > now() AND NOT u.heard_us THEN agents.not_listening_since
+        END,
         not_listening_count = CASE WHEN u.heard_us THEN 0 ELSE agents.not_listening_count END,
         listen_again_at = CASE WHEN u.heard_us THEN NULL ELSE agents.listen_again_at END,
         quarantined_since = CASE WHEN u.clears THEN NULL ELSE agents.quarantined_since END,

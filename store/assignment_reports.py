@@ -125,8 +125,8 @@ def _repeats(row: Any, status: str) -> bool:
 async def _concerned(connection: Connection, ids: set[int], idle_agent_ids: list[int]) -> Sequence[Any]:
     """The assignments with these ids, and those of agents that now say to be idle whose cancel is under way.
 
-    The latter's missions get locked, as in `store.assignments.cancels_sent`: whoever comes second sees what the first
-    wrote.
+    The latter's missions get locked, as in `store.assignment_cancels.cancels_sent`: whoever comes second sees what the
+    first wrote.
     """
     if not (ids or idle_agent_ids):
         return []

@@ -1,20 +1,20 @@
-"""Assignment rows as their mission sees them: planned, sent, cancelled.
+"""Assignment rows as their mission sees them: planned, sent, looked up.
 
-What agents say of them: store/assignment_reports.py.
+Cancelled and given up: store/assignment_cancels.py. What agents say of them: store/assignment_reports.py.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, func, insert, or_, select, text, update
 
 from missions.errors import Failure, FailureCode, PlanningFailed
 from missions.events import EventSource, EventType, NewEvent
 from missions.planner_answers import PlannedAssignment
 from missions.principals import MUSTER
-from missions.statuses import AgentStatus, AssignmentStatus, Severity
-from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_FAILED, ASSIGNMENT_UNSENT
+from missions.statuses import AssignmentStatus, Severity
+from missions.transitions import ASSIGNMENT_FAILED
 from store import events
 from store.database import Connection
 from store.tables import agents, assignments
@@ -22,6 +22,7 @@ from store.work_process_status import LockedWorkProcess
 
 Row = Any
 _BIGINT = 2**63
+_AT_AGENTS = [AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]
 
 
 async def of_step(connection: Connection, service_request_id: int) -> Sequence[Row]:
@@ -186,7 +187,7 @@ async def sent(connection: Connection, work_process_id: int, ids: Collection[int
     await events.append_for_mission(
         connection,
         work_process_id,
-        [_changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING) for row in rows if row.moved],
+        [changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING) for row in rows if row.moved],
     )
 
 
@@ -203,54 +204,7 @@ async def fail_unsent(connection: Connection, work_process_id: int, ids: Collect
     await events.append_for_mission(
         connection,
         work_process_id,
-        [_changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR) for row in moved],
-    )
-
-
-async def give_up(connection: Connection, work_process_id: int, assignment_id: int, error: str) -> None:
-    """This counts as failed, whatever its agent says from now on; unless it has ended. The mission is locked."""
-    row = (
-        await connection.execute(
-            select(assignments.c.id, assignments.c.agent_id, assignments.c.status)
-            .where(assignments.c.id == assignment_id)
-            .with_for_update()
-        )
-    ).one()
-    if row.status in ASSIGNMENT_ENDED:
-        return
-    await connection.execute(
-        update(assignments)
-        .where(assignments.c.id == assignment_id)
-        .values(status=AssignmentStatus.FAILED, error=error, ended_at=func.now())
-    )
-    changed = _changed(row, row.status, AssignmentStatus.FAILED, Severity.ERROR)
-    await events.append_for_mission(connection, work_process_id, [changed])
-
-
-async def cancel_of_agents(connection: Connection, work_process_id: int, agent_ids: Collection[int]) -> None:
-    """Cancel all that these agents have of the mission, without awaiting their confirmation. The mission is locked."""
-    open_ = [*ASSIGNMENT_UNSENT, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]
-    before = (
-        await connection.execute(
-            select(assignments.c.id, assignments.c.agent_id, assignments.c.status)
-            .where(
-                assignments.c.work_process_id == work_process_id,
-                assignments.c.agent_id.in_(agent_ids),
-                assignments.c.status.in_(open_),
-            )
-            .order_by(assignments.c.id)
-            .with_for_update()
-        )
-    ).all()
-    if not before:
-        return
-    await connection.execute(
-        update(assignments)
-        .where(assignments.c.id.in_([row.id for row in before]))
-        .values(status=AssignmentStatus.CANCELED, ended_at=func.now())
-    )
-    await events.append_for_mission(
-        connection, work_process_id, [_changed(row, row.status, AssignmentStatus.CANCELED) for row in before]
+        [changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR) for row in moved],
     )
 
 
@@ -267,6 +221,21 @@ async def ended_at_agent(connection: Connection, work_process_id: int, agent_id:
         .order_by(assignments.c.id)
     )
     return rows.mappings().all()
+
+
+async def agents_at_work(connection: Connection, work_process_id: int) -> list[int]:
+    """The agents that have, or may have, an assignment of this mission in hand."""
+    rows = await connection.execute(
+        select(assignments.c.agent_id)
+        .where(
+            assignments.c.work_process_id == work_process_id,
+            assignments.c.intent_at.is_not(None),
+            assignments.c.status.in_(_AT_AGENTS),
+        )
+        .distinct()
+        .order_by(assignments.c.agent_id)
+    )
+    return list(rows.scalars())
 
 
 async def statuses(connection: Connection, ids: Collection[int]) -> dict[int, str]:
@@ -295,58 +264,8 @@ async def of_silent_agents(
     return {row.id: (row.uuid, row.last_message_time) for row in rows}
 
 
-async def stop_open(connection: Connection, work_process_id: int) -> None:
-    """Cancel what was never sent; what may be at its agent becomes `canceling`. The mission is locked."""
-    before = (
-        await connection.execute(
-            select(assignments.c.id, assignments.c.agent_id, assignments.c.status, assignments.c.intent_at)
-            .where(
-                assignments.c.work_process_id == work_process_id,
-                assignments.c.status.in_([*ASSIGNMENT_UNSENT, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]),
-            )
-            .order_by(assignments.c.id)
-            .with_for_update()
-        )
-    ).all()
-    unsent = [row for row in before if row.intent_at is None]
-    at_agents = [row for row in before if row.intent_at is not None]
-    if unsent:
-        await connection.execute(
-            update(assignments)
-            .where(assignments.c.id.in_([row.id for row in unsent]))
-            .values(status=AssignmentStatus.CANCELED, ended_at=func.now())
-        )
-    if at_agents:
-        await connection.execute(
-            update(assignments)
-            .where(assignments.c.id.in_([row.id for row in at_agents]))
-            .values(status=AssignmentStatus.CANCELING)
-        )
-    await events.append_for_mission(
-        connection,
-        work_process_id,
-        [_changed(row, row.status, AssignmentStatus.CANCELED) for row in unsent]
-        + [_changed(row, row.status, AssignmentStatus.CANCELING) for row in at_agents],
-    )
-
-
-async def canceling(connection: Connection, work_process_id: int, ids: Collection[int] | None = None) -> Sequence[Row]:
-    """The assignments whose agents have not confirmed the cancel, with their agents' addresses."""
-    condition = and_(
-        assignments.c.work_process_id == work_process_id, assignments.c.status == AssignmentStatus.CANCELING
-    )
-    if ids is not None:
-        condition &= assignments.c.id.in_(ids)
-    rows = await connection.execute(
-        select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol)
-        .join(agents, agents.c.id == assignments.c.agent_id)
-        .where(condition)
-        .order_by(assignments.c.id)
-    )
-    return rows.mappings().all()
-
-
-def _changed(row: Row, from_: str, to: AssignmentStatus, severity: Severity = Severity.INFO) -> NewEvent:
+def changed(row: Row, from_: str, to: AssignmentStatus, severity: Severity = Severity.INFO) -> NewEvent:
+    """The event of a change that the mission made; `row` has id and agent_id."""
     return NewEvent(
         type=EventType.ASSIGNMENT_STATUS_CHANGED,
         source=EventSource.MISSION_WORKER,
@@ -361,42 +280,6 @@ def _changed(row: Row, from_: str, to: AssignmentStatus, severity: Severity = Se
     )
 
 
-async def cancels_sent(
-    connection: Connection, work_process_id: int, ids: Collection[int], published_at: datetime
-) -> list[int]:
-    """Note that `assignment_cancel` went out; returns those still unconfirmed. The mission is locked.
-
-    An agent that said `free` or `ready`, without an assignment, between the publish and this note has confirmed.
-    """
-    await connection.execute(
-        update(assignments)
-        .where(assignments.c.id.in_(ids))
-        .values(cancel_sent_at=published_at, cancels_sent=assignments.c.cancels_sent + 1)
-    )
-    confirmed = await connection.execute(
-        update(assignments)
-        .where(
-            assignments.c.id.in_(ids),
-            assignments.c.status == AssignmentStatus.CANCELING,
-            agents.c.id == assignments.c.agent_id,
-            agents.c.state_at > published_at,
-            agents.c.status.in_([AgentStatus.FREE, AgentStatus.READY]),
-            agents.c.reported_assignment_id.is_(None),
-        )
-        .values(status=AssignmentStatus.CANCELED, ended_at=func.now())
-        .returning(assignments.c.id, assignments.c.agent_id)
-    )
-    await events.append_for_mission(
-        connection,
-        work_process_id,
-        [_changed(row, AssignmentStatus.CANCELING, AssignmentStatus.CANCELED) for row in confirmed],
-    )
-    open_ = await connection.execute(
-        select(assignments.c.id).where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.CANCELING)
-    )
-    return sorted(open_.scalars())
-
-
 async def dependency_results(connection: Connection, ids: Iterable[int]) -> list[dict[str, Any]]:
     """What later assignments are told of those before them (`metadata.context.dependencies`)."""
     rows = await connection.execute(
@@ -407,17 +290,16 @@ async def dependency_results(connection: Connection, ids: Iterable[int]) -> list
     return [{"assign": row.id, "status": row.status, "result": row.result} for row in rows]
 
 
-async def unconfirmed(connection: Connection, assignment_ids: Collection[int]) -> list[Row]:
-    """Of these, the ones whose agents never confirmed that they stopped, with the agents' uuids."""
-    if not assignment_ids:
-        return []
-    rows = await connection.execute(
-        select(assignments.c.id, assignments.c.agent_id, agents.c.uuid)
-        .join(agents, agents.c.id == assignments.c.agent_id)
-        .where(assignments.c.id.in_(assignment_ids), assignments.c.status == AssignmentStatus.CANCELING)
-        .order_by(assignments.c.id)
+async def told_dependencies(connection: Connection, row: Row) -> list[dict[str, Any]]:
+    """What this assignment was told of the group before its own."""
+    before = await connection.execute(
+        select(assignments.c.id).where(
+            assignments.c.service_request_id == row["service_request_id"],
+            assignments.c.dispatch_group == row["dispatch_group"] - 1,
+        )
     )
-    return list(rows)
+    ids = list(before.scalars())
+    return await dependency_results(connection, ids) if ids else []
 
 
 async def in_words(connection: Connection, failure: Failure) -> Failure:

@@ -10,7 +10,7 @@ from missions.principals import MUSTER
 from missions.priorities import Priority
 from missions.requests import NewMission
 from settings import Settings
-from store import drafts, idempotency
+from store import assignments, drafts, idempotency
 from store.database import Connection
 from store.tables import work_processes
 from store.wakeups import Wakeup
@@ -49,7 +49,7 @@ async def start(
             work_process_type_name=recipe,
             yard_id=mission["yard_id"],
             agent_ids=[assignment["agent_id"]],
-            data=fallback_data(mission, assignment),
+            data=fallback_data(mission, assignment, await assignments.told_dependencies(connection, assignment)),
             priority=Priority(mission["priority"]),
         )
         work_process_id = await drafts.create(connection, new, principal=MUSTER, source=EventSource.MISSION_WORKER)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, text, update
 
+from missions.contracts import AgentTold, Signal
 from missions.errors import NotFound
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER, Principal
@@ -17,6 +18,7 @@ from store.agents import AgentAddress, agent_principal
 from store.database import Connection
 from store.rows import Row, all_rows, one_row
 from store.tables import agents, instant_actions
+from store.wakeups import NewSignal, Wakeup, add_signals
 
 CHANNEL = "muster_instant_actions"
 """Told after the commit that there is something to send."""
@@ -72,9 +74,9 @@ async def add(
 
 async def add_of_mission(
     connection: Connection, work_process_id: int, commands: Sequence[tuple[int, str | dict[str, Any]]]
-) -> None:
-    """Write the commands (by agent) that a mission's planner asks for, and their events. Then: notify CHANNEL."""
-    rows = await connection.execute(
+) -> list[int]:
+    """Write the commands (by agent) of a mission, and their events; returns their ids. Then: notify CHANNEL."""
+    added = await connection.execute(
         _ADD_OF_MISSION,
         {
             "agents": [agent_id for agent_id, _ in commands],
@@ -83,6 +85,7 @@ async def add_of_mission(
             "actor": json.dumps(MUSTER.model_dump(mode="json")),
         },
     )
+    rows = added.all()
     kind = EventType.AGENT_INSTANT_ACTION_REQUESTED
     await events.append(
         connection,
@@ -97,6 +100,15 @@ async def add_of_mission(
             for row in rows
         ],
     )
+    return [row.id for row in rows]
+
+
+async def agents_told(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """The agents of these commands."""
+    rows = await connection.execute(
+        select(instant_actions.c.agent_id).where(instant_actions.c.id.in_(ids)).order_by(instant_actions.c.id)
+    )
+    return list(rows.scalars())
 
 
 _ADD_OF_MISSION = text(
@@ -168,8 +180,11 @@ async def give_back(connection: Connection, action_id: int) -> None:
     )
 
 
-async def sent(connection: Connection, action_id: int, *, listening: bool) -> None:
-    """Note that a claimed command was sent, or that the broker gave it back; once, if its lease ran out meanwhile."""
+async def sent(connection: Connection, action_id: int, *, listening: bool) -> list[Wakeup]:
+    """Note that a claimed command was sent, or that the broker gave it back; once, if its lease ran out meanwhile.
+
+    A mission that pauses waits for that: returns its wake-ups.
+    """
     row = (
         await connection.execute(
             update(instant_actions)
@@ -182,9 +197,20 @@ async def sent(connection: Connection, action_id: int, *, listening: bool) -> No
         )
     ).one_or_none()
     if row is None:
-        return
+        return []
     kind = EventType.AGENT_INSTANT_ACTION_SENT if listening else EventType.AGENT_INSTANT_ACTION_NOT_DELIVERED
     await events.append(connection, [_event(kind, row._asdict(), MUSTER, EventSource.MISSION_WORKER, {})])
+    if row.work_process_id is None:
+        return []
+    waiting = await connection.execute(_PAUSES, {"of": row.work_process_id, "action": action_id})
+    told = AgentTold(instant_action_id=action_id, listening=listening)
+    return await add_signals(
+        connection, [NewSignal(one.workflow_id, row.work_process_id, Signal.AGENT_TOLD, told) for one in waiting]
+    )
+
+
+# Without its lock: the mission's row comes before this one in the lock order.
+_PAUSES = text("SELECT workflow_id FROM work_processes WHERE id = :of AND :action = ANY(pause_actions)")
 
 
 async def acknowledge(

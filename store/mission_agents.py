@@ -49,7 +49,10 @@ _SILENT = text(
 
 
 async def to_release(connection: Connection, work_process_id: int) -> list[AgentAddress]:
-    """Every agent that was sent a reserve or an assignment, if it is still this mission's or nobody's."""
+    """Every agent that was sent a reserve or an assignment, if it is still this mission's or nobody's.
+
+    Not one that was released before: a second release could overtake another mission's reserve.
+    """
     rows = await connection.execute(_TO_RELEASE, {"of": work_process_id})
     return [AgentAddress(row.id, row.uuid, row.protocol) for row in rows]
 
@@ -60,8 +63,23 @@ _TO_RELEASE = text(
     FROM agents LEFT JOIN reservations ON reservations.agent_id = agents.id
     WHERE agents.id IN (
         SELECT agent_id FROM reservations WHERE work_process_id = :of AND reserve_sent_at IS NOT NULL
-        UNION SELECT agent_id FROM assignments WHERE work_process_id = :of AND intent_at IS NOT NULL
+        UNION SELECT agent_id FROM assignments
+            WHERE work_process_id = :of AND intent_at IS NOT NULL AND released_at IS NULL
     ) AND (reservations.work_process_id IS NULL OR reservations.work_process_id = :of)
     ORDER BY agents.id
+    """
+)
+
+
+async def release_early(connection: Connection, work_process_id: int, agent_id: int) -> None:
+    """End a mission's hold on one agent before its end, and note that it was released; the agent is locked."""
+    await connection.execute(_RELEASE_EARLY, {"of": work_process_id, "agent": agent_id})
+
+
+_RELEASE_EARLY = text(
+    """
+    WITH held AS (DELETE FROM reservations WHERE work_process_id = :of AND agent_id = :agent)
+    UPDATE assignments SET released_at = now()
+    WHERE work_process_id = :of AND agent_id = :agent AND released_at IS NULL
     """
 )

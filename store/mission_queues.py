@@ -13,12 +13,12 @@ from missions.principals import Principal
 from missions.statuses import QueueStatus, WorkProcessStatus
 from missions.transitions import QUEUE_IDLE, WORK_PROCESS_ENDED
 from settings import Settings
+from store.cancels import request_cancel
 from store.database import Connection
 from store.mission_queue_status import LockedQueue, change, lock, tell, write
 from store.rows import Row, all_rows, one_row
 from store.tables import MISSION_NOT_ENDED, installation, mission_queues, work_processes
 from store.wakeups import NewSignal, Wakeup, add_queue_run, add_signals
-from store.work_processes import request_cancel
 
 # Statuses of missions that are neither drafts nor over.
 _RUNS = and_(text(MISSION_NOT_ENDED), work_processes.c.status != WorkProcessStatus.DRAFT)
@@ -146,13 +146,12 @@ async def cancel(
         why = {"reason": reason} if reason else None
         await change(connection, queue, QueueStatus.CANCELING, principal=principal, source=source, why=why)
     because = f"mission queue {queue_id} was cancelled" + (f": {reason}" if reason else "")
-    asked = [
-        await request_cancel(connection, mission_id, principal=principal, reason=because, source=source)
-        for mission_id in await _running(connection, queue_id)  # one, or those that were started by hand beside it
-    ]
+    asked: list[Wakeup] = []
+    for mission_id in await _running(connection, queue_id):  # one, or those that were started by hand beside it
+        asked += await request_cancel(connection, mission_id, principal=principal, reason=because, source=source)
     start = await _start(connection, queue, settings)
     assert queue.workflow_id is not None
-    return [wakeup for wakeup in asked if wakeup] + [await add_queue_run(connection, queue.workflow_id, start)]
+    return [*asked, await add_queue_run(connection, queue.workflow_id, start)]
 
 
 async def get(connection: Connection, queue_id: int) -> Row:

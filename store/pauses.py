@@ -1,43 +1,93 @@
 """Pause and resume: the client's wish, and what the mission's workflow made of it."""
 
+from typing import Any
+
+from sqlalchemy import update
+
 from missions.contracts import PauseWish, Signal
 from missions.errors import Conflict
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER, Principal
-from missions.statuses import Pause, WorkProcessStatus
-from store import events
+from missions.statuses import Pause, PauseMode, WorkProcessStatus
+from store import assignments, events, instant_actions
 from store.database import Connection
+from store.tables import work_processes
 from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import LockedWorkProcess, lock
 
+PAUSE_COMMAND, RESUME_COMMAND = "pause operation", "resume operation"
+"""The instant actions that helyOS's own agents understand."""
 
-async def request(connection: Connection, work_process_id: int, *, principal: Principal, source: str) -> Wakeup | None:
-    """Wish a mission paused; None: it is already. Raises NotFound, Conflict if it does not run."""
+
+async def request(
+    connection: Connection, work_process_id: int, mode: PauseMode, *, principal: Principal, source: str
+) -> list[Wakeup]:
+    """Wish a mission paused; an immediate pause may follow a deferred one. Nobody to wake: it is so already.
+
+    Raises NotFound, Conflict if it does not run.
+    """
     work_process = await lock(connection, work_process_id)
     _refuse_unless_running(work_process, "paused", also=_AT_ITS_END)
-    if work_process.pause is not Pause.NONE:
-        return None
-    return await _wish(
-        connection, work_process, Pause.REQUESTED, EventType.WORK_PROCESS_PAUSE_REQUESTED, principal, source
-    )
+    if work_process.pause is not Pause.NONE and mode in (PauseMode.DEFERRED, work_process.pause_mode):
+        return []
+    event = EventType.WORK_PROCESS_PAUSE_REQUESTED
+    return await _wish(connection, work_process, Pause.REQUESTED, mode, event, principal, source)
 
 
-async def resume(connection: Connection, work_process_id: int, *, principal: Principal, source: str) -> Wakeup | None:
-    """Let a mission go on; None: it does. Raises NotFound, Conflict if it does not run."""
+async def resume(connection: Connection, work_process_id: int, *, principal: Principal, source: str) -> list[Wakeup]:
+    """Let a mission go on, and its agents that were told to pause. Nobody to wake: it does. Then: notify the sender.
+
+    Raises NotFound, Conflict if it does not run.
+    """
     work_process = await lock(connection, work_process_id)
     _refuse_unless_running(work_process, "resumed")
     if work_process.pause is Pause.NONE:
-        return None
-    return await _wish(connection, work_process, Pause.NONE, EventType.WORK_PROCESS_RESUMED, principal, source)
-
-
-async def note(connection: Connection, work_process_id: int) -> None:
-    """The workflow waits; shown only if nobody has resumed it meanwhile."""
-    work_process = await lock(connection, work_process_id)
-    if work_process.pause is Pause.REQUESTED and not (work_process.superseded or work_process.ended):
-        await _write(
-            connection, work_process, Pause.PAUSED, EventType.WORK_PROCESS_PAUSED, MUSTER, EventSource.MISSION_WORKER
+        return []
+    if work_process.pause_actions:
+        told = await instant_actions.agents_told(connection, work_process.pause_actions)
+        await instant_actions.add_of_mission(
+            connection, work_process.id, [(agent_id, RESUME_COMMAND) for agent_id in told]
         )
+    return await _wish(connection, work_process, Pause.NONE, None, EventType.WORK_PROCESS_RESUMED, principal, source)
+
+
+async def tell_agents(connection: Connection, work_process_id: int) -> list[int]:
+    """Write the commands of an immediate pause that is still wished, once; returns them. Then: notify the sender.
+
+    For the agents that have an assignment of the mission in hand: it sends none meanwhile.
+    """
+    work_process = await lock(connection, work_process_id)
+    wished = work_process.pause is not Pause.NONE and work_process.pause_mode == PauseMode.IMMEDIATE
+    if not wished or work_process.superseded or work_process.ended:
+        return []
+    if work_process.pause_actions:
+        return work_process.pause_actions
+    working = await assignments.agents_at_work(connection, work_process_id)
+    if not working:
+        return []
+    commands = [(agent_id, PAUSE_COMMAND) for agent_id in working]
+    ids = await instant_actions.add_of_mission(connection, work_process_id, commands)
+    await connection.execute(
+        update(work_processes).where(work_processes.c.id == work_process_id).values(pause_actions=ids)
+    )
+    return ids
+
+
+async def note(connection: Connection, work_process_id: int, *, agents_told: bool) -> None:
+    """The pause holds; shown only if nobody has resumed the mission meanwhile, or wishes more than that."""
+    work_process = await lock(connection, work_process_id)
+    if work_process.pause is not Pause.REQUESTED or work_process.superseded or work_process.ended:
+        return
+    if agents_told is not (work_process.pause_mode == PauseMode.IMMEDIATE):
+        return
+    await _write(
+        connection,
+        work_process,
+        {"pause": Pause.PAUSED},
+        EventType.WORK_PROCESS_PAUSED,
+        MUSTER,
+        EventSource.MISSION_WORKER,
+    )
 
 
 # No further step or group follows, before which it could wait.
@@ -67,21 +117,23 @@ async def _wish(
     connection: Connection,
     work_process: LockedWorkProcess,
     pause: Pause,
+    mode: PauseMode | None,
     event: EventType,
     principal: Principal,
     source: str,
-) -> Wakeup:
-    await _write(connection, work_process, pause, event, principal, source)
+) -> list[Wakeup]:
+    values: dict[str, Any] = {"pause": pause, "pause_mode": mode, "pause_actions": []}
+    await _write(connection, work_process, values, event, principal, source)
     assert work_process.workflow_id is not None, "a dispatched work process has a workflow"
-    wish = PauseWish(paused=pause is not Pause.NONE, number=work_process.version)
+    wish = PauseWish(paused=pause is not Pause.NONE, number=work_process.version, immediate=mode is PauseMode.IMMEDIATE)
     signal = NewSignal(work_process.workflow_id, work_process.id, Signal.PAUSE, wish)
-    return (await add_signals(connection, [signal]))[0]
+    return await add_signals(connection, [signal])
 
 
 async def _write(
     connection: Connection,
     work_process: LockedWorkProcess,
-    pause: Pause,
+    values: dict[str, Any],
     event: EventType,
     principal: Principal,
     source: str,
@@ -89,7 +141,15 @@ async def _write(
     await events.append_for_mission(
         connection,
         work_process.id,
-        [NewEvent(type=event, source=source, actor=principal, source_module="store.pauses")],
+        [
+            NewEvent(
+                type=event,
+                source=source,
+                actor=principal,
+                payload={"mode": values.get("pause_mode") or work_process.pause_mode},
+                source_module="store.pauses",
+            )
+        ],
         attempt=work_process.attempt,
-        values={"pause": pause},
+        values=values,
     )

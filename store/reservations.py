@@ -351,15 +351,6 @@ async def recompute_claims(connection: Connection, request_ids: Sequence[int]) -
     )
 
 
-async def release_one(connection: Connection, work_process_id: int, agent_id: int) -> None:
-    """Delete a mission's reservation of one agent, if it has one; the agent is locked."""
-    await connection.execute(
-        delete(reservations).where(
-            reservations.c.work_process_id == work_process_id, reservations.c.agent_id == agent_id
-        )
-    )
-
-
 async def release(connection: Connection, work_process_id: int) -> list[int]:
     """Delete a mission's reservations; its agents are locked. Returns the agents."""
     freed = await connection.execute(

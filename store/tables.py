@@ -359,12 +359,15 @@ work_processes = Table(
     Column("options", Json, nullable=False, server_default="{}"),
     Column("settings", Json),  # the recipe's, as they were at dispatch
     Column("pause", Text, nullable=False, server_default="none"),
+    Column("pause_mode", Text),
+    Column("pause_actions", ARRAY(BigInteger), nullable=False, server_default="{}"),  # what its agents were told
     Column("waiting_reasons", Json, nullable=False, server_default="[]"),
     Column("attention", Json, nullable=False, server_default="[]"),
     Column("failure", Json),
     Column("cancel_requested_at", Moment),
     Column("cancel_reason", Text),
     Column("cancel_requested_by", Json),
+    Column("halt", Boolean, nullable=False, server_default=text("false")),
     Column("created_by", Json, nullable=False),
     Column("dispatched_at", Moment),
     Column("workflow_id", Text, unique=True),
@@ -465,6 +468,10 @@ assignments = Table(
     Column("first_report_at", Moment),
     Column("cancel_sent_at", Moment),
     Column("cancels_sent", Integer, nullable=False, server_default="0"),
+    Column("cancel_requested_by", Json),  # by whom this one alone
+    Column("released_at", Moment),  # its agent, before the mission's end
+    Column("substitute_id", BigInteger),  # the agent that is reserved to take it over
+    Column("reassigned_to", BigInteger),  # the assignment that took its place
     Column("ended_at", Moment),
     Column("late_reports", Integer, nullable=False, server_default="0"),
     _created(),

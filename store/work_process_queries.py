@@ -75,6 +75,18 @@ async def assignments_page(connection: Connection, work_process_id: int, *, afte
     return await all_rows(connection, query)
 
 
+async def assignment(connection: Connection, assignment_id: int) -> Row:
+    """One assignment, which exists."""
+    query = (
+        select(assignments, agents.c.uuid.label("agent_uuid"))
+        .join(agents, agents.c.id == assignments.c.agent_id)
+        .where(assignments.c.id == assignment_id)
+    )
+    row = await one_row(connection, query)
+    assert row is not None
+    return row
+
+
 async def service_requests_of(connection: Connection, work_process_id: int, *, full: bool = False) -> list[Row]:
     """A mission's service requests in the order of their steps; `full`: with request and response."""
     columns = [column for column in service_requests.c if full or column.name not in _BULK]

@@ -59,7 +59,10 @@ class LockedWorkProcess:
     attention: list[dict[str, Any]]
     cancel_reason: str | None
     cancel_requested_by: dict[str, Any] | None
+    halt: bool
     pause: Pause
+    pause_mode: str | None
+    pause_actions: list[int]
     version: int
 
     @property

@@ -13,7 +13,6 @@ with workflow.unsafe.imports_passed_through():
         CheckAssignments,
         DispatchAssignments,
         Outcome,
-        RaiseAttention,
         ResendAssignment,
         SettleFailedAssignment,
         StepPlan,
@@ -22,8 +21,10 @@ with workflow.unsafe.imports_passed_through():
     from missions.statuses import AssignmentStatus, UnconfirmedStart
     from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_SUCCEEDED
 
+from workflows.attention import raise_attention
 from workflows.mission import Failed, Mission, Stop
 from workflows.options import WITH_HEARTBEAT
+from workflows.silence import Silence
 
 _LONGEST_PAUSE = 300.0
 
@@ -32,52 +33,66 @@ async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
     group, groups = 0, 1
     while group < groups:
-        await mission.while_paused()
-        mission.check()
-        async with mission.sending():
-            sent = await mission.act(
-                Activity.DISPATCH_ASSIGNMENTS,
-                DispatchAssignments(
-                    **mission.call(),
-                    service_request_id=plan.service_request_id,
-                    step=plan.step,
-                    group=group,
-                    released=mission.released,
-                ),
-                AssignmentsDispatched,
-                f"send group {group + 1} of step {plan.step}",
-                WITH_HEARTBEAT,
-            )
-        if sent.outcome is Outcome.SUPERSEDED:
-            raise Stop
-        if sent.failure is not None:
-            raise Failed(sent.failure)
+        sent = await _send(mission, plan, group)
         groups = sent.groups
-        if sent.sent:
-            mission.board.step(plan.step, f"group {group + 1} of {groups} at {sent.agents}")
-            mission.show_executing()
-            await _await_group(mission, plan, sent)
+        while sent.sent and await _await_group(mission, plan, sent):
+            sent = await _send(mission, plan, group, again=True)  # with a new assignment for another agent
         group += 1
 
 
-async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispatched) -> None:
+async def _send(mission: Mission, plan: StepPlan, group: int, *, again: bool = False) -> AssignmentsDispatched:
+    """Send what was not sent yet of a group."""
+    async with mission.sending():
+        sent = await mission.act(
+            Activity.DISPATCH_ASSIGNMENTS,
+            DispatchAssignments(
+                **mission.call(),
+                service_request_id=plan.service_request_id,
+                step=plan.step,
+                group=group,
+                released=mission.released,
+                again=again,
+            ),
+            AssignmentsDispatched,
+            f"send group {group + 1} of step {plan.step}",
+            WITH_HEARTBEAT,
+        )
+    if sent.outcome is Outcome.SUPERSEDED:
+        raise Stop
+    if sent.failure is not None:
+        raise Failed(sent.failure)
+    if sent.sent:
+        mission.board.step(plan.step, f"group {group + 1} of {sent.groups} at {sent.agents}")
+        mission.show_executing()
+    return sent
+
+
+async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispatched) -> bool:
+    """Return once a group has ended; True: an assignment of it was given to another agent, and is to be sent."""
     for key, status in sent.ended.items():
         mission.ended.setdefault(int(key), status)
     await _settle_unconfirmed(mission, sent.unconfirmed)
     limit = mission.start.options.assignment_timeout
-    deadline = None if limit is None else workflow.time() + limit
+    deadline = None if limit is None else mission.agents_clock.now() + limit
 
     def settled() -> bool:
         return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
 
     waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
+    silent = Silence(mission)
     while True:
-        if await _until_settled(mission, settled, sent.sent, deadline, waiting):
+        if await _until_settled(mission, settled, sent.sent, deadline, waiting, silent):
             failed = _failed_of(mission, sent.sent)
             if failed is None:
-                return
+                return silent.reassigned
             text = f"assignment {failed} ended as {mission.ended[failed]!r}"
             await _settle_failed(mission, failed, FailureCode.ASSIGNMENT_FAILED, text)
+        elif silent.given_up is not None:
+            mute, text = silent.given_up
+            silent.given_up = None
+            await _settle_failed(mission, mute, FailureCode.AGENT_SILENT, text)
+        elif silent.reassigned:
+            return True
         else:
             late = next(key for key in sent.sent if key not in mission.ended)
             text = f"assignment {late} did not end within {limit:g} s"
@@ -107,25 +122,31 @@ async def _settle_failed(mission: Mission, key: int, code: FailureCode, text: st
 
 
 async def _until_settled(
-    mission: Mission, settled: Callable[[], bool], ids: list[int], deadline: float | None, waiting: str
+    mission: Mission, settled: Callable[[], bool], ids: list[int], deadline: float | None, waiting: str, silent: Silence
 ) -> bool:
-    """Wait for a group's reports; False at its deadline. Agents' silence raises attention meanwhile."""
+    """Wait for a group's reports; False at its deadline, or if a silent agent's assignment is dealt with otherwise."""
     silence = mission.start.options.agent_silence
-    pause, warned = silence, set[int]()
+    pause = silence
+    clock = mission.agents_clock
     while True:
-        left = None if deadline is None else max(0.0, deadline - workflow.time())
-        pauses = [seconds for seconds in (left, pause) if seconds is not None]
-        if await mission.until(settled, timeout=min(pauses, default=None), waiting=waiting):
-            return True
-        checked = await _look_up(mission, [key for key in ids if key not in mission.ended], silence)
+        stopped = clock.stopped
+        left = None if deadline is None else max(0.0, deadline - clock.now())
+        pauses = [seconds for seconds in (left, pause) if seconds is not None and not stopped]
+        if await mission.until(
+            lambda: settled() or clock.stopped is not stopped,  # noqa: B023 -- waited for in the same turn
+            timeout=min(pauses, default=None),
+            waiting=waiting,
+        ):
+            if settled():
+                return True
+            continue
+        checked = await look_up(mission, [key for key in ids if key not in mission.ended], silence)
         if settled():
             return True
-        if deadline is not None and workflow.time() >= deadline:
+        if deadline is not None and clock.now() >= deadline:
             return False
-        for key, text in checked.silent.items():
-            if int(key) not in warned:
-                warned.add(int(key))
-                await _raise_attention(mission, "agent_silent", f"{text}; it has assignment {key}", int(key))
+        if await silent.deal_with({int(key): text for key, text in checked.silent.items()}):
+            return False
         if pause is not None:
             # A drive may take a day: looking each few seconds would fill the run's history.
             pause = max(pause, min(pause * 2, _LONGEST_PAUSE))
@@ -140,13 +161,14 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
     """Assignments that may or may not have reached their agents: the agent's report decides."""
 
     def silent() -> list[int]:
-        return [key for key in ids if key not in mission.ended and key not in mission.reported]
+        known = mission.ended.keys() | mission.reported | mission.cancels_wished
+        return [key for key in ids if key not in known]
 
     options = mission.start.options
     if not ids:
         return
     # The agent's first report may have come before anybody waited for it.
-    checked = await _look_up(mission, ids)
+    checked = await look_up(mission, ids)
     unsent = AssignmentStatus.TO_DISPATCH
     mission.reported.update(key for key in ids if checked.statuses.get(str(key), unsent) != unsent)
     if await mission.until(
@@ -155,7 +177,7 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
         waiting=f"a sign of assignments {ids}, whose sending has an unknown outcome",
     ):
         return
-    found = (await _look_up(mission, silent())).statuses
+    found = (await look_up(mission, silent())).statuses
     for key in [key for key in silent() if found.get(str(key)) == AssignmentStatus.TO_DISPATCH]:
         if key in mission.tolerated:
             continue  # it went with its agent, whom another failure released
@@ -163,7 +185,7 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
             text = f"assignment {key} may not have reached its agent, which said nothing of it"
             await _settle_failed(mission, key, FailureCode.ASSIGNMENT_NOT_STARTED, text)
         elif not (options.unconfirmed_start is UnconfirmedStart.RESEND and await _resent(mission, key)):
-            await _raise_attention(
+            await raise_attention(
                 mission,
                 "assignment_unconfirmed",
                 f"assignment {key} may not have reached its agent, which has said nothing of it for"
@@ -185,7 +207,7 @@ async def _resent(mission: Mission, key: int) -> bool:
     return resent.outcome is Outcome.DONE
 
 
-async def _look_up(mission: Mission, ids: list[int], silence: float | None = None) -> AssignmentsChecked:
+async def look_up(mission: Mission, ids: list[int], silence: float | None = None) -> AssignmentsChecked:
     """Read what the store knows: a net below the signals."""
     checked = await mission.act(
         Activity.CHECK_ASSIGNMENTS,
@@ -197,8 +219,3 @@ async def _look_up(mission: Mission, ids: list[int], silence: float | None = Non
         if status in ASSIGNMENT_ENDED:
             mission.ended.setdefault(int(key), status)
     return checked
-
-
-async def _raise_attention(mission: Mission, code: str, text: str, assignment_id: int) -> None:
-    call = RaiseAttention(**mission.call(), code=code, text=text, assignment_id=assignment_id)
-    await mission.act(Activity.RAISE_ATTENTION, call, None, f"raise attention: {code}")

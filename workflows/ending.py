@@ -71,12 +71,17 @@ async def stop_canceled(mission: Mission) -> WorkProcessStatus:
     mission.board.status(WorkProcessStatus.CANCELING)
     workflow.upsert_search_attributes([MISSION_STATUS.value_set(WorkProcessStatus.CANCELING)])
     stopped = await mission.act(
-        Activity.STOP_MISSION, StopMission(**mission.call(), cancel=mission.cancel), MissionStopped, "stop what runs"
+        Activity.STOP_MISSION,
+        StopMission(**mission.call(), cancel=mission.cancel, halt=mission.halted),
+        MissionStopped,
+        "stop what runs",
     )
     unconfirmed = await _await_confirmations(mission, stopped.awaited)
     await mission.act(
         Activity.FINISH_MISSION,
-        FinishMission(**mission.call(), status=WorkProcessStatus.CANCELED, unconfirmed=unconfirmed),
+        FinishMission(
+            **mission.call(), status=WorkProcessStatus.CANCELED, unconfirmed=unconfirmed, halted=mission.halted
+        ),
         MissionFinished,
         "release agents, end canceled",
     )
@@ -85,7 +90,10 @@ async def stop_canceled(mission: Mission) -> WorkProcessStatus:
 
 
 async def _await_confirmations(mission: Mission, awaited: list[int]) -> list[int]:
-    """Wait for the agents to confirm that they stopped, asking again; returns what was never confirmed."""
+    """Wait for the agents to confirm that they stopped, asking again; returns what was never confirmed.
+
+    A halt ends the wait.
+    """
 
     def unconfirmed() -> list[int]:
         return [key for key in awaited if key not in mission.ended]
@@ -93,11 +101,11 @@ async def _await_confirmations(mission: Mission, awaited: list[int]) -> list[int
     for attempt in range(1, mission.start.cancel_attempts + 1):
         try:
             await workflow.wait_condition(
-                lambda: not unconfirmed(),
+                lambda: mission.halted or not unconfirmed(),
                 timeout=mission.start.cancel_resend_interval,
                 timeout_summary=f"until {len(unconfirmed())} agents confirm the cancel",
             )
-            return []
+            break
         except TimeoutError:
             if attempt < mission.start.cancel_attempts:
                 stopped = await mission.act(

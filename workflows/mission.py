@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.acting import act
 from workflows.board import Board
+from workflows.clock import Clock
 from workflows.search_attributes import MISSION_STATUS
 
 # An activity may write up to three status changes; each has a number of its own, for idempotency.
@@ -51,7 +52,15 @@ class Mission:
         self.failure: Failure | None = None
         self.cancel: CancelRequest | None = None
         self.native_cancel = False
+        self.halted = False
+        """Whether nobody waits for the agents to confirm."""
         self.pause = PauseWish(paused=False, number=0)
+        self.told: dict[int, bool] = {}
+        """Instant actions that went out (True) or came back (False)."""
+        self.cancels_wished: set[int] = set()
+        """Assignments that a client cancelled alone."""
+        self.clock, self.agents_clock = Clock(), Clock()
+        """They stand still: with any pause; with one that its agents are told of."""
         self._executing = False
         self._sending = 0
         self._settling = False
@@ -61,6 +70,18 @@ class Mission:
     def stopping(self) -> bool:
         """Whether everything that runs shall come to its end."""
         return self.cancel is not None or self.failure is not None
+
+    @property
+    def sends(self) -> bool:
+        """Whether assignments are being sent."""
+        return self._sending > 0
+
+    def wish_pause(self, wish: PauseWish) -> None:
+        """Take a client's wish; two of them may arrive the other way round."""
+        if wish.number > self.pause.number:
+            self.pause = wish
+            self.clock.stand(wish.paused)
+            self.agents_clock.stand(wish.paused and wish.immediate)
 
     def check(self) -> None:
         """Raise Stop if the mission is being stopped."""
@@ -80,8 +101,12 @@ class Mission:
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        """Send assignments while nobody settles a failed one: its agent may just be given to others."""
-        await self.until(lambda: not self._settling)
+        """Send assignments while nobody settles a failed one: its agent may just be given to others; nor in a pause."""
+        await self.while_paused()
+        while self._settling:
+            await self.until(lambda: not self._settling)
+            await self.while_paused()
+        self.check()
         self._sending += 1
         try:
             yield
@@ -102,7 +127,8 @@ class Mission:
     async def while_paused(self) -> None:
         """Wait as long as a pause is wished. Raises Stop as soon as the mission is being stopped."""
         while self.pause.paused:
-            await self.act(Activity.NOTE_PAUSE, NotePause(**self.call()), None, "pause")
+            if not self.pause.immediate:
+                await self.act(Activity.NOTE_PAUSE, NotePause(**self.call()), None, "pause")
             self.board.pause("paused, until somebody resumes it")
             try:
                 await self.until(lambda: not self.pause.paused, waiting="somebody resumes the mission")

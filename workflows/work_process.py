@@ -5,7 +5,7 @@ that every wait looks at: what runs is brought to its end, then the cancel path 
 """
 
 import asyncio
-from datetime import timedelta
+from contextlib import suppress
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -15,6 +15,8 @@ with workflow.unsafe.imports_passed_through():
         WORK_PROCESS,
         AgentsGranted,
         AgentsReady,
+        AgentTold,
+        AssignmentCancelWish,
         AssignmentEnded,
         AssignmentStarted,
         CancelRequest,
@@ -31,6 +33,7 @@ from workflows.reserving import reserve
 from workflows.scheduling import wait_for_start
 from workflows.stepping import Steps
 from workflows.through_cancels import through_cancels
+from workflows.wishes import Wishes
 
 
 @workflow.defn(name=WORK_PROCESS)
@@ -74,13 +77,28 @@ class WorkProcess:
 
     @workflow.signal(name=Signal.PAUSE)
     def pause(self, wish: PauseWish) -> None:
-        """Pause the mission at its next group or step, or let it go on."""
-        if wish.number > self._mission.pause.number:
-            self._mission.pause = wish
+        """Pause the mission at its next group or step, at once if it is so wished; or let it go on."""
+        self._mission.wish_pause(wish)
+
+    @workflow.signal(name=Signal.AGENT_TOLD)
+    def agent_told(self, told: AgentTold) -> None:
+        """An instant action of a pause went out, or came back."""
+        self._mission.told[told.instant_action_id] = told.listening
+
+    @workflow.signal(name=Signal.CANCEL_ASSIGNMENT)
+    def cancel_assignment(self, wish: AssignmentCancelWish) -> None:
+        """Cancel one assignment; its row says `canceling`."""
+        self._mission.cancels_wished.add(wish.assignment_id)
 
     @workflow.signal(name=Signal.CANCEL)
     def cancel(self, request: CancelRequest) -> None:
         """Cancel the mission, as an alternative to the API and to the engine's own cancel."""
+        self._mission.cancel = self._mission.cancel or request
+
+    @workflow.signal(name=Signal.HALT)
+    def halt(self, request: CancelRequest) -> None:
+        """Cancel the mission without waiting for its agents; also one that is being cancelled."""
+        self._mission.halted = True
         self._mission.cancel = self._mission.cancel or request
 
     def _natively_cancelled(self, reason: str) -> None:
@@ -89,7 +107,7 @@ class WorkProcess:
 
     async def _live(self) -> WorkProcessStatus:
         mission = self._mission
-        timer = None
+        timer, wishes = None, Wishes(mission)
         try:
             await wait_for_start(mission)
             timer = self._start_timer()
@@ -104,6 +122,7 @@ class WorkProcess:
                 return await fail(mission, mission.failure)
             return await stop_canceled(mission)
         finally:
+            wishes.end()
             if timer is not None:
                 timer.cancel()
 
@@ -112,7 +131,16 @@ class WorkProcess:
         return None if limit is None else asyncio.create_task(self._time_out(limit))
 
     async def _time_out(self, limit: float) -> None:
-        await workflow.sleep(timedelta(seconds=limit), summary="mission time-out")
+        clock = self._mission.clock
+        deadline = clock.now() + limit
+        while clock.now() < deadline:
+            if clock.stopped:
+                await workflow.wait_condition(lambda: not clock.stopped)
+                continue
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: clock.stopped, timeout=deadline - clock.now(), timeout_summary="mission time-out"
+                )
         self._mission.failure = self._mission.failure or Failure(
             code=FailureCode.MISSION_TIMEOUT, text=f"the mission did not end within {limit:g} s"
         )

@@ -8,7 +8,7 @@ from pydantic.config import JsonDict
 from api.models.base import Moment, PageQuery, QueryText, Resource
 from missions.priorities import Priority
 from missions.requests import Id, MissionChanges, NewMission, Request, Words
-from missions.statuses import WorkProcessStatus
+from missions.statuses import PauseMode, WorkProcessStatus
 from missions.transitions import CLIENT_MAY_CREATE, CLIENT_MAY_WRITE
 
 _EXAMPLE: JsonDict = {
@@ -69,6 +69,15 @@ class CancelBody(Request):
     reason: Words = Field("", examples=["the order was withdrawn"])
 
 
+class PauseBody(Request):
+    """How a mission is paused."""
+
+    mode: Annotated[PauseMode, Field(strict=False)] = Field(
+        PauseMode.DEFERRED,
+        description="`deferred`: before the next step or group; `immediate`: agents at work are told as well",
+    )
+
+
 class WorkProcessQuery(PageQuery):
     """Which missions to list."""
 
@@ -126,6 +135,7 @@ class Cancel(Resource):
     requested_at: Moment
     reason: str | None = None
     requested_by: dict[str, Any] | None = None
+    halt: bool = Field(False, description="the agents' confirmations are not awaited")
 
 
 class Links(Resource):
@@ -165,7 +175,8 @@ class WorkProcess(Resource):
     modified_at: Moment
     attempt: int
     max_retries: int
-    pause: str
+    pause: str = Field(description="`none`; `requested` until it holds, then `paused`")
+    pause_mode: str | None = Field(description="of the pause that is wished: `deferred` or `immediate`")
     waiting_reasons: list[WaitingReason]
     attention: list[Attention]
     failure: MissionFailure | None
@@ -183,7 +194,10 @@ class WorkProcess(Resource):
         cancel = None
         if requested_at is not None:
             cancel = Cancel(
-                requested_at=requested_at, reason=row["cancel_reason"], requested_by=row["cancel_requested_by"]
+                requested_at=requested_at,
+                reason=row["cancel_reason"],
+                requested_by=row["cancel_requested_by"],
+                halt=row["halt"],
             )
         return cls.model_validate(
             row

@@ -4,6 +4,7 @@ from api.routes import (
     agents,
     instant_actions,
     map_objects,
+    mission_control,
     mission_queues,
     recipes,
     services,
@@ -14,6 +15,7 @@ from api.routes import (
 
 ROUTERS = (
     work_processes.router,
+    mission_control.router,
     work_process_parts.router,
     mission_queues.router,
     agents.router,

@@ -1,4 +1,4 @@
-"""Missions: create, read, change, cancel."""
+"""Missions: create, read, change. What is done to those that run: api/routes/mission_control.py."""
 
 from typing import Annotated
 
@@ -19,7 +19,6 @@ from api.deps import (
 from api.links import temporal_links
 from api.models.base import Page, PathId
 from api.models.work_processes import (
-    CancelBody,
     WorkProcess,
     WorkProcessCreate,
     WorkProcessPatch,
@@ -30,7 +29,7 @@ from missions.errors import InvalidInput
 from missions.events import EventSource
 from missions.principals import Principal
 from missions.statuses import WorkProcessStatus
-from store import drafts, idempotency, pauses, work_process_queries, work_processes
+from store import cancels, drafts, idempotency, work_process_queries, work_processes
 from store.database import Connection
 from store.waiting_reasons import waiting_reasons
 from store.wakeups import Wakeup
@@ -53,7 +52,7 @@ async def create_work_process(
     `Idempotency-Key` that was used before the mission it made is answered, with status 200.
     """
     fingerprint = body_hash(body)
-    wakeup: Wakeup | None = None
+    wakeups: list[Wakeup] = []
     async with parts.database.transaction() as connection:
         known = await idempotency.claim(connection, principal, key, fingerprint) if key is not None else None
         if known is not None:
@@ -64,9 +63,9 @@ async def create_work_process(
             if key is not None:
                 await idempotency.remember(connection, principal, key, fingerprint, work_process_id)
             if body.status is WorkProcessStatus.DISPATCHED:
-                wakeup = await _dispatch(connection, parts, work_process_id, principal)
-        created = await _read(connection, parts, work_process_id)
-    await _wake(parts, wakeup)
+                wakeups = await _dispatch(connection, parts, work_process_id, principal)
+        created = await read_mission(connection, parts, work_process_id)
+    await parts.waker.send(wakeups)
     response.headers["Location"] = f"/api/v1/work-processes/{work_process_id}"
     response.headers.update(etag(created.version))
     return created
@@ -103,7 +102,7 @@ async def list_work_processes(
 async def get_work_process(id: PathId, response: Response, parts: PartsDep, _: PrincipalDep) -> WorkProcess:
     """One mission, with why it waits."""
     async with parts.database.transaction() as connection:
-        found = await _read(connection, parts, id)
+        found = await read_mission(connection, parts, id)
     response.headers.update(etag(found.version))
     return found
 
@@ -126,69 +125,25 @@ async def patch_work_process(
             value=body.status.value,
             remedy="send `canceling` alone",
         )
-    wakeup: Wakeup | None = None
+    wakeups: list[Wakeup] = []
     async with parts.database.transaction() as connection:
         require_match(if_match, await drafts.lock_version(connection, id))
         if fields:
             await drafts.edit(connection, id, body, principal=principal, source=EventSource.API)
         if body.status is WorkProcessStatus.DISPATCHED:
-            wakeup = await _dispatch(connection, parts, id, principal)
+            wakeups = await _dispatch(connection, parts, id, principal)
         elif body.status is WorkProcessStatus.CANCELING:
-            wakeup = await work_processes.request_cancel(
+            wakeups = await cancels.request_cancel(
                 connection, id, principal=principal, reason="", source=EventSource.API
             )
-        changed = await _read(connection, parts, id)
-    await _wake(parts, wakeup)
+        changed = await read_mission(connection, parts, id)
+    await parts.waker.send(wakeups)
     response.headers.update(etag(changed.version))
     return changed
 
 
-@router.post("/{id}/cancel", responses=responses(400, 404, 409, 413, 422))
-async def cancel_work_process(
-    id: PathId,
-    response: Response,
-    parts: PartsDep,
-    principal: PrincipalDep,
-    body: CancelBody | None = None,
-) -> WorkProcess:
-    """Cancel a mission, saying why; fine too if it is canceling or canceled already, 409 if it ended otherwise."""
-    async with parts.database.transaction() as connection:
-        wakeup = await work_processes.request_cancel(
-            connection, id, principal=principal, reason=body.reason if body else "", source=EventSource.API
-        )
-        canceled = await _read(connection, parts, id)
-    await _wake(parts, wakeup)
-    response.headers.update(etag(canceled.version))
-    return canceled
-
-
-@router.post("/{id}/pause", responses=responses(404, 409))
-async def pause_work_process(id: PathId, response: Response, parts: PartsDep, principal: PrincipalDep) -> WorkProcess:
-    """Pause a mission: it starts no further step and sends no further group; agents finish what they have.
-
-    `pause` is `requested` until the mission has come to its next group or step, then `paused`.
-    """
-    async with parts.database.transaction() as connection:
-        wakeup = await pauses.request(connection, id, principal=principal, source=EventSource.API)
-        shown = await _read(connection, parts, id)
-    await _wake(parts, wakeup)
-    response.headers.update(etag(shown.version))
-    return shown
-
-
-@router.post("/{id}/resume", responses=responses(404, 409))
-async def resume_work_process(id: PathId, response: Response, parts: PartsDep, principal: PrincipalDep) -> WorkProcess:
-    """Let a paused mission go on."""
-    async with parts.database.transaction() as connection:
-        wakeup = await pauses.resume(connection, id, principal=principal, source=EventSource.API)
-        shown = await _read(connection, parts, id)
-    await _wake(parts, wakeup)
-    response.headers.update(etag(shown.version))
-    return shown
-
-
-async def _dispatch(connection: Connection, parts: Parts, work_process_id: int, principal: Principal) -> Wakeup:
-    return await work_processes.dispatch(
+async def _dispatch(connection: Connection, parts: Parts, work_process_id: int, principal: Principal) -> list[Wakeup]:
+    wakeup = await work_processes.dispatch(
         connection,
         work_process_id,
         principal=principal,
@@ -196,14 +151,11 @@ async def _dispatch(connection: Connection, parts: Parts, work_process_id: int, 
         settings=parts.settings,
         resolve_preset=parts.resolve_preset,
     )
+    return [wakeup]
 
 
-async def _wake(parts: Parts, wakeup: Wakeup | None) -> None:
-    if wakeup is not None:
-        await parts.waker.send([wakeup])
-
-
-async def _read(connection: Connection, parts: Parts, work_process_id: int) -> WorkProcess:
+async def read_mission(connection: Connection, parts: Parts, work_process_id: int) -> WorkProcess:
+    """A mission as it is shown, with why it waits; raises NotFound."""
     row = await work_process_queries.get(connection, work_process_id)
     scheduled = row["status"] == WorkProcessStatus.DISPATCHED and row["sched_start_at"] is not None
     waits = scheduled or row["status"] == WorkProcessStatus.PREPARING_RESOURCES

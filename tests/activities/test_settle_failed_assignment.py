@@ -13,9 +13,9 @@ from missions.contracts import AssignmentSettled, Outcome, SettleFailedAssignmen
 from missions.errors import PartUnavailable
 from missions.events import utc_now
 from settings import Settings
-from store import migrate
+from store import migrate, mission_agents
 from store.database import Database
-from store.tables import agents, assignments, reservations, work_process_types, work_processes, yards
+from store.tables import agents, assignments, reservations, service_requests, work_process_types, work_processes, yards
 from store.wakeups import Wakeup
 from tests.support.services import WorkerAddresses
 
@@ -79,6 +79,18 @@ class World:
     async def read(self, *columns: Any, where: Any) -> list[Any]:
         async with self.database.transaction() as connection:
             return list(await connection.execute(select(*columns).where(where).order_by(columns[0])))
+
+    async def plan_in_one_step(self) -> None:
+        """Say that the three are groups of one planner's answer."""
+        async with self.database.transaction() as connection:
+            request = await connection.scalar(
+                insert(service_requests)
+                .values(
+                    work_process_id=self.mission, attempt=1, step="plan", uses="microservice", preset={}, status="ready"
+                )
+                .returning(service_requests.c.id)
+            )
+        await self.change(assignments, service_request_id=request, result={"n": 1})
 
     async def statuses(self) -> list[str]:
         rows = await self.read(assignments.c.id, assignments.c.status, where=assignments.c.id.in_(self.ids))
@@ -161,6 +173,29 @@ async def test_what_died_between_is_made_up_for_by_the_next_try(world: World, wo
     assert ("release", world.agent) in outside.said
     assert len(await world.fallbacks()) == 1
     assert not await world.reserved()
+
+
+async def test_released_agent_is_never_released_again(world: World) -> None:
+    outside = Outside()
+    await world.settle(outside)
+    before = list(outside.said)
+    await world.settle(outside)
+    assert outside.said == before, "a second release could overtake the next mission's reserve"
+    async with world.database.transaction() as connection:
+        assert await mission_agents.to_release(connection, world.mission) == [], "nor at the mission's end"
+
+
+async def test_fallback_mission_is_told_what_the_failed_assignment_was_told(world: World) -> None:
+    await world.plan_in_one_step()
+    # The second of three groups fails.
+    world.ids[:2] = [world.ids[1], world.ids[0]]
+    await world.settle(Outside(), given_up="late")
+    ((_, data),) = await world.read(
+        work_processes.c.id, work_processes.c.data, where=work_processes.c.agent_ids == [world.agent]
+    )
+    assert data["_failed_assignment"]["context"] == {
+        "dependencies": [{"assign": world.ids[1], "status": "failed", "result": {"n": 1}}]
+    }
 
 
 async def test_policy_of_the_assignment_wins_and_nothing_is_written(world: World) -> None:

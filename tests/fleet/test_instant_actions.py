@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from store.instant_actions import Acknowledgement
 from store.notifications import notify
 from store.tables import agents, events
 from store.tables import instant_actions as actions
+from store.wakeups import Wakeup
 from tests.fleet.conftest import DeadLetterReader, StartAgent, agent_row, until
 from tests.fleet.raw_agent import RawAgent
 
@@ -37,9 +38,19 @@ async def agent(intake: Intake, settings: Settings, database: Database, uuid: st
         yield agent
 
 
+class Woken:
+    """Notes which wake-ups it was asked to deliver."""
+
+    def __init__(self) -> None:
+        self.sent: list[Wakeup] = []
+
+    async def send(self, batch: Sequence[Wakeup]) -> None:
+        self.sent += batch
+
+
 @pytest.fixture
 async def sender(database: Database, downlink: Downlink) -> AsyncIterator[InstantActionSender]:
-    sender = InstantActionSender(database, downlink)
+    sender = InstantActionSender(database, downlink, Woken())
     sender.start()
     yield sender
     await sender.stop()
@@ -124,7 +135,7 @@ class FailingOnce(Downlink):
 
 async def test_a_command_waits_for_the_broker(agent: RawAgent, database: Database, uuid: str) -> None:
     downlink = FailingOnce.__new__(FailingOnce)
-    sender = InstantActionSender(database, downlink)
+    sender = InstantActionSender(database, downlink, Woken())
     sender.start()
     ids = await command(database, uuid, "pause operation")
     await becomes(database, ids, "sent")
@@ -136,7 +147,7 @@ async def test_a_command_of_a_dead_process_is_sent_by_the_next(
     agent: RawAgent, database: Database, downlink: Downlink, uuid: str
 ) -> None:
     ids = await command(database, uuid, "pause operation")  # nobody hears the notification
-    sender = InstantActionSender(database, downlink)
+    sender = InstantActionSender(database, downlink, Woken())
     sender.start()
     await becomes(database, ids, "not_listening")
     await sender.stop()

@@ -30,12 +30,13 @@ def test_assignments_fallback_wins_over_the_missions(assignment: str, mission: s
 
 def test_fallback_gets_the_missions_data_and_what_failed() -> None:
     mission = {"id": 7, "work_process_type_name": "drive", "data": {"goal": [1, 2]}}
-    assignment = {"result": {"error": "flat tyre"}, "context": None, "data": {"to": 3}}
-    assert fallback_data(mission, assignment) == {
+    assignment = {"result": {"error": "flat tyre"}, "data": {"to": 3}}
+    told = [{"assign": 1, "status": "succeeded", "result": None}]
+    assert fallback_data(mission, assignment, told) == {
         "goal": [1, 2],
         "_failed_assignment": {
             "result": {"error": "flat tyre"},
-            "context": None,
+            "context": {"dependencies": told},
             "data": {"to": 3},
             "work_process": {"id": 7, "data": {"goal": [1, 2]}, "recipe": "drive"},
         },
@@ -46,6 +47,6 @@ def test_recipe_that_falls_back_on_itself_comes_to_an_end() -> None:
     data: dict[str, object] = {}
     for _ in range(100):
         mission = {"id": 7, "work_process_type_name": "drive", "data": data}
-        data = fallback_data(mission, {"result": None, "context": None, "data": None})
+        data = fallback_data(mission, {"result": None, "data": None}, [])
     with pytest.raises(InvalidInput, match="nested deeper"):
         refuse_unstorable({"data": data})

@@ -26,7 +26,9 @@ from missions.contracts import (
     Activity,
     ActivityPreset,
     AdvanceMissionQueue,
+    AgentsPaused,
     AssignmentEnded,
+    AssignmentReassigned,
     AssignmentsChecked,
     AssignmentsDispatched,
     AssignmentSettled,
@@ -40,20 +42,24 @@ from missions.contracts import (
     MissionStopped,
     NotePause,
     Outcome,
+    PauseAgents,
     QueueActivity,
     QueueAdvanced,
     RaiseAttention,
+    ReassignAssignment,
     RequestNativeCancel,
     RequeueReservation,
     ResendAssignment,
     ResendCancels,
     ReserveAgents,
     Reserved,
+    ReserveSubstitute,
     RunStep,
     SettleFailedAssignment,
     StepPlan,
     StepRan,
     StopMission,
+    SubstituteReserved,
     TaskQueues,
     WorkProcessStart,
 )
@@ -148,6 +154,20 @@ class FakeActivities:
     async def note_pause(self, call: NotePause) -> None:
         await self._act(call, lambda: call)
 
+    @activity.defn(name=Activity.RESERVE_SUBSTITUTE)
+    async def reserve_substitute(self, call: ReserveSubstitute) -> SubstituteReserved:
+        done = SubstituteReserved(outcome=Outcome.DONE, agent_id=8, ready=True)
+        return await self._act(call, lambda: done)
+
+    @activity.defn(name=Activity.REASSIGN_ASSIGNMENT)
+    async def reassign_assignment(self, call: ReassignAssignment) -> AssignmentReassigned:
+        done = AssignmentReassigned(outcome=Outcome.DONE, assignment_id=2, released=7)
+        return await self._act(call, lambda: done)
+
+    @activity.defn(name=Activity.PAUSE_AGENTS)
+    async def pause_agents(self, call: PauseAgents) -> AgentsPaused:
+        return await self._act(call, lambda: AgentsPaused(instant_action_ids=[5]))
+
     @activity.defn(name=Activity.SETTLE_FAILED_ASSIGNMENT)
     async def settle_failed_assignment(self, call: SettleFailedAssignment) -> AssignmentSettled:
         outcome = Outcome.SUPERSEDED if self.canceling else Outcome.FAILED
@@ -195,7 +215,8 @@ class FakeActivities:
         """For the worker."""
         return [
             self.reserve_agents, self.requeue_reservation, self.microservice, self.dispatch_assignments,
-            self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause,
+            self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause, self.pause_agents,
+            self.reserve_substitute, self.reassign_assignment,
             self.settle_failed_assignment, self.stop_mission, self.resend_cancels, self.finish_mission,
             self.request_native_cancel, self.advance_mission_queue, self.cancel_mission_queue,
         ]  # fmt: skip

@@ -25,6 +25,7 @@ CLOSED = {
     "canceled": "EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED",
 }
 FAILURES = {
+    "failed_by_a_silent_agent": "agent_silent",
     "failed_assignment": "assignment_failed",
     "failed_planning": "planning_failed",
     "failed_planner_time_out": "planner_timeout",

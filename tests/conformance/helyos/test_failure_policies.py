@@ -44,8 +44,9 @@ async def test_13_the_failed_agent_is_released_at_once(scene: Scene) -> None:
     assert (await mission.read())["status"] == "executing", "the other still drives"
     await mission.until("succeeded")
     await other.until_status("free")
-    await scene.expect(mission, scene.first, reserves=1, assignments=1, cancels=0, releases=2)
-    await scene.expect(mission, reserves=2, assignments=2, cancels=0, releases=3)
+    # helyOS releases it once more at the mission's end, when it may be another mission's.
+    await scene.expect(mission, scene.first, reserves=1, assignments=1, cancels=0, releases=1)
+    await scene.expect(mission, reserves=2, assignments=2, cancels=0, releases=2)
 
 
 async def test_14_the_planner_overrides_the_recipe(scene: Scene) -> None:

@@ -1,0 +1,145 @@
+"""An agent in place of one that fell silent: found, reserved like any other, given the assignment's data."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import text
+
+from store.agents import AgentAddress
+from store.database import Connection
+from store.operation_types import ABLE_TO
+from store.reservations import lock_agents
+from store.work_process_status import LockedWorkProcess
+
+Row = Any
+
+# Free, like the silent one, and in nobody's line: whoever waits for it comes first.
+_FITS = f"""
+    FROM agents, agents AS silent
+    WHERE silent.id = :silent AND agents.id <> silent.id AND agents.yard_id = silent.yard_id
+        AND agents.agent_class = silent.agent_class AND agents.agent_type IS NOT DISTINCT FROM silent.agent_type
+        AND agents.status = 'free' AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL
+        AND CAST(:operations AS text[]) <@ {ABLE_TO}
+        AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
+        AND NOT EXISTS (
+            SELECT FROM reservation_request_agents AS line WHERE line.agent_id = agents.id AND line.claims
+        )
+"""
+_LOOK = text(f"SELECT agents.id {_FITS} ORDER BY agents.id LIMIT 20")
+_CHOOSE = text(
+    f"""
+    SELECT agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation {_FITS}
+        AND agents.id = ANY(CAST(:candidates AS bigint[])) ORDER BY agents.id LIMIT 1
+    """
+)
+_RESERVE = text(
+    """
+    WITH held AS (
+        INSERT INTO reservations (agent_id, work_process_id, attempt, reserve_sent_at)
+        VALUES (:agent, :of, :attempt, now())
+    ), noted AS (
+        UPDATE assignments SET substitute_id = :agent WHERE id = :assignment
+    ), listed AS (
+        UPDATE work_processes SET agent_ids = agent_ids || :agent, agent_uuids = agent_uuids || CAST(:uuid AS text)
+        WHERE id = :of
+    )
+    UPDATE reservation_requests SET round = round + 1, handed_over = true
+    WHERE work_process_id = :of AND attempt = :attempt
+    """
+)
+_RESERVED = text(
+    """
+    SELECT agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation, held.ready_at, request.round
+    FROM reservations AS held
+    JOIN agents ON agents.id = held.agent_id
+    JOIN reservation_requests AS request
+        ON request.work_process_id = held.work_process_id AND request.attempt = held.attempt
+    WHERE held.work_process_id = :of AND held.agent_id = :agent
+    """
+)
+_LEAVES = text(
+    """
+    UPDATE work_processes SET
+        agent_ids = array_remove(agent_ids, agents.id), agent_uuids = array_remove(agent_uuids, agents.uuid),
+        version = version + 1
+    FROM agents WHERE work_processes.id = :of AND agents.id = :agent
+    """
+)
+_COPY = text(
+    """
+    WITH made AS (
+        INSERT INTO assignments (
+            work_process_id, attempt, step, result_index, dispatch_group, yard_id, service_request_id, agent_id,
+            workflow_id, data, on_assignment_failure, fallback_mission, status
+        )
+        SELECT work_process_id, attempt, step,
+            (SELECT max(result_index) + 1 FROM assignments AS other WHERE other.work_process_id = one.work_process_id
+                AND other.attempt = one.attempt AND other.step = one.step),
+            dispatch_group, yard_id, service_request_id, :agent, workflow_id, data, on_assignment_failure,
+            fallback_mission, 'not_ready_to_dispatch'
+        FROM assignments AS one WHERE one.id = :assignment
+        RETURNING id
+    ), moved AS (
+        UPDATE assignments SET agent_id = :agent
+        WHERE work_process_id = :of AND agent_id = :silent AND intent_at IS NULL AND status = 'not_ready_to_dispatch'
+    )
+    UPDATE assignments SET reassigned_to = made.id FROM made WHERE assignments.id = :assignment RETURNING made.id
+    """
+)
+
+
+async def reserve(connection: Connection, work_process: LockedWorkProcess, assignment: Row) -> bool:
+    """Reserve a free agent that fits, in place of the assignment's silent one; False: there is none now.
+
+    The mission is locked. Agents get locked in the order of their ids, then looked at anew, as for any grant.
+    """
+    wanted = {"silent": assignment["agent_id"], "operations": work_process.operation_types_required}
+    candidates = list((await connection.execute(_LOOK, wanted)).scalars())
+    if not candidates:
+        return False
+    await lock_agents(connection, candidates)
+    chosen = (await connection.execute(_CHOOSE, wanted | {"candidates": candidates})).one_or_none()
+    if chosen is None:
+        return False
+    await connection.execute(
+        _RESERVE,
+        {
+            "agent": chosen.id,
+            "uuid": chosen.uuid,
+            "of": work_process.id,
+            "attempt": work_process.attempt,
+            "assignment": assignment["id"],
+        },
+    )
+    return True
+
+
+async def reserved(connection: Connection, work_process_id: int, agent_id: int) -> Row | None:
+    """An agent that the mission holds: its address, whether it acknowledges, since when it is ready, the round."""
+    return (await connection.execute(_RESERVED, {"of": work_process_id, "agent": agent_id})).one_or_none()
+
+
+async def leaves(connection: Connection, work_process_id: int, agent_ids: Collection[int]) -> None:
+    """These agents are the mission's no longer; it is locked."""
+    for agent_id in sorted(agent_ids):
+        await connection.execute(_LEAVES, {"of": work_process_id, "agent": agent_id})
+
+
+async def plan_again(connection: Connection, assignment: Row, agent_id: int) -> int:
+    """Plan an assignment's data once more, for another agent, which also gets what was not sent yet; its new id."""
+    made = await connection.scalar(
+        _COPY,
+        {
+            "agent": agent_id,
+            "assignment": assignment["id"],
+            "of": assignment["work_process_id"],
+            "silent": assignment["agent_id"],
+        },
+    )
+    assert made is not None
+    return int(made)
+
+
+def address_of(row: Row) -> AgentAddress:
+    """Where a reserved agent is reached."""
+    return AgentAddress(row.id, row.uuid, row.protocol)
