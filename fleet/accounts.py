@@ -120,8 +120,12 @@ class Accounts:
 
     async def prepare(self) -> None:
         """What every start makes sure of: the anonymous account and the policy of agents' queues."""
-        await self._put(f"users/{ANONYMOUS}", {"password": ANONYMOUS, "tags": AGENT_TAG})
+        known = await self._call("GET", f"users/{ANONYMOUS}", missing_is_fine=True)
+        if not known.is_success:
+            # First without a password: agents that just start would log in to an account that has no rights yet.
+            await self._put(f"users/{ANONYMOUS}", {"password_hash": "", "tags": AGENT_TAG})
         await self._grant(ANONYMOUS, anonymous_rights(self._settings))
+        await self._put(f"users/{ANONYMOUS}", {"password": ANONYMOUS, "tags": AGENT_TAG})
         await self._put(f"policies/{self._vhost}/{AGENT_QUEUE_POLICY}", agent_queue_policy(self._settings))
 
     async def create(
