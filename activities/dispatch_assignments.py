@@ -27,12 +27,12 @@ from missions.contracts import (
 )
 from missions.dispatch_order import dispatch_groups
 from missions.errors import MissionError, PartUnavailable
-from missions.events import EventSource
+from missions.events import EventSource, NewEvent
 from missions.planner_answers import planned_assignments
 from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
-from store import assignment_cancels, assignments, attention, instant_actions, step_requests
+from store import assignment_cancels, assignments, attention, events, instant_actions, step_requests
 from store.agent_service import not_listening
 from store.database import Connection
 from store.notifications import notify
@@ -54,6 +54,10 @@ class _Group:
     dependencies: list[dict[str, Any]] = field(default_factory=list)
     to_send: list[Any] = field(default_factory=list)
     unconfirmed: list[int] = field(default_factory=list)
+
+    def sent_without(self, not_sent: Sequence[int]) -> list[Any]:
+        """What the broker has, surely."""
+        return [row for row in self.to_send if row["id"] not in {*not_sent, *self.unconfirmed}]
 
 
 class Dispatcher:
@@ -93,6 +97,7 @@ class Dispatcher:
     ) -> _Group:
         # The first try of the first group is the one that finds no rows.
         fresh = call.group == 0 and activity.info().attempt == 1 and not call.again
+        created: Sequence[NewEvent] = ()
         rows: Sequence[Any] = [] if fresh else await assignments.of_step(connection, call.service_request_id)
         commands: Sequence[Any] = ()
         if not rows and call.group == 0:
@@ -102,9 +107,12 @@ class Dispatcher:
             orders = [entry.assignment_order for entry in planned]
             groups = dispatch_groups(orders, answer.get("dispatch_order"), step=step, url=url)
             rows, commands = await assignments.plan(connection, work_process, request, planned, groups)
+            created = [assignments.created(row) for row in rows]
             if commands and await step_requests.commands_written(connection, call.service_request_id):
                 await instant_actions.add_of_mission(connection, work_process.id, commands)
             if call.released:
+                await events.append_for_mission(connection, work_process.id, created, attempt=work_process.attempt)
+                created = ()
                 await assignment_cancels.cancel_of_agents(connection, work_process.id, call.released)
                 rows = await assignments.of_step(connection, call.service_request_id)
         count = 1 + max((row["dispatch_group"] for row in rows), default=-1)
@@ -119,9 +127,9 @@ class Dispatcher:
         ]
         due = [row for row in rows if row["dispatch_group"] == call.group and row["id"] not in lost]
         group = _Group(due, count, commands=bool(commands))
-        if not group.rows:
-            return group
-        if work_process.status is WorkProcessStatus.CALCULATING:
+        if not group.rows or work_process.status is not WorkProcessStatus.CALCULATING:
+            await events.append_for_mission(connection, work_process.id, created, attempt=work_process.attempt)
+        else:
             await change(
                 connection,
                 work_process,
@@ -129,7 +137,10 @@ class Dispatcher:
                 principal=MUSTER,
                 source=EventSource.MISSION_WORKER,
                 transition=call.transition,
+                before=created,
             )
+        if not group.rows:
+            return group
         for row in group.rows:
             if row["status"] not in (AssignmentStatus.NOT_READY_TO_DISPATCH, AssignmentStatus.TO_DISPATCH):
                 continue
@@ -172,15 +183,18 @@ class Dispatcher:
             work_process_id = group.rows[0]["work_process_id"]
             await lock(connection, work_process_id)
             await assignments.withdraw_intent(connection, not_sent)
-            known = {row["id"] for row in group.to_send} - set(not_sent) - set(group.unconfirmed)
-            await assignments.sent(connection, work_process_id, known)
+            await assignments.sent(connection, work_process_id, group.sent_without(not_sent))
         raise first if isinstance(first, PartUnavailable) else PartUnavailable("RabbitMQ", repr(first)) from first
 
     async def _note(self, work_process_id: int, group: _Group, unheard: list[int]) -> None:
-        done = {row["id"] for row in group.to_send} - set(unheard) - set(group.unconfirmed)
+        sent = group.sent_without(unheard)
+        if not unheard:
+            async with self._parts.database.statement() as connection:
+                await assignments.sent(connection, work_process_id, sent)
+            return
         async with self._parts.database.transaction() as connection:
             await lock(connection, work_process_id)
-            await assignments.sent(connection, work_process_id, done)
+            await assignments.sent(connection, work_process_id, sent)
             await self._deaf(connection, group, unheard)
             await assignments.fail_unsent(connection, work_process_id, unheard, _DEAF)
 
@@ -220,7 +234,7 @@ class Dispatcher:
             async with self._parts.database.transaction() as connection:
                 await lock(connection, call.work_process_id)
                 if delivery is Delivery.DELIVERED:
-                    await assignments.sent(connection, call.work_process_id, [call.assignment_id])
+                    await assignments.sent(connection, call.work_process_id, [row])
                 else:
                     await assignments.fail_unsent(connection, call.work_process_id, [call.assignment_id], _DEAF)
         async with self._parts.database.statement() as connection:

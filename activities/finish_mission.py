@@ -18,10 +18,11 @@ from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
 from store import assignment_cancels, assignments, mission_agents, queue_places
 from store.agent_service import quarantine
+from store.agents import AgentAddress
 from store.database import Connection
 from store.reservations import leave, lock_agents
 from store.waiting_line import refresh_lines
-from store.work_process_status import LockedWorkProcess, change, lock
+from store.work_process_status import LockedWorkProcess, change, change_from, lock
 
 
 class Finisher:
@@ -34,6 +35,41 @@ class Finisher:
     async def finish_mission(self, call: FinishMission) -> MissionFinished:
         """Release and end. SUPERSEDED: a cancel came first; its own finish releases once more and writes the end."""
         status = WorkProcessStatus(call.status)
+        to_release = await self._completed(call) if status is WorkProcessStatus.SUCCEEDED else None
+        if to_release is None:
+            begun = await self._begin(call, status)
+            if isinstance(begun, MissionFinished):
+                return begun
+            to_release = begun
+        await asyncio.gather(
+            *(self._parts.downlink.release(address, work_process_id=call.work_process_id) for address in to_release)
+        )
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, call.work_process_id)
+            if work_process.superseded and status is not WorkProcessStatus.CANCELED:
+                return MissionFinished(outcome=Outcome.SUPERSEDED)
+            freed = await self._end(connection, work_process, call, status)
+            wakeups = await queue_places.mission_ended(connection, work_process)
+        await self._parts.waker.send([*wakeups, *await refresh_lines(self._parts.database, freed)])
+        return MissionFinished(outcome=Outcome.DONE, status=status)
+
+    async def _completed(self, call: FinishMission) -> list[AgentAddress] | None:
+        """The way of most missions, in two statements; the agents to release. None: it is not `executing`."""
+        async with self._parts.database.statement() as connection:
+            moved = await change_from(
+                connection,
+                call.work_process_id,
+                WorkProcessStatus.EXECUTING,
+                WorkProcessStatus.ASSIGNMENTS_COMPLETED,
+                attempt=call.attempt,
+                transition=call.transition,
+                principal=MUSTER,
+                source=EventSource.MISSION_WORKER,
+            )
+            return await mission_agents.to_release(connection, call.work_process_id) if moved else None
+
+    async def _begin(self, call: FinishMission, status: WorkProcessStatus) -> MissionFinished | list[AgentAddress]:
+        """The agents to release; or the answer, if the mission has been cancelled or has ended before."""
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id)
             if work_process.superseded and status is not WorkProcessStatus.CANCELED:
@@ -51,18 +87,7 @@ class Finisher:
                     source=EventSource.MISSION_WORKER,
                     transition=call.transition,
                 )
-            to_release = await mission_agents.to_release(connection, work_process.id)
-        await asyncio.gather(
-            *(self._parts.downlink.release(address, work_process_id=call.work_process_id) for address in to_release)
-        )
-        async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, call.work_process_id)
-            if work_process.superseded and status is not WorkProcessStatus.CANCELED:
-                return MissionFinished(outcome=Outcome.SUPERSEDED)
-            freed = await self._end(connection, work_process, call, status)
-            wakeups = await queue_places.mission_ended(connection, work_process)
-        await self._parts.waker.send([*wakeups, *await refresh_lines(self._parts.database, freed)])
-        return MissionFinished(outcome=Outcome.DONE, status=status)
+            return await mission_agents.to_release(connection, work_process.id)
 
     async def _end(
         self,

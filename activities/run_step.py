@@ -244,10 +244,8 @@ class _StepRun:
     async def _store_end(
         self, status: ServiceRequestStatus, response: Any, failure: Failure | None, skips: Sequence[str]
     ) -> StepRan:
-        async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, self._call.work_process_id)
-            if work_process.superseded:
-                return StepRan(outcome=Outcome.SUPERSEDED)
+        alone = not skips and self._map is None and self._target is None
+        async with self._parts.database.statement() if alone else self._parts.database.transaction() as connection:
             if not await step_requests.end(
                 connection, self._row, status, before=self._status, response=response, failure=failure
             ):
@@ -256,6 +254,7 @@ class _StepRun:
                 await service_health.step_waits_no_more(connection, self._row)
             skipped = await step_requests.skip(connection, self._row, skips) if skips else []
             if self._map is not None and failure is None:
+                work_process = await lock(connection, self._call.work_process_id)
                 async with beating():  # a map may be large
                     await map_objects.change_map(connection, work_process.yard_id, self._map)
                 updated = _map_updated(work_process, self._call.step, self._map)

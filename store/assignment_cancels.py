@@ -32,7 +32,7 @@ async def give_up(connection: Connection, work_process_id: int, assignment_id: i
         .where(assignments.c.id == assignment_id)
         .values(status=AssignmentStatus.FAILED, error=error, ended_at=func.now())
     )
-    failed = changed(row, row.status, AssignmentStatus.FAILED, Severity.ERROR)
+    failed = changed(row.id, row.agent_id, row.status, AssignmentStatus.FAILED, Severity.ERROR)
     await events.append_for_mission(connection, work_process_id, [failed])
 
 
@@ -59,7 +59,9 @@ async def cancel_of_agents(connection: Connection, work_process_id: int, agent_i
         .values(status=AssignmentStatus.CANCELED, ended_at=func.now())
     )
     await events.append_for_mission(
-        connection, work_process_id, [changed(row, row.status, AssignmentStatus.CANCELED) for row in before]
+        connection,
+        work_process_id,
+        [changed(row.id, row.agent_id, row.status, AssignmentStatus.CANCELED) for row in before],
     )
 
 
@@ -93,8 +95,8 @@ async def stop_open(connection: Connection, work_process_id: int) -> None:
     await events.append_for_mission(
         connection,
         work_process_id,
-        [changed(row, row.status, AssignmentStatus.CANCELED) for row in unsent]
-        + [changed(row, row.status, AssignmentStatus.CANCELING) for row in at_agents],
+        [changed(row.id, row.agent_id, row.status, AssignmentStatus.CANCELED) for row in unsent]
+        + [changed(row.id, row.agent_id, row.status, AssignmentStatus.CANCELING) for row in at_agents],
     )
 
 
@@ -142,7 +144,7 @@ async def cancels_sent(
     await events.append_for_mission(
         connection,
         work_process_id,
-        [changed(row, AssignmentStatus.CANCELING, AssignmentStatus.CANCELED) for row in confirmed],
+        [changed(row.id, row.agent_id, AssignmentStatus.CANCELING, AssignmentStatus.CANCELED) for row in confirmed],
     )
     open_ = await connection.execute(
         select(assignments.c.id).where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.CANCELING)

@@ -48,16 +48,21 @@ _INTEND = text(
     WHERE id = ANY(CAST(:ids AS bigint[]))
     """
 )
-_SENT = text(
+_SENT = events.where_changed(
     """
-    WITH before AS (SELECT id, status FROM assignments WHERE id = ANY(CAST(:ids AS bigint[])))
-    UPDATE assignments SET
-        dispatched_at = coalesce(assignments.dispatched_at, now()),
-        modified_at = now(),
-        status = CASE WHEN assignments.status = 'to_dispatch' THEN 'executing' ELSE assignments.status END
-    FROM before WHERE before.id = assignments.id
-    RETURNING assignments.id, assignments.agent_id, before.status = 'to_dispatch' AS moved
-    """
+    mission AS (SELECT id FROM work_processes WHERE id = :mission FOR UPDATE),
+    noted AS (
+        UPDATE assignments SET
+            dispatched_at = coalesce(assignments.dispatched_at, now()),
+            modified_at = now(),
+            status = CASE WHEN assignments.status = 'to_dispatch' THEN 'executing' ELSE assignments.status END
+        FROM mission WHERE assignments.id = ANY(CAST(:ids AS bigint[]))
+        RETURNING assignments.id,
+            -- Its agent's report would have left a time of its own, an earlier note another one.
+            assignments.status = 'executing' AND first_report_at IS NULL AND dispatched_at = now() AS moved
+    )
+    """,
+    "CAST(new.payload ->> 'assignment_id' AS bigint) IN (SELECT id FROM noted WHERE moved)",
 )
 
 
@@ -80,7 +85,7 @@ async def plan(
 ) -> tuple[list[Row], list[tuple[int, str | dict[str, Any]]]]:
     """Turn a planner's results into rows, as `of_step` reads them; and its instant actions: (agent, command).
 
-    Raises PlanningFailed naming an unknown agent, and stores nothing then.
+    The caller appends their events (`created`). Raises PlanningFailed naming an unknown agent, and stores nothing then.
     """
     of_entry = await _resolve_agents(connection, planned, service_request["step"], service_request["service_url"])
     commands = [(of_entry[entry.index].id, entry.command) for entry in planned if entry.command is not None]
@@ -108,25 +113,6 @@ async def plan(
     if not new:
         return [], commands
     ids = list((await connection.execute(_INSERT, new)).scalars())
-    await events.append_for_mission(
-        connection,
-        work_process.id,
-        [
-            NewEvent(
-                type=EventType.ASSIGNMENT_CREATED,
-                source=EventSource.MISSION_WORKER,
-                actor=MUSTER,
-                payload={
-                    "assignment_id": assignment_id,
-                    "agent_id": row["agent_id"],
-                    "step": row["step"],
-                    "index": row["result_index"],
-                },
-            )
-            for assignment_id, row in zip(ids, new, strict=True)
-        ],
-        attempt=work_process.attempt,
-    )
     rows = [
         row
         | {"id": assignment_id, "intent_at": None, "dispatched_at": None, "start_time_stamp": None}
@@ -134,6 +120,21 @@ async def plan(
         for assignment_id, row in zip(ids, new, strict=True)
     ]
     return rows, commands
+
+
+def created(row: Row) -> NewEvent:
+    """The event of a planned assignment."""
+    return NewEvent(
+        type=EventType.ASSIGNMENT_CREATED,
+        source=EventSource.MISSION_WORKER,
+        actor=MUSTER,
+        payload={
+            "assignment_id": row["id"],
+            "agent_id": row["agent_id"],
+            "step": row["step"],
+            "index": row["result_index"],
+        },
+    )
 
 
 def _address(agent: Row) -> dict[str, Any]:
@@ -181,14 +182,11 @@ async def withdraw_intent(connection: Connection, ids: Collection[int]) -> None:
     )
 
 
-async def sent(connection: Connection, work_process_id: int, ids: Collection[int]) -> None:
-    """The broker has these: `executing`, unless the agent was faster with its report. The mission is locked."""
-    rows = await connection.execute(_SENT, {"ids": list(ids)})
-    await events.append_for_mission(
-        connection,
-        work_process_id,
-        [changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING) for row in rows if row.moved],
-    )
+async def sent(connection: Connection, work_process_id: int, rows: Sequence[Row]) -> None:
+    """The broker has these: `executing`, unless the agent was faster with its report. Locks the mission."""
+    before, after = AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING
+    moves = [changed(row["id"], row["agent_id"], before, after) for row in rows]
+    await events.append_where(connection, _SENT, work_process_id, moves, {"ids": [row["id"] for row in rows]})
 
 
 async def fail_unsent(connection: Connection, work_process_id: int, ids: Collection[int], error: str) -> None:
@@ -204,7 +202,10 @@ async def fail_unsent(connection: Connection, work_process_id: int, ids: Collect
     await events.append_for_mission(
         connection,
         work_process_id,
-        [changed(row, AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR) for row in moved],
+        [
+            changed(row.id, row.agent_id, AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR)
+            for row in moved
+        ],
     )
 
 
@@ -264,16 +265,18 @@ async def of_silent_agents(
     return {row.id: (row.uuid, row.last_message_time) for row in rows}
 
 
-def changed(row: Row, from_: str, to: AssignmentStatus, severity: Severity = Severity.INFO) -> NewEvent:
-    """The event of a change that the mission made; `row` has id and agent_id."""
+def changed(
+    assignment_id: int, agent_id: int, from_: str, to: AssignmentStatus, severity: Severity = Severity.INFO
+) -> NewEvent:
+    """The event of a change that the mission made."""
     return NewEvent(
         type=EventType.ASSIGNMENT_STATUS_CHANGED,
         source=EventSource.MISSION_WORKER,
         actor=MUSTER,
         severity=severity,
         payload={
-            "assignment_id": row.id,
-            "agent_id": row.agent_id,
+            "assignment_id": assignment_id,
+            "agent_id": agent_id,
             "from": str(from_),
             "to": to.value,
         },

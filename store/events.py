@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import TextClause, bindparam, select, text
 from uuid_utils import uuid7
 
-from missions.events import SCHEMA_VERSION, Event, NewEvent, utc_now
+from missions.events import SCHEMA_VERSION, Event, EventType, NewEvent, utc_now
 from missions.principals import Principal
 from missions.statuses import Severity
 from store.database import Connection, Database
@@ -19,6 +19,7 @@ from store.tables import events, work_processes
 _SEQUENCER_LOCK = 0x6D757374
 
 
+_STATUS_CHANGED = EventType.WORK_PROCESS_STATUS_CHANGED
 # What every event is written with; its numbers are given by the statement.
 _WRITTEN = (
     "uuid, type, source, target, timestamp, payload, work_process_id, correlation_id, causation_id, severity, actor,"
@@ -42,9 +43,47 @@ _APPEND_FOR_MISSIONS = text(
 )
 
 
+def where_changed(changes: str, condition: str) -> TextClause:
+    """A statement that changes rows of one mission and writes the events of those that did change.
+
+    `changes`: its first CTEs, which lock the mission's row before any other; `condition`: whether a row of `new`, the
+    events, is due. Run it with `append_where`. It is a whole transaction in one round trip, and not stale after a wait
+    for the lock: what it locks or changes PostgreSQL reads again then. A plain read in it would not be.
+    """
+    return text(
+        f"""
+        WITH new AS ({_NEW}), {changes},
+        due AS (SELECT new.*, row_number() OVER (ORDER BY mission_sequence) AS place FROM new WHERE {condition}),
+        counted AS (
+            UPDATE work_processes SET event_count = event_count + added.count
+            FROM (SELECT count(*) AS count FROM due) AS added
+            WHERE work_processes.id = :mission AND added.count > 0
+            RETURNING event_count - added.count AS before
+        )
+        INSERT INTO events ({_WRITTEN}, mission_sequence)
+        SELECT {_WRITTEN}, counted.before + due.place FROM due CROSS JOIN counted ORDER BY due.place
+        """
+    )
+
+
+async def append_where(
+    connection: Connection,
+    statement: TextClause,
+    work_process_id: int,
+    new: Sequence[NewEvent],
+    parameters: Mapping[str, Any],
+    *,
+    attempt: int | None = None,
+) -> int:
+    """Run a statement of `where_changed`; returns how many of the events were due."""
+    rows = [_row(event, work_process_id, attempt, position) for position, event in enumerate(new, start=1)]
+    result = await connection.execute(statement, {**parameters, "mission": work_process_id, "new": json.dumps(rows)})
+    return result.rowcount
+
+
 @cache
-def _append_with_values(columns: tuple[str, ...]) -> TextClause:
-    """Append events of one mission and write these columns of its row."""
+def _append_with_values(columns: tuple[str, ...], from_status: bool) -> TextClause:
+    """Append events of one mission and write these columns of its row, perhaps only if it has a certain status."""
     changes = [
         # The first attempt's start counts.
         f"{name} = coalesce(started_at, :set_{name})" if name == "started_at" else f"{name} = :set_{name}"
@@ -56,7 +95,8 @@ def _append_with_values(columns: tuple[str, ...]) -> TextClause:
         f"""
         WITH new AS ({_NEW}),
         counted AS (
-            UPDATE work_processes SET {", ".join(["event_count = event_count + :added", *changes])} WHERE id = :of
+            UPDATE work_processes SET {", ".join(["event_count = event_count + :added", *changes])}
+            WHERE id = :of{" AND status = :from_status" if from_status else ""}
             RETURNING event_count - :added AS before
         )
         INSERT INTO events ({_WRITTEN}, mission_sequence)
@@ -74,27 +114,30 @@ async def append_for_mission(
     attempt: int | None = None,
     transition: int | None = None,
     values: Mapping[str, Any] | None = None,
-) -> None:
+    from_status: str | None = None,
+) -> bool:
     """Append events of one mission; takes the lock of its row, which numbers them 1, 2, 3 … without gaps.
 
-    `transition` numbers the first of them, so that a retried activity cannot write it twice; `values` are written to
-    the mission's row in the same statement.
+    `transition` numbers the status change among them, so that a retried activity cannot write it twice; `values` are
+    written to the mission's row in the same statement. False: it is not in `from_status`, and nothing was written.
     """
     if not new:
-        return
+        return True
     rows = [
-        # Only the first event of a status change carries its number.
-        _row(event, work_process_id, attempt, position, transition if position == 1 else None)
+        _row(event, work_process_id, attempt, position, transition if event.type == _STATUS_CHANGED else None)
         for position, event in enumerate(new, start=1)
     ]
     values = values or {}
     columns = tuple(sorted(values))
     result = await connection.execute(
-        _append_with_values(columns),
+        _append_with_values(columns, from_status is not None),
         {"new": json.dumps(rows), "of": work_process_id, "added": len(rows)}
+        | ({} if from_status is None else {"from_status": from_status})
         | {f"set_{name}": values[name] for name in columns},
     )
-    assert result.rowcount == len(rows), f"work process {work_process_id} does not exist"
+    written = result.rowcount == len(rows)
+    assert written or from_status is not None, f"work process {work_process_id} does not exist"
+    return written
 
 
 async def append_for_missions(connection: Connection, new: Mapping[tuple[int, int], Sequence[NewEvent]]) -> None:

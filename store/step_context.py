@@ -67,11 +67,6 @@ _AGENTS = (
     )
     .order_by(agents.c.id)
 )
-_FOLLOWING = select(service_requests.c.step).where(
-    service_requests.c.work_process_id == bindparam("of"),
-    service_requests.c.attempt == bindparam("try_"),
-    bindparam("step_") == any_(service_requests.c.depends_on_steps),
-)
 
 
 async def step_context(connection: Connection, work_process: LockedWorkProcess, request: Any) -> dict[str, Any]:
@@ -80,7 +75,7 @@ async def step_context(connection: Connection, work_process: LockedWorkProcess, 
     if request["require_map_data"]:
         context["map"] = await _map(connection, work_process.yard_id, request["require_map_objects"] or [])
     context["agents"] = await _agents(connection, work_process, request)
-    context["orchestration"] = await _orchestration(connection, work_process, request["step"])
+    context["orchestration"] = {"current_step": request["step"], "next_step": list(request["following"])}
     context["orchestation"] = context["orchestration"]  # the specification's spelling
     if request["depends_on_steps"]:
         context["dependencies"] = await _dependencies(connection, work_process, request["depends_on_steps"])
@@ -122,13 +117,6 @@ async def _agents(connection: Connection, work_process: LockedWorkProcess, reque
         }
         for row in rows.mappings()
     ]
-
-
-async def _orchestration(connection: Connection, work_process: LockedWorkProcess, step: str) -> dict[str, Any]:
-    following = await connection.execute(
-        _FOLLOWING, {"of": work_process.id, "try_": work_process.attempt, "step_": step}
-    )
-    return {"current_step": step, "next_step": list(following.scalars())}
 
 
 async def _dependencies(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, func, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, any_, bindparam, func, null, or_, select, update
 
 from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent
@@ -17,6 +17,18 @@ from store.tables import service_requests, work_processes
 
 Row = Any
 
+_later = service_requests.alias("later")
+# The steps that wait for this one.
+_FOLLOWING = func.array(
+    select(_later.c.step)
+    .where(
+        _later.c.work_process_id == service_requests.c.work_process_id,
+        _later.c.attempt == service_requests.c.attempt,
+        service_requests.c.step == any_(_later.c.depends_on_steps),
+    )
+    .order_by(_later.c.id)
+    .scalar_subquery()
+)
 _READ = (
     select(
         service_requests,
@@ -24,6 +36,7 @@ _READ = (
         work_processes.c.settings,
         work_processes.c.waiting_reasons,
         func.extract("epoch", func.now() - service_requests.c.dispatched_at).label("elapsed"),
+        _FOLLOWING.label("following"),
     )
     .join(work_processes, work_processes.c.id == service_requests.c.work_process_id)
     .where(service_requests.c.id == bindparam("of"))
@@ -43,16 +56,24 @@ _BEGIN = (
         request=bindparam("new_request", type_=service_requests.c.request.type),
     )
 )
-_END = (
-    update(service_requests)
-    .where(service_requests.c.id == bindparam("of"), service_requests.c.status.not_in(SERVICE_REQUEST_ENDED))
-    .values(
-        status=bindparam("new_status"),
-        result_at=func.now(),
-        response=bindparam("new_response", type_=service_requests.c.response.type),
-        failure=bindparam("new_failure", type_=service_requests.c.failure.type),
-        request_uid=func.coalesce(bindparam("new_uid", type_=Text), service_requests.c.request_uid),
+_END = events.where_changed(
+    """
+    mission AS (
+        SELECT id FROM work_processes WHERE id = :mission AND status NOT IN ('canceling', 'canceled') FOR UPDATE
+    ),
+    ended AS (
+        UPDATE service_requests SET
+            status = :status, result_at = now(), modified_at = now(), response = :response, failure = :failure,
+            request_uid = coalesce(CAST(:uid AS text), service_requests.request_uid)
+        FROM mission
+        WHERE service_requests.id = :of AND service_requests.status <> ALL(CAST(:ends AS text[]))
+        RETURNING service_requests.id
     )
+    """,
+    "EXISTS (SELECT FROM ended)",
+).bindparams(
+    bindparam("response", type_=service_requests.c.response.type),
+    bindparam("failure", type_=service_requests.c.failure.type),
 )
 
 
@@ -106,30 +127,24 @@ async def end(
     response: Any = None,
     failure: Failure | None = None,
 ) -> bool:
-    """Store a step's end; False: it ended before, by a cancel or an earlier try. The mission is locked."""
+    """Store a step's end; False: it ended before, or its mission is being cancelled. Locks the mission."""
     uid = response.get("request_id") if isinstance(response, dict) else None
-    result = await connection.execute(
-        _END,
-        {
-            "of": row["id"],
-            "new_status": status,
-            "new_response": response,
-            "new_failure": None if failure is None else failure.model_dump(mode="json"),
-            "new_uid": None if uid is None else str(uid),
-        },
-    )
-    if result.rowcount == 0:
-        return False
-    extra = {} if failure is None else {"reason": failure.text}
-    await _changed(
-        connection,
+    event = _event(
         row,
         status,
         before=before,
         severity=Severity.INFO if failure is None else Severity.ERROR,
-        **extra,
+        **({} if failure is None else {"reason": failure.text}),
     )
-    return True
+    values = {
+        "of": row["id"],
+        "status": status,
+        "response": response,
+        "failure": None if failure is None else failure.model_dump(mode="json"),
+        "uid": None if uid is None else str(uid),
+        "ends": sorted(SERVICE_REQUEST_ENDED),
+    }
+    return await events.append_where(connection, _END, row["work_process_id"], [event], values) == 1
 
 
 async def skip(connection: Connection, row: Row, steps: Sequence[str]) -> list[str]:

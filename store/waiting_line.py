@@ -49,7 +49,8 @@ async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[
             tried = await _grant_waiting(database, head)
             wakeups += tried.wakeups
             again |= tried.left_line and head.chooses
-        # One that chooses stood before others at agents that it did not take.
+            # One that chooses stood before others at all the agents that it did not take.
+            concerned |= tried.passed_over
         heads = (await _look(database, concerned))[1] if again else []
     return wakeups
 
@@ -134,10 +135,14 @@ async def _refresh_availability(database: Database, agent_ids: Collection[int]) 
 
 @dataclass(frozen=True)
 class _Tried:
-    """What became of the first in a line: `left_line`, it stands there no more; `wakeups`, it got its agents."""
+    """What became of the first in a line: `left_line`, it stands there no more; `wakeups`, it got its agents.
+
+    `passed_over`: agents that it chose among, whose lines move now.
+    """
 
     left_line: bool
     wakeups: list[Wakeup]
+    passed_over: frozenset[int] = frozenset()
 
 
 async def _grant_waiting(database: Database, head: _Head) -> _Tried:
@@ -161,7 +166,8 @@ async def _grant_waiting(database: Database, head: _Head) -> _Tried:
         grant = NewSignal(
             work_process.workflow_id, work_process_id, Signal.AGENTS_GRANTED, AgentsGranted(attempt=attempt)
         )
-        return _Tried(True, await add_signals(connection, [grant]))
+        passed_over = frozenset(candidates if head.chooses else ())
+        return _Tried(True, await add_signals(connection, [grant]), passed_over)
 
 
 async def agents_with_missed_grants(connection: Connection, limit: int = 100) -> list[int]:

@@ -115,10 +115,11 @@ async def change(
     source: str,
     transition: int | None = None,
     values: dict[str, Any] | None = None,
+    before: Sequence[NewEvent] = (),
     also: Sequence[NewEvent] = (),
     severity: Severity = Severity.INFO,
 ) -> Change:
-    """Move a locked mission to `to`, with its event, the `also` events and further column `values`.
+    """Move a locked mission to `to`, with its event between those `before` and `also`, and further column `values`.
 
     `transition` is the number that the workflow gave this change: written once, however often it is tried.
     Raises IllegalTransition.
@@ -129,23 +130,53 @@ async def change(
         if transition is not None and await _written(connection, work_process, transition):
             return Change.REPEATED
         raise IllegalTransition(f"work process {work_process.id} is {work_process.status!r}: {to!r} may not follow")
-    changed = NewEvent(
-        type=EventType.WORK_PROCESS_STATUS_CHANGED,
-        source=source,
-        payload={"from": work_process.status.value, "to": to.value},
-        actor=principal,
-        severity=severity,
-    )
+    changed = _event(work_process.status, to, principal, source, severity)
     await events.append_for_mission(
         connection,
         work_process.id,
-        [changed, *also],
+        [*before, changed, *also],
         attempt=work_process.attempt,
         transition=transition,
         values={"status": to, **(values or {})},
     )
     work_process.status = to
     return Change.WRITTEN
+
+
+async def change_from(
+    connection: Connection,
+    work_process_id: int,
+    from_: WorkProcessStatus,
+    to: WorkProcessStatus,
+    *,
+    attempt: int,
+    transition: int,
+    principal: Principal,
+    source: str,
+) -> bool:
+    """Move a mission to `to` if it is in `from_`: a whole transaction in one statement. False: nothing is written."""
+    assert may_follow(from_, to)
+    return await events.append_for_mission(
+        connection,
+        work_process_id,
+        [_event(from_, to, principal, source, Severity.INFO)],
+        attempt=attempt,
+        transition=transition,
+        values={"status": to},
+        from_status=from_,
+    )
+
+
+def _event(
+    from_: WorkProcessStatus, to: WorkProcessStatus, principal: Principal, source: str, severity: Severity
+) -> NewEvent:
+    return NewEvent(
+        type=EventType.WORK_PROCESS_STATUS_CHANGED,
+        source=source,
+        payload={"from": from_.value, "to": to.value},
+        actor=principal,
+        severity=severity,
+    )
 
 
 async def _written(connection: Connection, work_process: LockedWorkProcess, transition: int) -> bool:

@@ -15,7 +15,7 @@ from settings import Settings
 from store import migrate
 from store.agent_reports import Applied, AssignmentReport, Rejection, StateReport, apply
 from store.agents import identities
-from store.assignments import cancels_sent
+from store.assignment_cancels import cancels_sent
 from store.database import Database
 from store.tables import (
     agents,
