@@ -39,9 +39,14 @@ async def test_an_sdk_agent_leads_and_speaks_for_its_followers(
     agent = start_agent(uuid, "--update", json.dumps({"followers": [trailer, uuid, "nobody"]}))
     checked_in = await agent.wait_for("checked_in")
     await until(followed_by(database, uuid, trailer))
+    counted = select(message_counts.c.reason).where(message_counts.c.outcome == "ignored_follower")
+
+    async def the_others_are_counted() -> object:
+        async with database.transaction() as connection:
+            return {"itself", "unknown_agent"} <= set((await connection.execute(counted)).scalars())
+
+    await until(the_others_are_counted)
     async with database.transaction() as connection:
-        counted = select(message_counts.c.reason).where(message_counts.c.outcome == "ignored_follower")
-        assert {"itself", "unknown_agent"} <= set((await connection.execute(counted)).scalars())
         shown = await agent_registry.get(connection, (await agent_row(database, uuid))["id"])
     assert [link["uuid"] for link in shown["followers"]] == [trailer]
 

@@ -147,7 +147,7 @@ class Agent:
         for request in o.ask:
             from helyos_agent_sdk import DatabaseConnector
 
-            self.log("answered", request=request, answer=DatabaseConnector(self.client).call(json.loads(request)))
+            self.log("asked", request=request, answer=DatabaseConnector(self.client).call(json.loads(request)))
         for entry in o.say:
             exchange, key, payload = entry.split(" ", 2)
             self.client.publish(key, payload, exchange=exchange)
