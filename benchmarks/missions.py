@@ -50,7 +50,9 @@ class Missions:
         """Make the yards, the service and the recipe of one step."""
         for uid in yards:
             await self._post("/yards", {"uid": uid, "name": uid})
-        await self._post("/services", {"name": RECIPE, "type": RECIPE, "url": planner_url})
+        # The planner plans for the agents that a mission names, so it is not sent all that stand in the yard.
+        service = {"name": RECIPE, "type": RECIPE, "url": planner_url, "requireAgentsData": False}
+        await self._post("/services", service)
         await self._post("/recipes", {"name": RECIPE, "steps": [{"step": "plan", "serviceType": RECIPE}]})
 
     async def one_step(self, member: Member) -> None:
