@@ -50,7 +50,9 @@ class Finisher:
             if work_process.superseded and status is not WorkProcessStatus.CANCELED:
                 return MissionFinished(outcome=Outcome.SUPERSEDED)
             freed = await self._end(connection, work_process, call, status)
-            let_go = await pauses.let_go(connection, work_process)
+            # Who has not confirmed its stop might go on with what was cancelled: a person decides.
+            may_drive = [row.agent_id for row in await assignment_cancels.unconfirmed(connection, call.unconfirmed)]
+            let_go = await pauses.let_go(connection, work_process, but=may_drive)
             wakeups = await queue_places.mission_ended(connection, work_process)
         if let_go:
             await notify(self._parts.database, instant_actions.CHANNEL)

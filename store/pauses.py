@@ -49,7 +49,11 @@ async def resume(connection: Connection, work_process_id: int, *, principal: Pri
 
 
 async def let_go(
-    connection: Connection, work_process: LockedWorkProcess, agent_ids: Collection[int] | None = None
+    connection: Connection,
+    work_process: LockedWorkProcess,
+    agent_ids: Collection[int] | None = None,
+    *,
+    but: Collection[int] = (),
 ) -> bool:
     """Tell agents (None: all) to go on that the mission's pause told to stand still; each once, so never in another's.
 
@@ -58,7 +62,8 @@ async def let_go(
     if not work_process.pause_actions:
         return False
     still = await instant_actions.agents_told(connection, work_process.pause_actions, not_since=RESUME_COMMAND)
-    commands = [(agent_id, RESUME_COMMAND) for agent_id in still if agent_ids is None or agent_id in agent_ids]
+    told = [agent_id for agent_id in still if agent_id not in but and (agent_ids is None or agent_id in agent_ids)]
+    commands = [(agent_id, RESUME_COMMAND) for agent_id in told]
     if commands:
         await instant_actions.add_of_mission(connection, work_process.id, commands)
     return bool(commands)

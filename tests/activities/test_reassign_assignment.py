@@ -253,9 +253,14 @@ async def test_paused_agent_that_leaves_its_mission_is_told_to_go_on_once(world:
     assert await world.told_to_go_on() == [world.silent, other], "the first may be paused by another mission now"
 
 
-async def test_mission_that_ends_while_paused_lets_its_agents_go_on(world: World) -> None:
+@pytest.mark.parametrize("confirmed", [True, False])
+async def test_mission_that_ends_while_paused_lets_agents_go_on_that_stopped(world: World, confirmed: bool) -> None:
     await world.pause()
     await world.change(work_processes, work_processes.c.id == world.mission, status="canceling")
-    call = FinishMission(work_process_id=world.mission, attempt=1, transition=9, status="canceled")
+    status = "canceled" if confirmed else "canceling"
+    await world.change(assignments, assignments.c.id == world.assignment, status=status)
+    call = FinishMission(
+        work_process_id=world.mission, attempt=1, transition=9, status="canceled", unconfirmed=[world.assignment]
+    )
     assert (await Finisher(world.parts()).finish_mission(call)).outcome is Outcome.DONE
-    assert await world.told_to_go_on() == [world.silent]
+    assert await world.told_to_go_on() == ([world.silent] if confirmed else [])
