@@ -106,7 +106,7 @@ class Dispatcher:
             planned = planned_assignments(answer, step=step, url=url, agent_ids=work_process.agent_ids)
             orders = [entry.assignment_order for entry in planned]
             groups = dispatch_groups(orders, answer.get("dispatch_order"), step=step, url=url)
-            rows, commands = await assignments.plan(connection, work_process, request, planned, groups)
+            rows, commands = await assignments.plan(connection, work_process, request, planned, groups, call.replaced)
             created = [assignments.created(row) for row in rows]
             if commands and await step_requests.commands_written(connection, call.service_request_id):
                 await instant_actions.add_of_mission(connection, work_process.id, commands)

@@ -4,6 +4,8 @@ The silent agent is told to stop before the other one is sent anything; but nobo
 quarantined. Its row and the new one are two assignments: none is ever held by two agents.
 """
 
+from typing import Any
+
 from temporalio import activity
 
 from activities.messages import address, message
@@ -18,13 +20,26 @@ from missions.contracts import (
 )
 from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER
-from missions.statuses import Severity
+from missions.statuses import AssignmentStatus, Severity
 from missions.transitions import ASSIGNMENT_ENDED
-from store import assignment_cancels, assignments, events, mission_agents, substitutes
+from store import (
+    assignment_cancels,
+    assignments,
+    events,
+    instant_actions,
+    mission_agents,
+    pauses,
+    substitutes,
+)
 from store.agent_service import not_listening, quarantine
+from store.database import Connection
+from store.notifications import notify
 from store.reservations import lock_agents
 from store.waiting_line import refresh_lines
-from store.work_process_status import lock
+from store.work_process_status import LockedWorkProcess, lock
+
+# Its agent, or a client, has decided on it already.
+_LEFT_ALONE = ASSIGNMENT_ENDED | {AssignmentStatus.CANCELING}
 
 
 class Reassigner:
@@ -35,27 +50,35 @@ class Reassigner:
 
     @activity.defn(name=Activity.RESERVE_SUBSTITUTE)
     async def reserve_substitute(self, call: ReserveSubstitute) -> SubstituteReserved:
-        """Reserve a free agent that fits, and tell it. FAILED: not needed, the assignment has ended.
+        """Reserve a free agent that fits, and tell it. FAILED: not needed, the assignment has ended or is cancelled.
 
-        A retried call finds the agent that it reserved, and tells it again.
+        A retried call finds the agent that it reserved, and tells it again. A refused one that has answered meanwhile
+        is taken; else it is sent away, and another one is looked for.
         """
-        await self._send_away(call)
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id)
             if work_process.superseded:
                 return SubstituteReserved(outcome=Outcome.SUPERSEDED)
             row = await assignments.one(connection, call.assignment_id)
-            if row["status"] in ASSIGNMENT_ENDED:
-                return SubstituteReserved(outcome=Outcome.FAILED)
-            if not work_process.wait_free_agent:
-                return SubstituteReserved(outcome=Outcome.WAITING, why="its mission reserves no agents")
-            known = row["substitute_id"] is not None and row["substitute_id"] not in call.refused
-            if not known and not await substitutes.reserve(connection, work_process, row):
-                return SubstituteReserved(outcome=Outcome.WAITING, why="no free agent fits")
-            substitute_id = (await assignments.one(connection, call.assignment_id))["substitute_id"]
-            held = await substitutes.reserved(connection, work_process.id, substitute_id)
-        if held is None:
-            return SubstituteReserved(outcome=Outcome.WAITING, why="its substitute was released")
+            held = await substitutes.of_assignment(connection, row)
+            needed = row["status"] not in _LEFT_ALONE
+            deaf = held is not None and held.id in call.refused and held.ready_at is None
+            if needed and held is None:
+                if not work_process.wait_free_agent:
+                    return SubstituteReserved(outcome=Outcome.WAITING, why="its mission reserves no agents")
+                chosen = await substitutes.reserve(connection, work_process, row, call.refused)
+                if chosen is None:
+                    return SubstituteReserved(outcome=Outcome.WAITING, why="no free agent fits")
+                held = await substitutes.reserved(connection, work_process.id, chosen)
+        if not needed:
+            if held is not None:
+                await self._send_away(row, held, deaf=False)
+            return SubstituteReserved(outcome=Outcome.FAILED)
+        assert held is not None, "it was reserved just now, or before"
+        if deaf:
+            if not await self._send_away(row, held, deaf=True):
+                return SubstituteReserved(outcome=Outcome.WAITING, why=f"agent {held.uuid} has not answered")
+            return await self.reserve_substitute(call)
         await self._parts.downlink.reserve(
             substitutes.address_of(held),
             work_process_id=work_process.id,
@@ -64,69 +87,92 @@ class Reassigner:
         ready = held.ready_at is not None or not held.acknowledge_reservation
         return SubstituteReserved(outcome=Outcome.DONE, agent_id=held.id, ready=ready, round=held.round)
 
-    async def _send_away(self, call: ReserveSubstitute) -> None:
-        """Release substitutes that did not answer."""
+    async def _send_away(self, assignment: Any, held: Any, *, deaf: bool) -> bool:
+        """Release a substitute that did not answer, or that nobody needs; False: the mission has other work for it."""
+        of = assignment["work_process_id"]
         async with self._parts.database.transaction() as connection:
-            held = [await substitutes.reserved(connection, call.work_process_id, one) for one in call.refused[-1:]]
-        for row in held:
-            if row is None:
-                continue
-            # Published before the reservation ends, so that no later reserve overtakes it.
-            await self._parts.downlink.release(substitutes.address_of(row), work_process_id=call.work_process_id)
-            async with self._parts.database.transaction() as connection:
-                if (await lock(connection, call.work_process_id)).superseded:
-                    return
-                await lock_agents(connection, [row.id])
-                await not_listening(connection, [row.id], pause=self._parts.settings.deaf_agent_interval)
-                await mission_agents.release_early(connection, call.work_process_id, row.id)
-                await substitutes.leaves(connection, call.work_process_id, [row.id])
-            await self._parts.waker.send(await refresh_lines(self._parts.database, [row.id]))
+            if await substitutes.has_work(connection, of, held.id):
+                return False
+        # Published before the reservation ends, so that no later reserve overtakes it.
+        await self._parts.downlink.release(substitutes.address_of(held), work_process_id=of)
+        async with self._parts.database.transaction() as connection:
+            if (await lock(connection, of)).superseded:
+                return True  # its end releases all agents
+            await lock_agents(connection, [held.id])
+            if deaf:
+                await not_listening(connection, [held.id], pause=self._parts.settings.deaf_agent_interval)
+            await mission_agents.release_early(connection, of, held.id)
+            await substitutes.dismiss(connection, of, assignment["id"], held.id)
+        await self._parts.waker.send(await refresh_lines(self._parts.database, [held.id]))
+        return True
 
     @activity.defn(name=Activity.REASSIGN_ASSIGNMENT)
     async def reassign_assignment(self, call: ReassignAssignment) -> AssignmentReassigned:
-        """Give up the silent agent's assignment for a new one. FAILED: it has ended meanwhile."""
+        """Give up the silent agent's assignment for a new one. FAILED: it has ended meanwhile, or is cancelled."""
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id)
             if work_process.superseded:
                 return AssignmentReassigned(outcome=Outcome.SUPERSEDED)
             row = await assignments.one(connection, call.assignment_id)
             made = row["reassigned_to"]
-            if made is None:
-                if row["status"] in ASSIGNMENT_ENDED:
-                    return AssignmentReassigned(outcome=Outcome.FAILED, status=row["status"])
-                error = f"its agent was silent for too long; agent {call.agent_id} gets it"
-                await assignment_cancels.give_up(connection, work_process.id, call.assignment_id, error)
-                made = await substitutes.plan_again(connection, row, call.agent_id)
-                reassigned = NewEvent(
-                    type=EventType.ASSIGNMENT_REASSIGNED,
-                    source=EventSource.MISSION_WORKER,
-                    actor=MUSTER,
-                    severity=Severity.WARNING,
-                    payload={
-                        "assignment_id": call.assignment_id,
-                        "agent_id": row["agent_id"],
-                        "to_assignment_id": made,
-                        "to_agent_id": call.agent_id,
-                    },
-                )
-                await events.append_for_mission(connection, work_process.id, [reassigned], attempt=work_process.attempt)
-            released = row["released_at"] is not None
-        if not released:
-            published_at = utc_now()
-            # Cancel before release: an agent that still drives must not be told first that it is free.
-            await self._parts.downlink.cancel(address(row), message(row))
-            await self._parts.downlink.release(address(row), work_process_id=work_process.id)
-            async with self._parts.database.transaction() as connection:
-                if (await lock(connection, work_process.id)).superseded:
-                    return AssignmentReassigned(outcome=Outcome.SUPERSEDED)
-                await assignment_cancels.cancels_sent(connection, work_process.id, [row["id"]], published_at)
-                await lock_agents(connection, [row["agent_id"]])
-                await quarantine(
-                    connection,
-                    [row["agent_id"]],
-                    f"was silent with assignment {row['id']} of work process {work_process.id}",
-                )
-                await mission_agents.release_early(connection, work_process.id, row["agent_id"])
-                await substitutes.leaves(connection, work_process.id, [row["agent_id"]])
-            await self._parts.waker.send(await refresh_lines(self._parts.database, [row["agent_id"]]))
+            held = await substitutes.of_assignment(connection, row)
+            if made is None and row["status"] not in _LEFT_ALONE:
+                made = await _give_to(connection, work_process, row, call.agent_id)
+        if made is None:
+            if held is not None:
+                await self._send_away(row, held, deaf=False)
+            return AssignmentReassigned(outcome=Outcome.FAILED, status=row["status"])
+        if row["cancel_sent_at"] is None and not await self._take_from(row):
+            return AssignmentReassigned(outcome=Outcome.SUPERSEDED)
         return AssignmentReassigned(outcome=Outcome.DONE, assignment_id=made, released=row["agent_id"])
+
+    async def _take_from(self, row: Any) -> bool:
+        """Tell the silent agent to stop, and release it; False: a cancel came first, which does both."""
+        of, agent_id = row["work_process_id"], row["agent_id"]
+        held = row["released_at"] is None  # else it was released with another assignment of it
+        published_at = utc_now()
+        # Cancel before release: an agent that still drives must not be told first that it is free.
+        await self._parts.downlink.cancel(address(row), message(row))
+        if held:
+            await self._parts.downlink.release(address(row), work_process_id=of)
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, of)
+            if work_process.superseded:
+                return False
+            await assignment_cancels.cancels_sent(connection, of, [row["id"]], published_at)
+            if not held:
+                return True
+            await lock_agents(connection, [agent_id])
+            await mission_agents.release_early(connection, of, agent_id)
+            await substitutes.leaves(connection, of, [agent_id])
+            let_go = await pauses.let_go(connection, work_process, [agent_id])
+        if let_go:
+            await notify(self._parts.database, instant_actions.CHANNEL)
+        await self._parts.waker.send(await refresh_lines(self._parts.database, [agent_id]))
+        return True
+
+
+async def _give_to(connection: Connection, work_process: LockedWorkProcess, row: Any, agent_id: int) -> int:
+    """Give up a silent agent's assignment and plan it anew; the new one's id. The mission is locked."""
+    await lock_agents(connection, [row["agent_id"], agent_id])
+    if row["released_at"] is None:
+        # Before it is told anything: its `free`, which ends the quarantine, may come at once.
+        reason = f"was silent with assignment {row['id']} of work process {work_process.id}"
+        await quarantine(connection, [row["agent_id"]], reason)
+    error = f"its agent was silent for too long; agent {agent_id} gets it"
+    await assignment_cancels.give_up(connection, work_process.id, row["id"], error)
+    made = await substitutes.plan_again(connection, row, agent_id)
+    reassigned = NewEvent(
+        type=EventType.ASSIGNMENT_REASSIGNED,
+        source=EventSource.MISSION_WORKER,
+        actor=MUSTER,
+        severity=Severity.WARNING,
+        payload={
+            "assignment_id": row["id"],
+            "agent_id": row["agent_id"],
+            "to_assignment_id": made,
+            "to_agent_id": agent_id,
+        },
+    )
+    await events.append_for_mission(connection, work_process.id, [reassigned], attempt=work_process.attempt)
+    return made

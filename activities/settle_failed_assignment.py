@@ -16,8 +16,17 @@ from missions.events import utc_now
 from missions.failure_policies import effective_fallback, effective_policy
 from missions.statuses import AssignmentStatus, FailurePolicy
 from missions.transitions import ASSIGNMENT_SUCCEEDED
-from store import assignment_cancels, assignments, attention, fallback_missions, mission_agents
+from store import (
+    assignment_cancels,
+    assignments,
+    attention,
+    fallback_missions,
+    instant_actions,
+    mission_agents,
+    pauses,
+)
 from store.database import Connection
+from store.notifications import notify
 from store.reservations import lock_agents
 from store.waiting_line import refresh_lines
 from store.wakeups import Wakeup
@@ -100,11 +109,15 @@ class Settler:
             )
         )
         async with self._parts.database.transaction() as connection:
-            if (await lock(connection, work_process.id)).superseded:
+            work_process = await lock(connection, work_process.id)
+            if work_process.superseded:
                 return False
             wakeup = await self._start_fallback(connection, work_process, row, call)
             await lock_agents(connection, [row["agent_id"]])
             await mission_agents.release_early(connection, work_process.id, row["agent_id"])
+            let_go = await pauses.let_go(connection, work_process, [row["agent_id"]])
+        if let_go:
+            await notify(self._parts.database, instant_actions.CHANNEL)
         granted = await refresh_lines(self._parts.database, [row["agent_id"]])
         await self._parts.waker.send([*granted, wakeup] if wakeup else granted)
         return True

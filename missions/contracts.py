@@ -274,6 +274,7 @@ class DispatchAssignments(ActivityInput):
     step: str
     group: int
     released: list[int] = Field(default_factory=list, description="agents that get nothing more from this mission")
+    replaced: dict[int, int] = Field(default_factory=dict, description="silent agents, and who gets what was theirs")
     again: bool = Field(False, description="the group was sent before, and has got a new assignment since")
 
 
@@ -341,7 +342,7 @@ class ReserveSubstitute(ActivityInput):
 
 
 class SubstituteReserved(Contract):
-    """WAITING: nobody fits now. DONE: `agent_id` was sent a reserve, to be answered in `round`."""
+    """WAITING: nobody fits now. DONE: `agent_id` was sent a reserve, to be answered in `round`. FAILED: none needed."""
 
     outcome: Outcome
     agent_id: int | None = None
@@ -358,7 +359,7 @@ class ReassignAssignment(ActivityInput):
 
 
 class AssignmentReassigned(Contract):
-    """DONE: it was given up for the one with `assignment_id`. FAILED: it has ended meanwhile, as `status`."""
+    """DONE: it was given up for the one with `assignment_id`. FAILED: no more; it has ended, or is `canceling`."""
 
     outcome: Outcome
     status: str = ""

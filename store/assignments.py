@@ -3,7 +3,7 @@
 Cancelled and given up: store/assignment_cancels.py. What agents say of them: store/assignment_reports.py.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,12 +82,16 @@ async def plan(
     service_request: Any,
     planned: Sequence[PlannedAssignment],
     groups: Sequence[Sequence[int]],
+    replaced: Mapping[int, int],
 ) -> tuple[list[Row], list[tuple[int, str | dict[str, Any]]]]:
     """Turn a planner's results into rows, as `of_step` reads them; and its instant actions: (agent, command).
 
-    The caller appends their events (`created`). Raises PlanningFailed naming an unknown agent, and stores nothing then.
+    What is for a `replaced` agent goes to the other one. The caller appends their events (`created`). Raises
+    PlanningFailed naming an unknown agent, and stores nothing then.
     """
-    of_entry = await _resolve_agents(connection, planned, service_request["step"], service_request["service_url"])
+    of_entry = await _resolve_agents(
+        connection, planned, service_request["step"], service_request["service_url"], replaced
+    )
     commands = [(of_entry[entry.index].id, entry.command) for entry in planned if entry.command is not None]
     by_index = {entry.index: entry for entry in planned if entry.data is not None}
     new = [
@@ -142,16 +146,22 @@ def _address(agent: Row) -> dict[str, Any]:
 
 
 async def _resolve_agents(
-    connection: Connection, planned: Sequence[PlannedAssignment], step: str, url: str | None
+    connection: Connection,
+    planned: Sequence[PlannedAssignment],
+    step: str,
+    url: str | None,
+    replaced: Mapping[int, int],
 ) -> dict[int, Row]:
     """The agent of each entry, by the entry's index."""
     ids = {p.agent_id for p in planned if p.agent_id is not None and 0 <= p.agent_id < _BIGINT}
     uuids = {p.agent_uuid for p in planned if p.agent_uuid is not None}
-    rows = (await connection.execute(_AGENTS, {"ids": list(ids), "uuids": list(uuids)})).all()
+    rows = (await connection.execute(_AGENTS, {"ids": [*ids, *replaced.values()], "uuids": list(uuids)})).all()
     by_id, by_uuid = {row.id: row for row in rows}, {row.uuid: row for row in rows}
     resolved = {}
     for entry in planned:
         agent = by_id.get(-1 if entry.agent_id is None else entry.agent_id) or by_uuid.get(entry.agent_uuid or "")
+        if agent is not None and agent.id in replaced:
+            agent = by_id.get(replaced[agent.id])
         if agent is None:
             name = entry.agent_uuid if entry.agent_id is None else entry.agent_id
             raise PlanningFailed(

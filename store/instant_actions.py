@@ -103,10 +103,23 @@ async def add_of_mission(
     return [row.id for row in rows]
 
 
-async def agents_told(connection: Connection, ids: Sequence[int]) -> list[int]:
-    """The agents of these commands."""
+async def agents_told(connection: Connection, ids: Sequence[int], *, not_since: str) -> list[int]:
+    """The agents of these commands of a mission, unless it told them `not_since` afterwards."""
+    later = instant_actions.alias()
+    told_since = (
+        select(later.c.id)
+        .where(
+            later.c.agent_id == instant_actions.c.agent_id,
+            later.c.work_process_id == instant_actions.c.work_process_id,
+            later.c.id > instant_actions.c.id,
+            later.c.command == not_since,
+        )
+        .exists()
+    )
     rows = await connection.execute(
-        select(instant_actions.c.agent_id).where(instant_actions.c.id.in_(ids)).order_by(instant_actions.c.id)
+        select(instant_actions.c.agent_id)
+        .where(instant_actions.c.id.in_(ids), ~told_since)
+        .order_by(instant_actions.c.id)
     )
     return list(rows.scalars())
 

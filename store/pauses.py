@@ -1,5 +1,6 @@
 """Pause and resume: the client's wish, and what the mission's workflow made of it."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import update
@@ -43,12 +44,29 @@ async def resume(connection: Connection, work_process_id: int, *, principal: Pri
     _refuse_unless_running(work_process, "resumed")
     if work_process.pause is Pause.NONE:
         return []
-    if work_process.pause_actions:
-        told = await instant_actions.agents_told(connection, work_process.pause_actions)
-        await instant_actions.add_of_mission(
-            connection, work_process.id, [(agent_id, RESUME_COMMAND) for agent_id in told]
-        )
+    await let_go(connection, work_process)
     return await _wish(connection, work_process, Pause.NONE, None, EventType.WORK_PROCESS_RESUMED, principal, source)
+
+
+async def let_go(
+    connection: Connection,
+    work_process: LockedWorkProcess,
+    agent_ids: Collection[int] | None = None,
+    *,
+    but: Collection[int] = (),
+) -> bool:
+    """Tell agents (None: all) to go on that the mission's pause told to stand still; each once, so never in another's.
+
+    In the transaction that ends the pause, or the mission's hold on them; it is locked. True: then notify the sender.
+    """
+    if not work_process.pause_actions:
+        return False
+    still = await instant_actions.agents_told(connection, work_process.pause_actions, not_since=RESUME_COMMAND)
+    told = [agent_id for agent_id in still if agent_id not in but and (agent_ids is None or agent_id in agent_ids)]
+    commands = [(agent_id, RESUME_COMMAND) for agent_id in told]
+    if commands:
+        await instant_actions.add_of_mission(connection, work_process.id, commands)
+    return bool(commands)
 
 
 async def tell_agents(connection: Connection, work_process_id: int) -> list[int]:

@@ -5,25 +5,25 @@ from typing import Any
 
 from sqlalchemy import text
 
+from store import selectors
 from store.agents import AgentAddress
 from store.database import Connection
-from store.operation_types import ABLE_TO
 from store.reservations import lock_agents
+from store.waiting_line import HEAD
 from store.work_process_status import LockedWorkProcess
 
 Row = Any
 
-# Free, like the silent one, and in nobody's line: whoever waits for it comes first.
+# Like the silent one, as the mission's selector wants it, and first in nobody's line: whoever waits comes first.
 _FITS = f"""
-    FROM agents, agents AS silent
-    WHERE silent.id = :silent AND agents.id <> silent.id AND agents.yard_id = silent.yard_id
-        AND agents.agent_class = silent.agent_class AND agents.agent_type IS NOT DISTINCT FROM silent.agent_type
-        AND agents.status = 'free' AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL
-        AND CAST(:operations AS text[]) <@ {ABLE_TO}
-        AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
-        AND NOT EXISTS (
-            SELECT FROM reservation_request_agents AS line WHERE line.agent_id = agents.id AND line.claims
-        )
+    FROM agents, (
+        SELECT id, coalesce(CAST(:yard AS bigint), yard_id) AS yard_id, agent_class, agent_type,
+            CAST(:operations AS text[]) AS operation_types, CAST(:battery AS float8) AS battery_above
+        FROM agents WHERE id = :silent
+    ) AS selector
+    WHERE agents.id <> selector.id AND NOT agents.id = ANY(CAST(:refused AS bigint[]))
+        AND agents.agent_type IS NOT DISTINCT FROM selector.agent_type
+        AND {selectors.WOULD_DO} AND {selectors.GRANTABLE} AND NOT EXISTS ({HEAD})
 """
 _LOOK = text(f"SELECT agents.id {_FITS} ORDER BY agents.id LIMIT 20")
 _CHOOSE = text(
@@ -40,7 +40,9 @@ _RESERVE = text(
     ), noted AS (
         UPDATE assignments SET substitute_id = :agent WHERE id = :assignment
     ), listed AS (
-        UPDATE work_processes SET agent_ids = agent_ids || :agent, agent_uuids = agent_uuids || CAST(:uuid AS text)
+        UPDATE work_processes SET
+            agent_ids = array_remove(agent_ids, CAST(:agent AS bigint)) || CAST(:agent AS bigint),
+            agent_uuids = array_remove(agent_uuids, CAST(:uuid AS text)) || CAST(:uuid AS text)
         WHERE id = :of
     )
     UPDATE reservation_requests SET round = round + 1, handed_over = true
@@ -65,6 +67,10 @@ _LEAVES = text(
     FROM agents WHERE work_processes.id = :of AND agents.id = :agent
     """
 )
+_DISMISS = text("UPDATE assignments SET substitute_id = NULL WHERE id = :assignment AND substitute_id = :agent")
+_HAS_WORK = text(
+    "SELECT EXISTS (SELECT FROM assignments WHERE work_process_id = :of AND agent_id = :agent AND ended_at IS NULL)"
+)
 _COPY = text(
     """
     WITH made AS (
@@ -88,19 +94,24 @@ _COPY = text(
 )
 
 
-async def reserve(connection: Connection, work_process: LockedWorkProcess, assignment: Row) -> bool:
-    """Reserve a free agent that fits, in place of the assignment's silent one; False: there is none now.
+async def reserve(
+    connection: Connection, work_process: LockedWorkProcess, assignment: Row, refused: Collection[int] = ()
+) -> int | None:
+    """Reserve a free agent that fits, in place of the assignment's silent one; None: there is none now.
 
-    The mission is locked. Agents get locked in the order of their ids, then looked at anew, as for any grant.
+    Not one of the `refused`. The mission is locked. Agents get locked in the order of their ids, then looked at anew,
+    as for any grant.
     """
-    wanted = {"silent": assignment["agent_id"], "operations": work_process.operation_types_required}
+    named = {"yard": None, "operations": work_process.operation_types_required, "battery": None}
+    kind = selectors.wanted(work_process) or named
+    wanted = {name: kind[name] for name in named} | {"silent": assignment["agent_id"], "refused": list(refused)}
     candidates = list((await connection.execute(_LOOK, wanted)).scalars())
     if not candidates:
-        return False
+        return None
     await lock_agents(connection, candidates)
     chosen = (await connection.execute(_CHOOSE, wanted | {"candidates": candidates})).one_or_none()
     if chosen is None:
-        return False
+        return None
     await connection.execute(
         _RESERVE,
         {
@@ -111,7 +122,25 @@ async def reserve(connection: Connection, work_process: LockedWorkProcess, assig
             "assignment": assignment["id"],
         },
     )
-    return True
+    return int(chosen.id)
+
+
+async def of_assignment(connection: Connection, assignment: Row) -> Row | None:
+    """The agent that the mission holds in place of this assignment's silent one, as `reserved` says it."""
+    if assignment["substitute_id"] is None:
+        return None
+    return await reserved(connection, assignment["work_process_id"], assignment["substitute_id"])
+
+
+async def has_work(connection: Connection, work_process_id: int, agent_id: int) -> bool:
+    """Whether anything was planned for this agent in the mission, and has not ended."""
+    return bool(await connection.scalar(_HAS_WORK, {"of": work_process_id, "agent": agent_id}))
+
+
+async def dismiss(connection: Connection, work_process_id: int, assignment_id: int, agent_id: int) -> None:
+    """This substitute is not needed, or did not answer: it leaves. Mission and agent are locked."""
+    await connection.execute(_DISMISS, {"assignment": assignment_id, "agent": agent_id})
+    await leaves(connection, work_process_id, [agent_id])
 
 
 async def reserved(connection: Connection, work_process_id: int, agent_id: int) -> Row | None:

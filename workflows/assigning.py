@@ -32,10 +32,11 @@ _LONGEST_PAUSE = 300.0
 async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
     group, groups = 0, 1
+    deadlines: dict[int, float] = {}
     while group < groups:
         sent = await _send(mission, plan, group)
         groups = sent.groups
-        while sent.sent and await _await_group(mission, plan, sent):
+        while sent.sent and await _await_group(mission, plan, sent, deadlines):
             sent = await _send(mission, plan, group, again=True)  # with a new assignment for another agent
         group += 1
 
@@ -51,6 +52,7 @@ async def _send(mission: Mission, plan: StepPlan, group: int, *, again: bool = F
                 step=plan.step,
                 group=group,
                 released=mission.released,
+                replaced=mission.replaced,
                 again=again,
             ),
             AssignmentsDispatched,
@@ -67,13 +69,23 @@ async def _send(mission: Mission, plan: StepPlan, group: int, *, again: bool = F
     return sent
 
 
-async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispatched) -> bool:
-    """Return once a group has ended; True: an assignment of it was given to another agent, and is to be sent."""
+async def _await_group(
+    mission: Mission, plan: StepPlan, sent: AssignmentsDispatched, deadlines: dict[int, float]
+) -> bool:
+    """Return once a group has ended; True: an assignment of it was given to another agent, and is to be sent.
+
+    `deadlines`, by assignment, are those of the step: whoever was sent before keeps its own.
+    """
     for key, status in sent.ended.items():
         mission.ended.setdefault(int(key), status)
     await _settle_unconfirmed(mission, sent.unconfirmed)
     limit = mission.start.options.assignment_timeout
-    deadline = None if limit is None else mission.agents_clock.now() + limit
+    if limit is not None:
+        for sent_one in sent.sent:
+            deadlines.setdefault(sent_one, mission.agents_clock.now() + limit)
+
+    def deadline() -> float | None:
+        return min((deadlines[key] for key in sent.sent if key in deadlines and key not in mission.ended), default=None)
 
     def settled() -> bool:
         return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
@@ -94,7 +106,7 @@ async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispat
         elif silent.reassigned:
             return True
         else:
-            late = next(key for key in sent.sent if key not in mission.ended)
+            late = min((key for key in sent.sent if key not in mission.ended), key=deadlines.__getitem__)
             text = f"assignment {late} did not end within {limit:g} s"
             await _settle_failed(mission, late, FailureCode.ASSIGNMENT_TIMEOUT, text)
 
@@ -122,7 +134,12 @@ async def _settle_failed(mission: Mission, key: int, code: FailureCode, text: st
 
 
 async def _until_settled(
-    mission: Mission, settled: Callable[[], bool], ids: list[int], deadline: float | None, waiting: str, silent: Silence
+    mission: Mission,
+    settled: Callable[[], bool],
+    ids: list[int],
+    deadline: Callable[[], float | None],
+    waiting: str,
+    silent: Silence,
 ) -> bool:
     """Wait for a group's reports; False at its deadline, or if a silent agent's assignment is dealt with otherwise."""
     silence = mission.start.options.agent_silence
@@ -130,7 +147,8 @@ async def _until_settled(
     clock = mission.agents_clock
     while True:
         stopped = clock.stopped
-        left = None if deadline is None else max(0.0, deadline - clock.now())
+        due = deadline()
+        left = None if due is None else max(0.0, due - clock.now())
         pauses = [seconds for seconds in (left, pause) if seconds is not None and not stopped]
         if await mission.until(
             lambda: settled() or clock.stopped is not stopped,  # noqa: B023 -- waited for in the same turn
@@ -143,7 +161,8 @@ async def _until_settled(
         checked = await look_up(mission, [key for key in ids if key not in mission.ended], silence)
         if settled():
             return True
-        if deadline is not None and clock.now() >= deadline:
+        due = deadline()
+        if due is not None and clock.now() >= due:
             return False
         if await silent.deal_with({int(key): text for key, text in checked.silent.items()}):
             return False

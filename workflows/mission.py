@@ -48,7 +48,9 @@ class Mission:
         self.tolerated: set[int] = set()
         """Assignments that failed, or were canceled with one that did, and let the mission go on."""
         self.released: list[int] = []
-        """Agents that the mission released before its end."""
+        """Agents that get nothing more of this mission: what is planned for them is canceled."""
+        self.replaced: dict[int, int] = {}
+        """Silent agents, and who gets what is planned for them."""
         self.failure: Failure | None = None
         self.cancel: CancelRequest | None = None
         self.native_cancel = False
@@ -134,6 +136,15 @@ class Mission:
                 await self.until(lambda: not self.pause.paused, waiting="somebody resumes the mission")
             finally:
                 self.board.pause("")
+
+    def replace(self, silent: int, substitute: int) -> None:
+        """Let `substitute` get what is planned for the silent agent, and for those in whose place that one stood."""
+        self.replaced = {one: substitute if by == silent else by for one, by in self.replaced.items()}
+        self.replaced[silent] = substitute
+        # It may have been one of the mission's agents before.
+        self.replaced.pop(substitute, None)
+        if substitute in self.released:
+            self.released.remove(substitute)
 
     def call(self) -> dict[str, int]:
         """The fields that every activity of the mission gets, with fresh numbers for its status changes."""

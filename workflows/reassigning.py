@@ -12,12 +12,13 @@ with workflow.unsafe.imports_passed_through():
         SubstituteReserved,
     )
     from missions.statuses import AssignmentStatus
+    from missions.transitions import ASSIGNMENT_ENDED
 
 from workflows.mission import Mission, Stop
 
 
 async def reassign(mission: Mission, key: int) -> str | None:
-    """None: its step has a new assignment to send, and this one is given up. Else why not; empty: it has ended."""
+    """None: its step has a new assignment to send, and this one is given up. Else why not; empty: it needs none."""
     refused: list[int] = []
     while True:
         found = await mission.act(
@@ -32,6 +33,7 @@ async def reassign(mission: Mission, key: int) -> str | None:
             return found.why
         if found.ready or await _ready(mission, found.round, key):
             break
+        # The next look takes it none the less, if it has answered: others of the mission may still owe their answer.
         refused.append(found.agent_id)
     async with mission.settling():
         done = await mission.act(
@@ -43,12 +45,13 @@ async def reassign(mission: Mission, key: int) -> str | None:
     if done.outcome is Outcome.SUPERSEDED:
         raise Stop
     if done.outcome is Outcome.FAILED:
-        mission.ended.setdefault(key, done.status)
+        if done.status in ASSIGNMENT_ENDED:
+            mission.ended.setdefault(key, done.status)
         return ""
     mission.ended[key] = AssignmentStatus.FAILED
     mission.tolerated.add(key)
-    if done.released is not None and done.released not in mission.released:
-        mission.released.append(done.released)
+    if done.released is not None:
+        mission.replace(done.released, found.agent_id)
     return None
 
 

@@ -30,8 +30,8 @@ class Silence:
                 await raise_attention(mission, "agent_silent", f"{text}; it has assignment {key}", key)
         policy = mission.start.options.on_agent_silent
         for key, text in silent.items():
-            if key in mission.ended:
-                continue
+            if key in mission.ended or key in mission.cancels_wished:
+                continue  # a client's cancel decides on it
             if policy is OnAgentSilent.FAIL:
                 self.given_up = key, f"{text}; it had assignment {key}"
                 return True

@@ -12,10 +12,21 @@ from fleet.downlink import AgentAddress, AssignmentMessage, Delivery
 from missions.contracts import AssignmentSettled, Outcome, SettleFailedAssignment
 from missions.errors import PartUnavailable
 from missions.events import utc_now
+from missions.principals import MUSTER
+from missions.statuses import PauseMode
 from settings import Settings
-from store import migrate, mission_agents
+from store import migrate, mission_agents, pauses
 from store.database import Database
-from store.tables import agents, assignments, reservations, service_requests, work_process_types, work_processes, yards
+from store.tables import (
+    agents,
+    assignments,
+    instant_actions,
+    reservations,
+    service_requests,
+    work_process_types,
+    work_processes,
+    yards,
+)
 from store.wakeups import Wakeup
 from tests.support.services import WorkerAddresses
 
@@ -183,6 +194,17 @@ async def test_released_agent_is_never_released_again(world: World) -> None:
     assert outside.said == before, "a second release could overtake the next mission's reserve"
     async with world.database.transaction() as connection:
         assert await mission_agents.to_release(connection, world.mission) == [], "nor at the mission's end"
+
+
+async def test_released_agent_of_a_paused_mission_is_told_to_go_on(world: World) -> None:
+    async with world.database.transaction() as connection:
+        await pauses.request(connection, world.mission, PauseMode.IMMEDIATE, principal=MUSTER, source="test")
+        await pauses.tell_agents(connection, world.mission)
+    await world.settle(Outside())
+    told = await world.read(
+        instant_actions.c.id, instant_actions.c.command, where=instant_actions.c.agent_id == world.agent
+    )
+    assert [row.command for row in told] == ["pause operation", "resume operation"]
 
 
 async def test_fallback_mission_is_told_what_the_failed_assignment_was_told(world: World) -> None:

@@ -2,18 +2,21 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from missions.errors import FailureCode, PlanningFailed
+from missions.planner_answers import PlannedAssignment
+from missions.requests import AgentSelector
 from settings import Settings
 from store import assignments as assignment_rows
 from store import migrate, substitutes
 from store.database import Database
 from store.reservations import enqueue
-from store.tables import agents, assignments, reservations, work_processes, yards
+from store.tables import agent_details, agents, assignments, reservations, work_processes, yards
 from store.work_process_status import lock
 from tests.support.services import WorkerAddresses
 
@@ -51,7 +54,7 @@ class World:
         }
         return await self.made(agents, uuid=secrets.token_hex(6), yard_id=self.yard, **({**fields, **values}))
 
-    async def mission(self, agent: int) -> int:
+    async def mission(self, agent: int, **values: Any) -> int:
         return await self.made(
             work_processes,
             work_process_type_name="drive",
@@ -62,12 +65,13 @@ class World:
             operation_types_required=["drive"],
             created_by={},
             workflow_id=secrets.token_hex(8),
+            **values,
         )
 
-    async def silent(self) -> tuple[int, int]:
+    async def silent(self, **values: Any) -> tuple[int, int]:
         """A mission and the assignment of its silent agent."""
         agent = await self.agent(status="busy")
-        mission = await self.mission(agent)
+        mission = await self.mission(agent, **values)
         async with self.database.transaction() as connection:
             await connection.execute(insert(reservations).values(agent_id=agent, work_process_id=mission, attempt=1))
         assignment = await self.made(
@@ -83,11 +87,11 @@ class World:
         )
         return mission, assignment
 
-    async def reserve(self, mission: int, assignment: int) -> bool:
+    async def reserve(self, mission: int, assignment: int, refused: Sequence[int] = ()) -> int | None:
         async with self.database.transaction() as connection:
             work_process = await lock(connection, mission)
             return await substitutes.reserve(
-                connection, work_process, await assignment_rows.one(connection, assignment)
+                connection, work_process, await assignment_rows.one(connection, assignment), refused
             )
 
     async def holder(self) -> list[int]:
@@ -136,8 +140,47 @@ async def test_who_waits_for_the_agent_is_not_overtaken(world: World) -> None:
     assert not await world.reserve(*await world.silent())
 
 
+async def test_who_waits_by_choice_for_such_an_agent_is_not_overtaken(world: World) -> None:
+    choice = AgentSelector(agent_type="truck").model_dump(mode="json")
+    waiting = await world.mission(world.free, agent_selector=choice)
+    async with world.database.transaction() as connection:
+        await enqueue(connection, await lock(connection, waiting))
+    assert await world.reserve(*await world.silent()) is None
+
+
+@pytest.mark.parametrize(("charge", "fits"), [(20, False), (80, True)])
+async def test_it_is_one_that_the_mission_would_have_chosen(world: World, charge: int, fits: bool) -> None:
+    async with world.database.transaction() as connection:
+        await connection.execute(insert(agent_details).values(agent_id=world.free, sensors={"battery": charge}))
+    choice = AgentSelector(agent_type="truck", battery_above=50).model_dump(mode="json")
+    got = await world.reserve(*await world.silent(agent_selector=choice))
+    assert got == (world.free if fits else None)
+
+
+async def test_one_that_did_not_answer_is_not_chosen_again(world: World) -> None:
+    mission, assignment = await world.silent()
+    assert await world.reserve(mission, assignment, [world.free]) is None
+    other = await world.agent()
+    assert await world.reserve(mission, assignment, [world.free]) == other
+
+
+async def test_what_is_planned_later_for_a_replaced_agent_goes_to_its_substitute(world: World) -> None:
+    gone = await world.agent(status="busy")
+    entry = PlannedAssignment(0, gone, None, {"n": 1})
+    request = {"id": None, "step": "later", "service_url": "http://planner"}
+    async with world.database.transaction() as connection:
+        mission = await lock(connection, await world.mission(gone))
+        rows, _ = await assignment_rows.plan(connection, mission, request, [entry], [[0]], {gone: world.free})
+        assert [row["agent_id"] for row in rows] == [world.free]
+        assert rows[0]["agent_uuid"] == await connection.scalar(select(agents.c.uuid).where(agents.c.id == world.free))
+        with pytest.raises(PlanningFailed) as refused:
+            await assignment_rows.plan(connection, mission, request, [entry], [[0]], {gone: 2**40})
+    assert refused.value.failure.code is FailureCode.AGENT_UNKNOWN
+    assert str(gone) in refused.value.failure.text
+
+
 async def test_two_missions_never_get_the_same(world: World) -> None:
     wishes = [await world.silent() for _ in range(6)]
     got = await asyncio.gather(*(world.reserve(*wish) for wish in wishes))
-    assert sum(got) == 1
+    assert len([one for one in got if one is not None]) == 1
     assert len(await world.holder()) == 1

@@ -5,17 +5,21 @@ import pytest
 from missions.contracts import (
     Activity,
     AgentsReady,
+    AssignmentCancelWish,
     AssignmentEnded,
+    AssignmentReassigned,
     AssignmentsChecked,
     AssignmentsDispatched,
     AssignmentSettled,
+    CheckAssignments,
     DispatchAssignments,
+    MissionStopped,
     Outcome,
     ReserveSubstitute,
     Signal,
     SubstituteReserved,
 )
-from tests.workflows.isolated import Bench, Run, assert_canceled, bench, client, driving
+from tests.workflows.isolated import Bench, Run, assert_canceled, bench, client, driving, step
 
 FIXTURES = (bench, client)
 pytestmark = pytest.mark.stack
@@ -68,7 +72,7 @@ async def test_another_agent_gets_its_assignment_anew(bench: Bench) -> None:
     await end(run, 2)
     assert await run.ended() == "COMPLETED"
     again = run.fake.inputs(Activity.DISPATCH_ASSIGNMENTS)[1]
-    assert (again.again, again.released) == (True, [7])
+    assert (again.again, again.released, again.replaced) == (True, [], {7: 8})
     assert Activity.SETTLE_FAILED_ASSIGNMENT not in run.fake.names()
 
 
@@ -106,6 +110,81 @@ async def test_silent_agent_that_speaks_at_last_keeps_its_assignment(bench: Benc
     await run.until_called(Activity.RESERVE_SUBSTITUTE)
     await end(run, 1)
     assert await run.ended() == "COMPLETED"
+
+
+async def test_an_assignment_that_a_client_cancelled_is_left_to_that(bench: Bench) -> None:
+    bench.fake.scripts[Activity.RESEND_CANCELS] = lambda call: MissionStopped(outcome=Outcome.DONE, awaited=[1])
+    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = lambda call: SubstituteReserved(
+        outcome=Outcome.WAITING, why="no free agent fits"
+    )
+    run = await silent(bench, "reassign")
+    await run.until_called(Activity.RESERVE_SUBSTITUTE)
+    await run.signal(Signal.CANCEL_ASSIGNMENT, AssignmentCancelWish(assignment_id=1))
+    await run.until_called(Activity.RESEND_CANCELS)
+    looks = len(run.fake.inputs(Activity.CHECK_ASSIGNMENTS))
+    asked = len(run.fake.inputs(Activity.RESERVE_SUBSTITUTE))
+    await run.until_called(Activity.CHECK_ASSIGNMENTS, looks + 2)
+    assert len(run.fake.inputs(Activity.RESERVE_SUBSTITUTE)) <= asked + 1, "one look may have begun before"
+    await end(run, 1)
+    assert await run.ended() == "COMPLETED"
+
+
+async def test_cancel_of_the_assignment_while_a_substitute_is_got_ready_wins(bench: Bench) -> None:
+    bench.fake.scripts[Activity.REASSIGN_ASSIGNMENT] = lambda call: AssignmentReassigned(
+        outcome=Outcome.FAILED, status="canceling"
+    )
+    run = await silent(bench, "reassign")
+    await run.until_called(Activity.REASSIGN_ASSIGNMENT)
+    await end(run, 1)
+    assert await run.ended() == "COMPLETED"
+    assert len(run.fake.inputs(Activity.DISPATCH_ASSIGNMENTS)) == 1
+
+
+async def test_other_assignments_of_the_group_keep_their_deadline(bench: Bench) -> None:
+    def group(call: DispatchAssignments) -> AssignmentsDispatched:
+        sent, ended = ([1, 3, 2], {"1": "failed"}) if call.again else ([1, 3], {})
+        return AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=sent, ended=ended, agents="truck")
+
+    def silent_at_last(call: CheckAssignments) -> AssignmentsChecked:
+        return SILENT if 1 in call.assignment_ids else AssignmentsChecked(statuses={})
+
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = group
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = silent_at_last
+    options = {"agent_silence": 0.5, "on_agent_silent": "reassign", "assignment_timeout": 2.0}
+    run = await driving(bench, options=options)
+    assert await run.ended() == "FAILED"
+    ((late),) = run.fake.inputs(Activity.SETTLE_FAILED_ASSIGNMENT)
+    assert late.assignment_id == 3
+    times = {
+        event.activity_task_scheduled_event_attributes.activity_type.name: event.event_time.ToNanoseconds() / 1e9
+        async for event in run.handle.fetch_history_events()
+        if event.HasField("activity_task_scheduled_event_attributes")
+    }
+    # The last one scheduled of each name: since the new assignment was sent, less than the limit is over.
+    assert times[Activity.SETTLE_FAILED_ASSIGNMENT] - times[Activity.DISPATCH_ASSIGNMENTS] < 2.0
+
+
+async def test_substitute_that_had_been_released_before_is_one_of_the_missions_again(bench: Bench) -> None:
+    # Agent 8 failed the first step and was released; it then stands in for agent 7, in the second.
+    def sent(call: DispatchAssignments) -> AssignmentsDispatched:
+        if call.service_request_id == 1:
+            return AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[9], ended={"9": "failed"}, agents="t")
+        return second_time(call)
+
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = sent
+    bench.fake.scripts[Activity.SETTLE_FAILED_ASSIGNMENT] = lambda call: AssignmentSettled(
+        outcome=Outcome.DONE, status="failed", released=8
+    )
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: SILENT
+    run = await bench.start(
+        steps=[step("plan", 1), step("then", 2, "plan")],
+        options={"agent_silence": 0.1, "on_agent_silent": "reassign"},
+    )
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 3)
+    await end(run, 2)
+    assert await run.ended() == "COMPLETED"
+    told = [(call.released, call.replaced) for call in run.fake.inputs(Activity.DISPATCH_ASSIGNMENTS)]
+    assert told == [([], {}), ([8], {}), ([], {7: 8})]
 
 
 async def test_cancel_meanwhile_wins(bench: Bench) -> None:
