@@ -139,8 +139,7 @@ async def _agents(connection: Connection, work_process: LockedWorkProcess, reque
         "yard": work_process.yard_id if all_of_yard else None,
         "ids": work_process.agent_ids if of_mission else [],
     }
-    found: list[dict[str, Any]] = await connection.scalar(_AGENTS, wanted)
-    return found
+    return list((await connection.execute(_AGENTS, wanted)).scalar_one())
 
 
 async def _dependencies(

@@ -206,7 +206,7 @@ async def test_a_slow_broker_holds_no_lock_and_nobody_elses_commands(
     async with database.transaction() as connection:
         await connection.execute(insert(agents).values(uuid=f"{uuid}-b"))
     downlink = SlowFor(uuid)
-    senders = [InstantActionSender(database, downlink) for _ in range(2)]
+    senders = [InstantActionSender(database, downlink, Woken()) for _ in range(2)]
     for sender in senders:
         sender.start()
     first = await command(database, uuid, "first")
@@ -233,7 +233,7 @@ async def test_a_command_is_sent_again_when_its_sender_died_with_it(
             update(actions).where(actions.c.id == ids[1]).values(claimed_until=func.now() + timedelta(seconds=1))
         )
     downlink = SlowFor("nobody")
-    sender = InstantActionSender(database, downlink)
+    sender = InstantActionSender(database, downlink, Woken())
     sender.start()
     await becomes(database, ids, "sent")
     await sender.stop()
