@@ -45,7 +45,7 @@ class ServiceHealth:
             known = self._known(target)
             if known is not None:
                 return known
-            health = await self._ask(target.url, api_key)
+            health = await self._ask(target.url, api_key if target.at_the_service else None)
             self._heard[target] = (time.monotonic(), health)
             async with self._database.transaction() as connection:
                 await service_health.note(connection, target, health)

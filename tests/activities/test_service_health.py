@@ -68,6 +68,24 @@ async def test_many_steps_ask_as_often_as_one(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "key"),
+    [
+        ("/health", "key"),
+        ("http://planner:9000/h", "key"),
+        ("http://planner/h", None),
+        ("https://planner:9000/h", None),
+        ("http://other:9000/h", None),
+    ],
+)
+async def test_a_services_key_goes_to_no_other_host(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, key: str | None
+) -> None:
+    clinic = Clinic(monkeypatch, 200)
+    await clinic.health.check(HealthTarget(1, TARGET.service_url, endpoint), "key")
+    assert clinic.asked[0].headers.get("x-api-key") == key
+
+
+@pytest.mark.parametrize(
     ("answer", "says"),
     [
         (503, "answered HTTP 503: words"),
