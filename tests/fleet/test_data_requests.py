@@ -31,7 +31,7 @@ async def answers(
     options = [word for request in requests for word in ("--ask", json.dumps(request))]
     agent = start_agent(uuid, *options)
     await agent.wait_for("listening")
-    return [record["answer"] for record in agent.records("answered")]
+    return [record["answer"] for record in agent.records("answered") if "answer" in record]  # not the check-in
 
 
 async def test_assistant_reads_its_yard_and_changes_its_map(
