@@ -64,7 +64,8 @@ class Settings(BaseSettings):
     )
     deaf_agent_interval: Seconds = Field(
         5.0,
-        description="an agent that talks but is deaf again is asked again after this, then twice as long, and so on",
+        description="an agent that talks but is deaf again is asked again after this, then twice as long, and so on up"
+        " to 60 s; after about an hour up to 15 minutes",
     )
     orphan_queue_expires: Seconds = Field(60.0, description="a queue of an agent that nobody reads is removed")
     message_rate_limit: int = Field(

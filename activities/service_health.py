@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import httpx
+from temporalio.exceptions import ApplicationError
 
 from activities.heartbeats import beating
 from missions.errors import Failure, FailureCode, PartUnavailable, PlanningFailed
@@ -24,6 +25,7 @@ _TIMEOUT = 5.0
 # How long an answer counts, in seconds: for all steps of this worker, so that many that wait ask as often as one.
 _HEALTHY_FOR = 5.0
 _UNHEALTHY_FOR = 0.1
+_WITHOUT_SLOT = 5.0
 
 
 class ServiceHealth:
@@ -33,6 +35,8 @@ class ServiceHealth:
         self._settings, self._database, self._http = settings, database, http
         self._heard: dict[HealthTarget, tuple[float, Health]] = {}
         self._asking: defaultdict[HealthTarget, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # The rest of the slots is for steps of services that are well.
+        self._waiting, self._room = 0, max(1, settings.max_concurrent_steps // 2)
 
     def known_healthy(self, target: HealthTarget) -> bool:
         """Whether it said so a moment ago."""
@@ -45,7 +49,7 @@ class ServiceHealth:
             known = self._known(target)
             if known is not None:
                 return known
-            health = await self._ask(target.url, api_key)
+            health = await self._ask(target.url, api_key if target.at_the_service else None)
             self._heard[target] = (time.monotonic(), health)
             async with self._database.transaction() as connection:
                 await service_health.note(connection, target, health)
@@ -62,7 +66,8 @@ class ServiceHealth:
     ) -> None:
         """Return once the service is healthy; `tell` is called with each new answer until then.
 
-        Raises PlanningFailed after `within` seconds.
+        Raises PlanningFailed after `within` seconds; ApplicationError if half of this worker's slots wait already: the
+        engine tries again later, and the step waits without a slot.
         """
         deadline = time.monotonic() + within
         pause, told = self._settings.planner_poll_initial, ""
@@ -74,7 +79,17 @@ class ServiceHealth:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise _never_healthy(target, step, health)
-                await asyncio.sleep(min(pause, left))
+                if self._waiting >= self._room:
+                    raise ApplicationError(
+                        f"step {step!r}: the service at {target.service_url} is not healthy; waits",
+                        type="ServiceUnhealthy",
+                        next_retry_delay=timedelta(seconds=min(_WITHOUT_SLOT, left)),
+                    )
+                self._waiting += 1
+                try:
+                    await asyncio.sleep(min(pause, left))
+                finally:
+                    self._waiting -= 1
                 pause = min(pause * 1.5, self._settings.planner_poll_max)
 
     def _known(self, target: HealthTarget) -> Health | None:

@@ -1,14 +1,16 @@
 """Stores recipes and services from YAML files: a file is taken whole or not at all."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field
 
 from activities.activity_types import ActivityType
-from api.documents import Document, problem_at, read_document
+from api.documents import Document, Entry, problem_at, read_document
 from api.models.base import Resource
+from api.models.recipes import RecipeBody
 from api.problems import FieldProblem, Refused
 from missions.errors import Conflict, InvalidInput
 from missions.events import EventSource
@@ -53,54 +55,81 @@ class Imported(Resource):
     kept: list[str] = Field(default_factory=list, description="there before, and not touched")
 
 
-async def store_document(
-    connection: Connection, document: Document, existing: Existing, principal: Principal
-) -> Imported:
-    """Store what a file holds, services first; raises Refused or Conflict, and then the caller stores nothing."""
-    imported, problems = Imported(), list[FieldProblem]()
+class AlreadyThere(Refused):
+    """Names of a file are taken, and the client wants none replaced or kept."""
+
+    status = Conflict.status
+    title = Conflict.title
+
+
+@dataclass
+class _Storing:
+    """One document on its way into the store: what became of it, and what the store refuses."""
+
+    document: Document
+    imported: Imported = field(default_factory=Imported)
+    written: list[tuple[Entry, RecipeBody]] = field(default_factory=list)
+    problems: list[FieldProblem] = field(default_factory=list)
+    taken: bool = False
+
+    def note(self, entry: Entry, name: str, known: int | None, existing: Existing) -> None:
+        """Note what became of a name."""
+        if known is None:
+            self.imported.created.append(name)
+        elif existing is Existing.REPLACE:
+            self.imported.replaced.append(name)
+        elif existing is Existing.KEEP:
+            self.imported.kept.append(name)
+        else:
+            remedy = "import with `existing=keep` or `replace`"
+            error = Conflict(f"{name!r} is there already", field="name", value=name, remedy=remedy)
+            self.problems.append(entry.problem(error, "name"))
+            self.taken = True
+
+
+async def _store(
+    connection: Connection, documents: Sequence[Document], existing: Existing, principal: Principal
+) -> list[_Storing]:
+    """Store what files hold, services first; where there are problems, the caller stores nothing."""
+    storing = [_Storing(document) for document in documents]
+    for one in storing:
+        await _store_services(connection, one, existing, principal)
+        await _store_recipes(connection, one, existing, principal)
+    for one in storing:  # after all: recipes may name each other, in any order and in any of the files
+        for entry, recipe in one.written:
+            try:
+                await recipes.refuse_unknown_fallback(connection, recipe)
+            except InvalidInput as error:
+                one.problems.append(entry.problem(error, "fallbackMission"))
+    return storing
+
+
+async def _store_services(connection: Connection, one: _Storing, existing: Existing, principal: Principal) -> None:
     source = EventSource.API
-    for entry, service in document.services:
+    for entry, service in one.document.services:
         known = await services.id_of(connection, service.name)
         try:
             async with connection.begin_nested():
                 if known is None:
                     await services.create(connection, service.columns(), principal=principal, source=source)
                 elif existing is Existing.REPLACE:
-                    await services.patch(connection, known, service.columns(), principal=principal, source=source)
+                    await services.patch(connection, known, service.all_columns(), principal=principal, source=source)
         except Conflict as error:
-            problems.append(entry.problem(error))
-        _note(imported, service.name, known, existing)
-    stored = []
-    for entry, recipe in document.recipes:
+            one.problems.append(entry.problem(error))
+        one.note(entry, service.name, known, existing)
+
+
+async def _store_recipes(connection: Connection, one: _Storing, existing: Existing, principal: Principal) -> None:
+    source = EventSource.API
+    for entry, recipe in one.document.recipes:
         known = None
         if await recipes.create(connection, recipe, principal=principal, source=source) is None:
             known = await recipes.id_of(connection, recipe.name)
             if known is not None and existing is Existing.REPLACE:
                 await recipes.replace(connection, known, recipe, principal=principal, source=source)
-        _note(imported, recipe.name, known, existing)
-        if recipe.name not in imported.kept:
-            stored.append((entry, recipe))
-    for entry, recipe in stored:  # after all: recipes of one file may name each other, in any order
-        try:
-            await recipes.refuse_unknown_fallback(connection, recipe)
-        except InvalidInput as error:
-            problems.append(entry.problem(error, "fallbackMission"))
-    if problems:
-        raise Refused(problems)
-    return imported
-
-
-def _note(imported: Imported, name: str, known: int | None, existing: Existing) -> None:
-    if known is None:
-        imported.created.append(name)
-    elif existing is Existing.REPLACE:
-        imported.replaced.append(name)
-    elif existing is Existing.KEEP:
-        imported.kept.append(name)
-    else:
-        raise Conflict(
-            f"{name!r} is there already", field="name", value=name, remedy="import with `existing=keep` or `replace`"
-        )
+        one.note(entry, recipe.name, known, existing)
+        if known is None or existing is Existing.REPLACE:
+            one.written.append((entry, recipe))
 
 
 async def import_text(
@@ -112,7 +141,7 @@ async def import_text(
     existing: Existing,
     principal: Principal,
 ) -> Imported:
-    """Import a file's content, all or nothing; raises Refused, Conflict. `kinds`: of `recipes`, `services`."""
+    """Import a file's content, all or nothing; raises Refused. `kinds`: of `recipes`, `services`."""
     document = _document(content, types)
     for kind, read in (("services", document.services), ("recipes", document.recipes)):
         if read and kind not in kinds:
@@ -122,7 +151,10 @@ async def import_text(
                 remedy=f"import them at /api/v1/{kind}/import",
             )
     async with database.transaction() as connection:
-        return await store_document(connection, document, existing, principal)
+        (stored,) = await _store(connection, [document], existing, principal)
+        if stored.problems:
+            raise (AlreadyThere if stored.taken else Refused)(stored.problems)
+        return stored.imported
 
 
 def _document(content: bytes, types: Mapping[str, ActivityType]) -> Document:
@@ -148,18 +180,34 @@ async def load_files(
         except OSError as error:
             problems.append(problem_at(str(path), None, f"cannot be read: {error.strerror}", "correct the path"))
         except Refused as error:
-            problems += _of_file(path, error)
+            problems += _of_file(path, error.errors)
+    problems += _doubles(documents)
     if problems:
         raise Refused(problems)
-    loaded = {}
     async with database.transaction() as connection:
-        for path, document in documents.items():
-            try:
-                loaded[path] = await store_document(connection, document, Existing.KEEP, MUSTER)
-            except Refused as error:
-                raise Refused(_of_file(path, error)) from None
-    return loaded
+        stored = dict(
+            zip(documents, await _store(connection, list(documents.values()), Existing.KEEP, MUSTER), strict=True)
+        )
+        problems += [item for path, one in stored.items() for item in _of_file(path, one.problems)]
+        if problems:
+            raise Refused(problems)
+    return {path: one.imported for path, one in stored.items()}
 
 
-def _of_file(path: Path, refusal: Refused) -> list[FieldProblem]:
-    return [item.model_copy(update={"field": f"{path}: {item.field or ''}"}) for item in refusal.errors]
+def _doubles(documents: Mapping[Path, Document]) -> Iterator[FieldProblem]:
+    """Names that two files give; within one file its reader has found them."""
+    first: dict[tuple[str, str], Path] = {}
+    for path, document in documents.items():
+        named = [("service", entry, service.name) for entry, service in document.services]
+        named += [("recipe", entry, recipe.name) for entry, recipe in document.recipes]
+        for kind, entry, name in named:
+            other = first.setdefault((kind, name), path)
+            if other != path:
+                error = InvalidInput(
+                    f"the {kind} {name!r} is in {other} too", field="name", value=name, remedy="give each its own name"
+                )
+                yield from _of_file(path, [entry.problem(error, "name")])
+
+
+def _of_file(path: Path, problems: Sequence[FieldProblem]) -> list[FieldProblem]:
+    return [item.model_copy(update={"field": f"{path}: {item.field or ''}"}) for item in problems]

@@ -1,7 +1,8 @@
 """Gives agents' accounts the rights that they have now, soon after something changed them.
 
 A leader named its followers, a tool moved to another yard: the change is committed with a note, which stays until the
-broker has taken it. Until then the intake refuses what is not allowed any more.
+broker has taken it. Until then the intake refuses what is not allowed any more, but for MQTT: there the broker alone
+vouches for who speaks.
 """
 
 import asyncio

@@ -160,11 +160,6 @@ class Accounts:
         await self._refuse_foreign(username)
         await self._grant(username, rights)
 
-    async def delete(self, username: str) -> None:
-        """Remove an agent's account and close its connections; nothing happens if there is none."""
-        await self._refuse_foreign(username)
-        await self._call("DELETE", f"users/{quote(username, safe='')}", missing_is_fine=True)
-
     async def _refuse_foreign(self, username: str) -> None:
         """An agent that calls itself `guest` must not get the operator's account."""
         answer = await self._call("GET", f"users/{quote(username, safe='')}", missing_is_fine=True)

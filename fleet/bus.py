@@ -30,6 +30,7 @@ CONFIRM_TIMEOUT = 10.0
 _RECONNECT_INTERVAL = 0.3
 _HEARTBEAT = 10
 _PERSISTENT = 2
+_TRANSIENT = 1
 
 
 class UnknownOutcome(MusterError):
@@ -96,6 +97,7 @@ class Bus:
         body: bytes,
         *,
         mandatory: bool = True,
+        persistent: bool = True,
         correlation_id: str | None = None,
         headers: dict[str, str | int] | None = None,
     ) -> bool:
@@ -106,7 +108,7 @@ class Bus:
         channel = await self._ready_channel()
         properties = aiormq.spec.Basic.Properties(
             content_type="application/json",
-            delivery_mode=_PERSISTENT,
+            delivery_mode=_PERSISTENT if persistent else _TRANSIENT,
             user_id=self.login,
             correlation_id=correlation_id,
             headers=dict(headers or {}),

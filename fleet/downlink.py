@@ -12,7 +12,7 @@ from fleet import wire
 from fleet.bus import Bus, UnknownOutcome
 from fleet.signing import Signer
 from fleet.topology import Downlink as Word
-from fleet.topology import downlink_exchange, routing_key
+from fleet.topology import downlink_exchange, routing_key, stream_exchange
 from fleet.wire import AssignmentMessage
 from missions.errors import PartUnavailable
 from settings import Settings
@@ -66,6 +66,12 @@ class Downlink:
         """Send a command outside of assignments; agents that can name its id when they have carried it out."""
         message = wire.custom_action(agent.uuid, command, action_id)
         return await self._send(agent, Word.INSTANT_ACTIONS, message)
+
+    async def stream(self, agent: AgentAddress, text: str) -> Delivery:
+        """Send a passing message, which no broker keeps over its restart; SDK 0.8.1 does not listen to these."""
+        key, body = routing_key(agent.uuid, Word.STREAM), wire.envelope(wire.stream(agent.uuid, text), self._signer)
+        taken = await self._bus.publish(stream_exchange(self._settings, agent), key, body, persistent=False)
+        return Delivery.DELIVERED if taken else Delivery.NOT_LISTENING
 
     async def data_control(self, agent: AgentAddress, action: str, *, rate: float, limit: float) -> Delivery:
         """Ask the agent to say less; rates in messages per second."""

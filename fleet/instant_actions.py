@@ -11,8 +11,10 @@ from datetime import timedelta
 from fleet.bus import CONFIRM_TIMEOUT, READY_TIMEOUT, UnknownOutcome
 from fleet.downlink import Delivery, Downlink
 from missions.errors import PartUnavailable
+from missions.statuses import InstantActionChannel
 from store import instant_actions
 from store.database import Database
+from store.instant_actions import ToSend
 from store.notifications import listening
 from store.wakeups import Waker
 
@@ -66,7 +68,7 @@ class InstantActionSender:
         if action is None:
             return False
         try:
-            delivery = await self._downlink.custom_action(action.agent, action.command, action_id=action.id)
+            delivery = await self._deliver(action)
         except BaseException:
             # Also when we are stopped: the next sender need not wait for the lease.
             async with self._database.transaction() as connection:
@@ -76,3 +78,8 @@ class InstantActionSender:
             wakeups = await instant_actions.sent(connection, action.id, listening=delivery is Delivery.DELIVERED)
         await self._waker.send(wakeups)
         return True
+
+    async def _deliver(self, action: ToSend) -> Delivery:
+        if action.channel is InstantActionChannel.STREAM:
+            return await self._downlink.stream(action.agent, action.command)
+        return await self._downlink.custom_action(action.agent, action.command, action_id=action.id)

@@ -113,6 +113,11 @@ def downlink_exchange(settings: Settings, agent: AgentAddress) -> str:
     return settings.mqtt_exchange if agent.protocol == "MQTT" else settings.downlink_exchange
 
 
+def stream_exchange(settings: Settings, agent: AgentAddress) -> str:
+    """The exchange of an agent's stream; MQTT agents have one exchange for everything."""
+    return settings.mqtt_exchange if agent.protocol == "MQTT" else settings.stream_exchange
+
+
 def agent_queue_policy(settings: Settings) -> dict[str, Any]:
     """The policy of agents' own queues: they outlive the agent, keep filling and would confirm in its stead."""
     return {

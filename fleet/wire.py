@@ -356,6 +356,11 @@ def custom_action(uuid: str, command: str, action_id: int) -> dict[str, Any]:
     }
 
 
+def stream(uuid: str, text: str) -> dict[str, Any]:
+    """A passing message to an agent; it has no type, as in helyOS."""
+    return {"uuid": uuid, "metadata": {}, "body": text, "_version": VERSION}
+
+
 def data_control(uuid: str, action: str, *, rate: float, limit: float) -> dict[str, Any]:
     """Ask an agent to say less; rates in messages per second."""
     parameters = {"rate": round(rate, 1), "limit": limit}

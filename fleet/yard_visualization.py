@@ -19,7 +19,7 @@ from missions.events import utc_now
 from missions.requests import Id, Request
 from missions.statuses import AgentClass
 from store import agents, map_objects
-from store.agents import Standing
+from store.agents import InYard
 from store.database import Database
 
 SEERS = (AgentClass.TOOL, AgentClass.ASSISTANT)
@@ -63,7 +63,7 @@ class YardVisualization:
                 seen.append(_read(raw))
         async with self._database.statement() as connection:
             named = {each.inner.uuid for each in seen} | {each.raw.user_id or "" for each in seen}
-            known = await agents.standing(connection, named)
+            known = await agents.in_yards(connection, named)
         good: list[tuple[_Seen, dict[str, Any], list[dict[str, Any]]]] = []
         for each in seen:
             with dead_lettered(each.raw, letters):
@@ -98,7 +98,7 @@ def _read(raw: AbstractIncomingMessage) -> _Seen:
     return _Seen(raw, yard_uid, read_envelope(raw.body))
 
 
-def _checked(seen: _Seen, known: Mapping[str, Standing]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _checked(seen: _Seen, known: Mapping[str, InYard]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The pose and sensors of the named agent, and the map objects; raises BadMessage."""
     sender, subject = known.get(seen.raw.user_id or ""), known.get(seen.inner.uuid)
     if sender is None or sender.agent_class not in SEERS or sender.yard_uid != seen.yard_uid:

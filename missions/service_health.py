@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
+
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,16 @@ class HealthTarget:
     def url(self) -> str:
         """The address that is asked (GET)."""
         return urljoin(self.service_url, self.endpoint)
+
+    @property
+    def at_the_service(self) -> bool:
+        """Whether the service itself is asked: its key goes to no other host."""
+        return _origin(self.url) == _origin(self.service_url)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 @dataclass(frozen=True)

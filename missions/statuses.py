@@ -66,6 +66,13 @@ class InstantActionStatus(StrEnum):
     FAILED = "failed"
 
 
+class InstantActionChannel(StrEnum):
+    """Where an agent gets a command: with its other instructions, or as a passing message on its stream."""
+
+    INSTANT_ACTIONS = "instantActions"
+    STREAM = "stream"
+
+
 class ServiceRequestStatus(StrEnum):
     """Where one step's request to its service stands."""
 

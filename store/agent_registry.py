@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, insert, literal_column, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from missions.errors import Conflict, InvalidInput, NotFound
@@ -14,7 +14,7 @@ from store import account_rights, events
 from store.constraints import violated
 from store.database import Connection
 from store.rows import Row, all_rows, one_row
-from store.tables import agent_details, agents, reservations, yards
+from store.tables import Json, agent_details, agents, reservations, yards
 
 ONLINE_FOR = timedelta(seconds=10)
 """An agent is online this long after its last message, as in helyOS."""
@@ -30,7 +30,8 @@ _COLUMNS = (
 _DETAILS = [column for column in agent_details.c if column.name not in ("agent_id", "modified_at")]
 _LINKED = """
     coalesce((
-        SELECT jsonb_agg(jsonb_build_object('id', other.id, 'uuid', other.uuid) ORDER BY other.id)
+        SELECT jsonb_agg(jsonb_build_object(
+            'id', other.id, 'uuid', other.uuid, 'connection_geometry', link.connection_geometry) ORDER BY other.id)
         FROM agents_interconnections AS link JOIN agents AS other ON other.id = link.{other}
         WHERE link.{one} = agents.id
     ), '[]')
@@ -50,6 +51,7 @@ class AgentFilter:
     uuid: str | None = None
     status: str | None = None
     agent_class: str | None = None
+    agent_type: str | None = None
 
 
 async def page(connection: Connection, wanted: AgentFilter, *, after: int, limit: int) -> list[Row]:
@@ -60,6 +62,7 @@ async def page(connection: Connection, wanted: AgentFilter, *, after: int, limit
         (agents.c.uuid, wanted.uuid),
         (agents.c.status, wanted.status),
         (agents.c.agent_class, wanted.agent_class),
+        (agents.c.agent_type, wanted.agent_type),
     ):
         if value is not None:
             query = query.where(column == value)
@@ -135,6 +138,35 @@ async def clear_quarantine(connection: Connection, agent_id: int, *, principal: 
         {"reason": row["quarantine_reason"]},
     )
     return True
+
+
+async def describe_connection(
+    connection: Connection, leader_id: int, follower_id: int, geometry: Any, *, principal: Principal, source: str
+) -> None:
+    """Say how a follower hangs on its leader, with an event; raises NotFound."""
+    found = await connection.execute(
+        _DESCRIBE, {"leader_id": leader_id, "follower_id": follower_id, "geometry": geometry}
+    )
+    uuid = found.scalar_one_or_none()
+    if uuid is None:
+        raise NotFound(
+            f"agent {follower_id} does not follow agent {leader_id}",
+            field="followerId",
+            value=follower_id,
+            remedy="read the agent: its `followers` are those that it names itself",
+        )
+    changed = {"changed": ["followers"], "follower_id": follower_id}
+    await _tell(connection, EventType.AGENT_UPDATED, leader_id, uuid, principal, source, changed)
+
+
+_DESCRIBE = text(
+    """
+    UPDATE agents_interconnections AS link SET connection_geometry = :geometry
+    FROM agents AS leader
+    WHERE leader.id = link.leader_id AND link.leader_id = :leader_id AND link.follower_id = :follower_id
+    RETURNING leader.uuid
+    """
+).bindparams(bindparam("geometry", type_=Json))
 
 
 async def _locked(connection: Connection, agent_id: int) -> Row:

@@ -12,7 +12,10 @@ from store.database import Connection
 from store.rows import Row
 from store.tables import agents
 
-_LONGEST_PAUSE = 15 * 60.0
+# Seconds. A program may listen again without checking in, so its agent is not kept waiting for long; but each time
+# costs the history of its mission about ten events, of which a run has 50,000: after an hour the pause grows on.
+_LONG_PAUSE, _LONGEST_PAUSE = 60.0, 15 * 60.0
+_LONG_PAUSES = 60
 _MOST_DOUBLINGS = 16
 
 
@@ -20,11 +23,14 @@ async def not_listening(connection: Connection, agent_ids: Collection[int], *, p
     """Note that agents did not get or answer what they were sent. They are locked.
 
     Cleared when they speak again; but one that is deaf and talks on would be asked for ever, at once. So each time in a
-    row its word counts only after twice the `pause` (seconds) of the time before, at most 15 minutes; the first time at
-    once. A check-in, or a message that it answers, begins anew (store/agent_reports.py).
+    row its word counts only after twice the `pause` (seconds) of the time before, at most a minute, and after about an
+    hour at most 15 minutes; the first time at once. A check-in, or a message that it answers, begins anew
+    (store/agent_reports.py).
     """
     count = agents.c.not_listening_count
-    seconds = func.least(pause * func.power(2, func.least(count - 1, _MOST_DOUBLINGS)), _LONGEST_PAUSE)
+    first_hour = func.least(pause * func.power(2, func.least(count - 1, _MOST_DOUBLINGS)), _LONG_PAUSE)
+    later = func.power(2, func.least(func.greatest(count - _LONG_PAUSES, 0), _MOST_DOUBLINGS))
+    seconds = func.least(first_hour * later, _LONGEST_PAUSE)
     fresh = await connection.execute(
         update(agents)
         .where(agents.c.id.in_(agent_ids), agents.c.not_listening_since.is_(None))

@@ -80,7 +80,6 @@ class CheckedIn:
     """What the answer to a check-in needs."""
 
     agent_id: int
-    registered: bool
     yard_id: int
     yard_uid: str
     origin: Mapping[str, float | None]
@@ -106,7 +105,7 @@ _IDENTITIES = text(
 
 
 @dataclass(frozen=True)
-class Standing:
+class InYard:
     """An agent that stands in a yard."""
 
     id: int
@@ -115,16 +114,16 @@ class Standing:
     yard_uid: str
 
 
-async def standing(connection: Connection, names: Collection[str]) -> dict[str, Standing]:
+async def in_yards(connection: Connection, names: Collection[str]) -> dict[str, InYard]:
     """The agents of these uuids or accounts that stand in a yard, by both."""
-    rows = await connection.execute(_STANDING, {"names": list(names)})
-    found: dict[str, Standing] = {}
+    rows = await connection.execute(_IN_YARDS, {"names": list(names)})
+    found: dict[str, InYard] = {}
     for uuid, account, *facts in rows:
-        found |= {name: Standing(*facts) for name in (uuid, account) if name}
+        found |= {name: InYard(*facts) for name in (uuid, account) if name}
     return found
 
 
-_STANDING = text(
+_IN_YARDS = text(
     """
     SELECT agents.uuid, agents.rbmq_username, agents.id, agents.agent_class, yards.id, yards.uid
     FROM agents JOIN yards ON yards.id = agents.yard_id
@@ -199,7 +198,6 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
     )
     return CheckedIn(
         agent_id=before.id,
-        registered=new_id is not None,
         yard_id=yard.id,
         yard_uid=yard.uid,
         origin={"lat": yard.lat, "lon": yard.lon, "alt": yard.alt},

@@ -6,11 +6,11 @@ Secrets (keys, accounts, permissions) are in none of them.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Text, any_, case, cast, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Text, any_, cast, literal, select
 
 from missions.errors import InvalidInput, TooLarge
 from missions.statuses import WorkProcessStatus
-from store.agent_registry import ONLINE_FOR
+from store.agent_registry import CONNECTION_STATUS
 from store.database import Connection
 from store.rows import Row, all_rows
 from store.tables import (
@@ -54,7 +54,7 @@ _AGENT = (
             "modified_at",
         ]
     ),
-    case((agents.c.last_message_time > func.now() - ONLINE_FOR, "online"), else_="offline").label("connection_status"),
+    CONNECTION_STATUS,
     reservations.c.work_process_id,
     *(
         agent_details.c[name]

@@ -27,20 +27,9 @@ class Followers:
     ignored: Counter[str] = field(default_factory=Counter)
 
     @property
-    def uuids(self) -> list[str]:
-        """The uuids of those that it may lead."""
-        return [self.wanted[one] for one in sorted(self.wanted)]
-
-    @property
     def changed(self) -> bool:
         """Whether these are others than before."""
         return self.wanted.keys() != self.before
-
-
-async def of_leader(connection: Connection, leader_id: int) -> list[str]:
-    """The uuids of its followers."""
-    query = select(agents.c.uuid).join(agents_interconnections, links.follower_id == agents.c.id)
-    return list((await connection.execute(query.where(links.leader_id == leader_id).order_by(agents.c.id))).scalars())
 
 
 async def look(connection: Connection, named: Mapping[int, Sequence[str]]) -> dict[int, Followers]:

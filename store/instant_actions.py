@@ -12,7 +12,7 @@ from missions.contracts import AgentTold, Signal
 from missions.errors import NotFound
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER, Principal
-from missions.statuses import InstantActionStatus
+from missions.statuses import InstantActionChannel, InstantActionStatus
 from store import events
 from store.agents import AgentAddress, agent_principal
 from store.database import Connection
@@ -34,6 +34,7 @@ class ToSend:
     id: int
     agent: AgentAddress
     command: str
+    channel: InstantActionChannel
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,14 @@ class Acknowledgement:
 
 
 async def add(
-    connection: Connection, agent_id: int, command: str, *, sender: str | None, principal: Principal, source: str
+    connection: Connection,
+    agent_id: int,
+    command: str,
+    *,
+    sender: str | None,
+    principal: Principal,
+    source: str,
+    channel: InstantActionChannel = InstantActionChannel.INSTANT_ACTIONS,
 ) -> Row:
     """Write a command that is to be sent, and its event; raises NotFound. After the commit: notify CHANNEL."""
     agent = await one_row(connection, select(agents.c.uuid, agents.c.yard_id).where(agents.c.id == agent_id))
@@ -59,6 +67,7 @@ async def add(
             agent_uuid=agent["uuid"],
             yard_id=agent["yard_id"],
             command=command,
+            channel=channel,
             sender=sender,
             status=InstantActionStatus.TO_SEND,
             created_by=principal.model_dump(mode="json"),
@@ -165,9 +174,10 @@ async def claim_next(connection: Connection, lease: timedelta) -> ToSend | None:
     So an agent gets its commands in their order, and one that is slow to take them holds up nobody else.
     """
     row = (await connection.execute(_CLAIM, {"lease": lease})).one_or_none()
-    return (
-        None if row is None else ToSend(row.id, AgentAddress(row.agent_id, row.agent_uuid, row.protocol), row.command)
-    )
+    if row is None:
+        return None
+    agent = AgentAddress(row.agent_id, row.agent_uuid, row.protocol)
+    return ToSend(row.id, agent, row.command, InstantActionChannel(row.channel))
 
 
 _CLAIM = text(
@@ -181,7 +191,7 @@ _CLAIM = text(
         )
         ORDER BY due.id LIMIT 1 FOR NO KEY UPDATE OF due SKIP LOCKED
     )
-    RETURNING i.id, i.agent_id, i.agent_uuid, i.command, a.protocol
+    RETURNING i.id, i.agent_id, i.agent_uuid, i.command, i.channel, a.protocol
     """
 )
 

@@ -2,15 +2,29 @@
 
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, literal_column, or_, select, text
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from store.agent_registry import CONNECTION_STATUS
 from store.database import Connection
-from store.tables import Json, agent_details, agents, service_requests, yards
+from store.tables import agent_details, agents, service_requests, yards
 from store.work_process_status import LockedWorkProcess
 
 _AGENT_COLUMNS = (
-    "id",
     "uuid",
     "agent_class",
     "agent_type",
@@ -32,32 +46,53 @@ _DETAIL_COLUMNS = ("reference_point", "coordinate_frame", "geometry", "data_form
 
 
 _YARD = select(yards).where(yards.c.id == bindparam("of"))
+# What there may be many of comes as one JSON text: to decode row by row costs Python several times as much.
 _MAP_OBJECTS = text(
     """
-    SELECT id, yard_id, type, name, data, data_format, metadata FROM map_objects
-    WHERE yard_id = :of AND deleted_at IS NULL AND (:everything OR type = ANY(CAST(:types AS text[]))) ORDER BY id
+    SELECT coalesce(json_agg(json_build_object(
+        'id', id, 'yard_id', yard_id, 'type', type, 'name', name, 'data', data, 'data_format', data_format,
+        'metadata', metadata, 'created_at', created_at, 'modified_at', modified_at) ORDER BY id), '[]') AS objects
+    FROM map_objects
+    WHERE yard_id = :of AND deleted_at IS NULL AND (:everything OR type = ANY(CAST(:types AS text[])))
     """
-).columns(data=Json, metadata=Json)
+).columns(objects=JSON)
 # Within the query of the agents, so that it costs no round trip where nobody follows.
-_FOLLOWERS: ColumnElement[Any] = literal_column(
-    """
+_FOLLOWERS = """
     coalesce((
-        SELECT jsonb_agg(jsonb_build_object(
+        SELECT json_agg(json_build_object(
             'id', CAST(follower.id AS text), 'uuid', follower.uuid, 'geometry', details.geometry,
             'yard_id', follower.yard_id, 'connection_geometry', link.connection_geometry) ORDER BY follower.id)
         FROM agents_interconnections AS link JOIN agents AS follower ON follower.id = link.follower_id
         LEFT JOIN agent_details AS details ON details.agent_id = follower.id WHERE link.leader_id = agents.id
     ), '[]')
-    """,
-    type_=agent_details.c.geometry.type,
-).label("follower_connections")
+    """
+_POSE = "json_build_object('x', x, 'y', y, 'z', z, 'orientations', orientations)"
+
+
+def _name(name: str) -> ColumnElement[str]:
+    return literal_column(f"'{name}'")
+
+
+_AGENT: list[ColumnElement[Any]] = [
+    _name("id"),  # as text: so helyOS sends the id of an agent here
+    cast(agents.c.id, Text),
+    *(part for name in _AGENT_COLUMNS for part in (_name(name), agents.c[name])),
+    *(part for name in _DETAIL_COLUMNS for part in (_name(name), agent_details.c[name])),
+    _name("connection_status"),
+    CONNECTION_STATUS.element,
+    _name("follower_connections"),
+    literal_column(_FOLLOWERS),
+    _name("pose"),
+    literal_column(_POSE),
+]
 _AGENTS = (
     select(
-        *(agents.c[name] for name in _AGENT_COLUMNS),
-        *(agent_details.c[name] for name in _DETAIL_COLUMNS),
-        CONNECTION_STATUS,
-        _FOLLOWERS,
+        func.coalesce(
+            func.json_agg(aggregate_order_by(func.json_build_object(*_AGENT), agents.c.id)),
+            literal_column("'[]'::json"),
+        ).cast(JSON)
     )
+    .select_from(agents)
     .outerjoin(agent_details, agent_details.c.agent_id == agents.c.id)
     .where(
         or_(
@@ -65,7 +100,6 @@ _AGENTS = (
             agents.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))),
         )
     )
-    .order_by(agents.c.id)
 )
 
 
@@ -86,7 +120,6 @@ async def _map(connection: Connection, yard_id: int, wanted_types: list[str]) ->
     yard = (await connection.execute(_YARD, {"of": yard_id})).mappings().one()
     everything = "__all__" in wanted_types
     wanted = {"of": yard_id, "everything": everything, "types": wanted_types}
-    rows = (await connection.execute(_MAP_OBJECTS, wanted)).mappings()
     return {
         "id": yard["id"],
         "uid": yard["uid"],
@@ -94,10 +127,7 @@ async def _map(connection: Connection, yard_id: int, wanted_types: list[str]) ->
         "map_data": yard["map_data"],
         "data_format": yard["data_format"],
         "coordinate_frame": yard["coordinate_frame"],
-        "map_objects": [
-            {name: row[name] for name in ("id", "yard_id", "type", "name", "data", "data_format", "metadata")}
-            for row in rows
-        ],
+        "map_objects": await connection.scalar(_MAP_OBJECTS, wanted),
     }
 
 
@@ -105,18 +135,11 @@ async def _agents(connection: Connection, work_process: LockedWorkProcess, reque
     all_of_yard, of_mission = request["require_agents_data"], request["require_mission_agents_data"]
     if not (all_of_yard or of_mission):
         return []
-    rows = await connection.execute(
-        _AGENTS, {"yard": work_process.yard_id if all_of_yard else None, "ids": work_process.agent_ids}
-    )
-    # helyOS sends the id of an agent as text here.
-    return [
-        dict(row)
-        | {
-            "id": str(row["id"]),
-            "pose": {"x": row["x"], "y": row["y"], "z": row["z"], "orientations": row["orientations"]},
-        }
-        for row in rows.mappings()
-    ]
+    wanted = {
+        "yard": work_process.yard_id if all_of_yard else None,
+        "ids": work_process.agent_ids if of_mission else [],
+    }
+    return list((await connection.execute(_AGENTS, wanted)).scalar_one())
 
 
 async def _dependencies(

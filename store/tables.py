@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB, UUID
 from missions.statuses import (
     AssignmentStatus,
     FailurePolicy,
+    InstantActionChannel,
     InstantActionStatus,
     QueueStatus,
     ServiceRequestStatus,
@@ -214,6 +215,7 @@ instant_actions = Table(
     Column("work_process_id", BigInteger),  # the mission whose planner asked for it
     Column("sender", Text),
     Column("command", Text, nullable=False),
+    Column("channel", Text, nullable=False, server_default=InstantActionChannel.INSTANT_ACTIONS),
     Column("result", Json),
     Column("status", Text, nullable=False),
     Column("error", Text),
@@ -225,6 +227,7 @@ instant_actions = Table(
     Index("ix_instant_actions_to_send", "id", postgresql_where=text("status = 'to_send'")),
     Index("ix_instant_actions_of_agent", "agent_id", "id", postgresql_where=text("status = 'to_send'")),
     _one_of("status", InstantActionStatus),
+    _one_of("channel", InstantActionChannel),
 )
 
 mission_queues = Table(

@@ -82,6 +82,7 @@ class AgentQuery(PageQuery):
     uuid: QueryText | None = None
     status: Annotated[QueryText | None, WithJsonSchema({"enum": ["free", "ready", "busy", "not_automatable"]})] = None
     agent_class: QueryText | None = None
+    agent_type: QueryText | None = None
 
 
 class Pose(Resource):
@@ -133,10 +134,19 @@ class Agent(Resource):
 
 
 class AgentLink(Resource):
-    """Another agent."""
+    """Another agent, and how the two hang together."""
 
     id: int
     uuid: str
+    connection_geometry: Any = Field(description="where the follower hangs on its leader, in words of your own")
+
+
+class FollowerConnection(Request):
+    """How a follower hangs on its leader; planners get it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"connectionGeometry": {"hitch": {"x": -3200, "y": 0}}}]})
+
+    connection_geometry: dict[str, Any] | None = Field(description="null: not known")
 
 
 class FullAgent(Agent):

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from api.models.base import Moment, Resource
 from missions.requests import Request, Words
+from missions.statuses import InstantActionChannel
 
 
 class InstantActionCreate(Request):
@@ -15,6 +16,10 @@ class InstantActionCreate(Request):
 
     command: Annotated[str, Field(min_length=1, max_length=10_000)] | dict[str, Any] = Field(
         description="what the agent is told; an object is sent as JSON text", examples=["pause operation"]
+    )
+    channel: Annotated[InstantActionChannel, Field(strict=False)] = Field(
+        InstantActionChannel.INSTANT_ACTIONS,
+        description="`stream`: a passing message on the agent's stream, which the SDK does not listen to",
     )
     sender: Words | None = Field(None, description="kept for you")
 
@@ -29,6 +34,7 @@ class InstantAction(Resource):
     work_process_id: int | None
     sender: str | None
     command: str = Field(description="the text that the agent gets", examples=["pause operation"])
+    channel: str = Field(examples=["instantActions"])
     status: str = Field(
         description="`to_send`, `sent`, `not_listening`, then `acknowledged` or `failed` if the agent says so",
         examples=["to_send"],

@@ -50,6 +50,10 @@ def _endpoint(value: str) -> str:
 HealthEndpoint = Annotated[str, Field(max_length=2000), AfterValidator(_endpoint)]
 
 
+def _column(name: str) -> str:
+    return "class" if name == "domain" else name
+
+
 class ServiceFields(Request):
     """What clients may set; only fields that were sent count."""
 
@@ -76,8 +80,7 @@ class ServiceFields(Request):
 
     def columns(self) -> dict[str, Any]:
         """The table's columns that were sent."""
-        names = {"domain": "class"}
-        return {names.get(name, name): getattr(self, name) for name in self.model_fields_set}
+        return {_column(name): getattr(self, name) for name in self.model_fields_set}
 
 
 class ServiceCreate(ServiceFields):
@@ -109,6 +112,10 @@ class ServiceCreate(ServiceFields):
     def columns(self) -> dict[str, Any]:
         """The table's columns that were sent, with the address, which may be empty for a dummy."""
         return {"service_url": self.service_url} | super().columns()
+
+    def all_columns(self) -> dict[str, Any]:
+        """The table's columns, with the defaults of those that were not sent."""
+        return {_column(name): getattr(self, name) for name in ServiceFields.model_fields}
 
 
 class ServicePatch(ServiceFields):

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.deps import Parts, PartsDep, PrincipalDep, next_cursor, read_cursor
-from api.models.agents import Agent, AgentPatch, AgentQuery, AgentRegister, FullAgent
+from api.models.agents import Agent, AgentPatch, AgentQuery, AgentRegister, FollowerConnection, FullAgent
 from api.models.base import Page, PathId
 from api.problems import responses
 from missions.errors import InvalidInput
@@ -22,7 +22,13 @@ router = APIRouter(prefix="/agents", tags=["agents"])
 @router.get("", responses=responses(422))
 async def list_agents(query: Annotated[AgentQuery, Query()], parts: PartsDep, _: PrincipalDep) -> Page[Agent]:
     """Agents in the order of their ids."""
-    wanted = AgentFilter(yard_id=query.yard_id, uuid=query.uuid, status=query.status, agent_class=query.agent_class)
+    wanted = AgentFilter(
+        yard_id=query.yard_id,
+        uuid=query.uuid,
+        status=query.status,
+        agent_class=query.agent_class,
+        agent_type=query.agent_type,
+    )
     async with parts.database.transaction() as connection:
         rows = await agent_registry.page(
             connection, wanted, after=read_cursor(query.cursor) or 0, limit=query.limit + 1
@@ -71,6 +77,18 @@ async def patch_agent(id: PathId, body: AgentPatch, parts: PartsDep, principal: 
         await notify(parts.database, account_rights.CHANNEL)
     if moved:
         await _grant_waiting(parts, id)
+    return await _read(parts, id)
+
+
+@router.put("/{id}/followers/{followerId}", responses=responses(400, 404, 413, 422))
+async def describe_follower(
+    id: PathId, followerId: PathId, body: FollowerConnection, parts: PartsDep, principal: PrincipalDep
+) -> FullAgent:
+    """Say how a follower hangs on its leader, as long as it follows: the leader itself names its followers."""
+    async with parts.database.transaction() as connection:
+        await agent_registry.describe_connection(
+            connection, id, followerId, body.connection_geometry, principal=principal, source=EventSource.API
+        )
     return await _read(parts, id)
 
 

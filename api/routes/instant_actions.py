@@ -34,6 +34,7 @@ async def send_instant_action(
             sender=body.sender,
             principal=principal,
             source=EventSource.API,
+            channel=body.channel,
         )
     with contextlib.suppress(PartUnavailable):  # it is stored, and will be found
         await notify(parts.database, instant_actions.CHANNEL)

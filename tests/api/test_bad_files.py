@@ -166,3 +166,40 @@ recipes:
     answer = problem(await world.post("/recipes/import", content="recipes:" + text.partition("recipes:")[2]), 422)
     assert places(answer["errors"]) == {("recipes.0.fallbackMission", 2, 70)}
     assert await stored(database) == before
+
+
+async def test_what_the_store_refuses_of_several_files_is_told_at_once(
+    world: AsyncClient, database: Database, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one.yml", tmp_path / "two.yml"
+    one.write_text('services: [{name: s1, type: drive, url: "http://x/"}]')
+    two.write_text("recipes: [{name: r1, onAssignmentFailure: RELEASE_FAILED, fallbackMission: nobody}]")
+    before = await stored(database)
+    with pytest.raises(Refused) as refused:
+        await load_files(database, [one, two], activity_types())
+    assert {field for field, *_ in places(list(refused.value.errors))} == {
+        f"{one}: services.0",
+        f"{two}: recipes.0.fallbackMission",
+    }
+    assert await stored(database) == before
+
+
+async def test_a_name_in_two_files_is_refused(world: AsyncClient, database: Database, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.yml", tmp_path / "two.yml"
+    one.write_text("recipes: [{name: twice}]")
+    two.write_text("recipes:\n  - {name: once}\n  - {name: twice}")
+    before = await stored(database)
+    with pytest.raises(Refused, match=str(one)) as refused:
+        await load_files(database, [one, two], activity_types())
+    assert places(list(refused.value.errors)) == {(f"{two}: recipes.1.name", 3, 12)}
+    assert await stored(database) == before
+
+
+async def test_all_names_that_are_taken_are_told(world: AsyncClient, database: Database) -> None:
+    services = ['{name: s1, type: t1, url: "http://x/"}', '{name: s2, type: t2, url: "http://x/"}']
+    text = "services:\n" + "".join(f"  - {one}\n" for one in services)
+    assert (await world.post("/services/import", content=text)).status_code == 200
+    before = await stored(database)
+    answer = problem(await world.post("/services/import?existing=refuse", content=text), 409)
+    assert places(answer["errors"]) == {("services.0.name", 2, 12), ("services.1.name", 3, 12)}
+    assert await stored(database) == before

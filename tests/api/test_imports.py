@@ -100,6 +100,30 @@ async def test_names_that_are_there_are_kept_replaced_or_refused(world: AsyncCli
     assert found["numMaxAgents"] == 7
 
 
+async def test_a_replaced_service_is_what_its_file_says(world: AsyncClient) -> None:
+    await _import(world, "services", HELYOS_SERVICES)
+    plain = 'services: [{name: field_planner, type: field, url: "http://planner:9000/"}]'
+    assert (await _import(world, "services", plain, existing="replace")).json()["replaced"] == ["field_planner"]
+    (service,) = (await world.get("/services", params={"type": "field"})).json()["items"]
+    shown = {name: service[name] for name in ("resultTimeout", "hasApikey", "requireAgentsData", "requireMapObjects")}
+    assert shown == {
+        "resultTimeout": 180,
+        "hasApikey": False,
+        "requireAgentsData": True,
+        "requireMapObjects": ["__all__"],
+    }
+
+
+async def test_a_fallback_mission_may_stand_in_a_later_file(
+    world: AsyncClient, database: Database, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one.yml", tmp_path / "two.yml"
+    one.write_text("recipes: [{name: early, onAssignmentFailure: RELEASE_FAILED, fallbackMission: late}]")
+    two.write_text("recipes: [{name: late}]")
+    loaded = await load_files(database, [one, two], activity_types())
+    assert [one.created for one in loaded.values()] == [["early"], ["late"]]
+
+
 async def test_everything_wrong_is_told_at_once_with_its_place(world: AsyncClient, database: Database) -> None:
     text = """recipes:
   - name: one

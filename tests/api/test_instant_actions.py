@@ -42,6 +42,15 @@ async def test_a_command_is_text_or_an_object(world: AsyncClient, command: objec
     assert (await world.get(PATH)).json()["items"] == []
 
 
+async def test_a_command_may_go_to_the_agents_stream(world: AsyncClient) -> None:
+    action = await created(world, PATH, {"command": "lights on", "channel": "stream"})
+    assert (action["channel"], (await created(world, PATH, {"command": "stop"}))["channel"]) == (
+        "stream",
+        "instantActions",
+    )
+    problem(await world.post(PATH, json={"command": "stop", "channel": "radio"}), 422)
+
+
 async def test_agents_and_commands_must_exist(world: AsyncClient) -> None:
     problem(await world.post("/agents/9/instant-actions", json={"command": "stop"}), 404)
     problem(await world.get("/agents/9/instant-actions"), 404)

@@ -109,3 +109,9 @@ async def test_events_are_read_on_after_the_last_one(world: AsyncClient) -> None
     assert [event["mission_sequence"] for event in rest["items"]] == [3]
     assert rest["nextCursor"] is None
     assert rest["items"][0]["mission_id"] == str(made["id"])
+
+
+async def test_agents_are_found_by_type(world: AsyncClient) -> None:
+    await created(world, "/agents", {"uuid": "mower-1", "agentType": "mower"})
+    found = (await world.get("/agents", params={"agentType": "mower"})).json()["items"]
+    assert [agent["uuid"] for agent in found] == ["mower-1"]

@@ -4,7 +4,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 from pydantic import SecretStr
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from api.app import create_app
 from missions.errors import PartUnavailable
@@ -12,7 +12,7 @@ from missions.events import utc_now
 from settings import Settings
 from store.account_rights import Standing
 from store.database import Database
-from store.tables import agents, services
+from store.tables import agents, agents_interconnections, services
 from tests.api.conftest import (
     MISSION,
     RECIPE,
@@ -64,6 +64,17 @@ async def test_an_agent_is_online_while_it_speaks(world: AsyncClient, database: 
     assert found["pose"]["x"] == 1.5
     assert "factsheet" in found
     assert "factsheet" not in (await world.get("/agents")).json()["items"][0]
+
+
+async def test_how_a_follower_hangs_on_its_leader(world: AsyncClient, database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(insert(agents_interconnections).values(leader_id=1, follower_id=2))
+    for geometry in ({"hitch": {"x": -3200}}, None):
+        leader = await world.put("/agents/1/followers/2", json={"connectionGeometry": geometry})
+        assert [link["connectionGeometry"] for link in leader.json()["followers"]] == [geometry]
+        assert (await world.get("/agents/2")).json()["leaders"][0]["connectionGeometry"] == geometry
+    problem(await world.put("/agents/2/followers/1", json={"connectionGeometry": {}}), 404)
+    problem(await world.put("/agents/1/followers/2", json={"connectionGeometry": 3}), 422)
 
 
 async def test_an_operator_puts_an_agent_back_into_service(world: AsyncClient, database: Database) -> None:

@@ -21,7 +21,7 @@ MEANINGS = {
     "uplink_exchange": "from agents",
     "downlink_exchange": "to agents",
     "mqtt_exchange": "from and to agents that speak MQTT",
-    "stream_exchange": "declared for agents that listen there; nothing is sent to it yet",
+    "stream_exchange": "passing messages to agents, with the key `agent.<uuid>.stream`",
     "cancel_resend_interval": "an agent that has not confirmed a cancel is told again",
     "planner_poll_initial": "until the first look at a pending job",
     "planner_poll_max": "between two looks, at most",

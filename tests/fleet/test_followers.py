@@ -12,6 +12,7 @@ from settings import Settings
 from store import agent_registry, followers
 from store.database import Database
 from store.tables import agents, message_counts, yards
+from store.tables import agents_interconnections as links
 from tests.fleet.conftest import YARD, StartAgent, agent_row, until
 from tests.fleet.raw_agent import RawAgent, enveloped
 
@@ -24,9 +25,12 @@ async def add(database: Database, uuid: str, **columns: Any) -> None:
 
 def followed_by(database: Database, leader: str, *expected: str) -> Callable[[], Awaitable[object]]:
     async def there() -> object:
-        leader_id: Any = (await agent_row(database, leader)).get("id")
+        leader_id = select(agents.c.id).where(agents.c.uuid == leader).scalar_subquery()
+        led = (
+            select(agents.c.uuid).join(links, links.c.follower_id == agents.c.id).where(links.c.leader_id == leader_id)
+        )
         async with database.transaction() as connection:
-            return await followers.of_leader(connection, leader_id) == list(expected)
+            return list((await connection.execute(led.order_by(agents.c.id))).scalars()) == list(expected)
 
     return there
 
@@ -98,5 +102,5 @@ async def test_agents_elsewhere_or_of_another_leader_are_not_taken(database: Dat
         assert (await followers.follow(connection, ids[other], [led])).changed
     async with database.transaction() as connection:
         found = await followers.follow(connection, ids[leader], [led, far])
-        assert (found.uuids, found.changed) == ([], False)
+        assert (found.wanted, found.changed) == ({}, False)
         assert not (await followers.follow(connection, ids[other], [led])).changed

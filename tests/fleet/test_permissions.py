@@ -11,7 +11,6 @@ from aiormq.exceptions import (
     ChannelAccessRefused,
     ChannelLockedResource,
     ChannelPreconditionFailed,
-    ProbableAuthenticationError,
 )
 from sqlalchemy import select
 
@@ -282,18 +281,8 @@ async def test_accounts_of_others_are_never_touched(intake: Intake, settings: Se
             for name in (operator, "guest", "anonymous"):
                 with pytest.raises(Conflict):
                     await intake.accounts.create(name)
-                with pytest.raises(Conflict):
-                    await intake.accounts.delete(name)
         finally:
             await http.delete(url)
-
-
-async def test_a_deleted_account_cannot_log_in(intake: Intake, settings: Settings, uuid: str) -> None:
-
-    login = await intake.accounts.create(uuid)
-    await intake.accounts.delete(uuid)
-    with pytest.raises(ProbableAuthenticationError):
-        await RawAgent(settings, login).__aenter__()
 
 
 async def test_orphan_queues_of_agents_expire(intake: Intake, settings: Settings, bus: Bus) -> None:

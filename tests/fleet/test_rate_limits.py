@@ -2,14 +2,17 @@
 
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 
+import pytest
 from sqlalchemy import func, select
 
 from fleet.rate_limits import EPISODE_ENDS, WINDOW, Limit, RateLimits
 from fleet.roles import Intake
+from settings import Settings
 from store.database import Database
 from store.tables import events, message_counts
-from tests.fleet.conftest import StartAgent, agent_row, until
+from tests.fleet.conftest import RecordingLines, RecordingWaker, StartAgent, agent_row, no_steps, until
 
 
 def test_what_is_over_the_limit_within_a_window_is_dropped_and_told_once() -> None:
@@ -32,8 +35,21 @@ def test_next_episode_is_told_again() -> None:
     assert len(told) == 2
 
 
+@pytest.fixture
+async def strict(
+    settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines
+) -> AsyncIterator[None]:
+    """An intake that takes 5 updates of an agent in a window: far fewer than are sent, however slow the machine is."""
+    few = settings.model_copy(update={"update_rate_limit": 1})
+    intake = Intake(few, database, waker, resolve_preset=no_steps, refresh_lines=lines)
+    await intake.start()
+    yield
+    await intake.stop()
+
+
+@pytest.mark.usefixtures("strict")
 async def test_agent_above_its_limit_is_told_once_and_its_states_are_kept(
-    intake: Intake, database: Database, start_agent: StartAgent, uuid: str
+    database: Database, start_agent: StartAgent, uuid: str
 ) -> None:
     key, exchange = f"agent.{uuid}.update", "xchange_helyos.agents.ul"
     message = json.dumps({"type": "agent_update", "uuid": uuid, "body": {"code": "K"}})
@@ -44,7 +60,7 @@ async def test_agent_above_its_limit_is_told_once_and_its_states_are_kept(
     assert (told["type"], control["action"], control["parameters"]["limit"]) == (
         "data_control",
         "REDUCE_UPDATE_RATE",
-        20,
+        1,
     )
 
     async def dropped() -> object:
@@ -55,7 +71,7 @@ async def test_agent_above_its_limit_is_told_once_and_its_states_are_kept(
     assert Counter(record["event"] for record in agent.records())["other"] == 1
     async with database.transaction() as connection:
         excess = select(message_counts.c.count).where(message_counts.c.outcome == "dropped")
-        assert await connection.scalar(excess) == 30
+        assert 1 <= (await connection.scalar(excess) or 0) <= 125
         heard = select(func.count()).where(
             events.c.type == "agent.rate_limited", events.c.payload["uuid"].astext == uuid
         )

@@ -50,7 +50,7 @@ async def test_planners_are_told_who_follows_whom(site: Site) -> None:
         return bool((await truck.read())["followers"])
 
     await until(leads, 10)
-    assert (await trailer.read())["leaders"] == [{"id": truck.id, "uuid": truck.uuid}]
+    assert (await trailer.read())["leaders"] == [{"id": truck.id, "uuid": truck.uuid, "connectionGeometry": None}]
     recipe, service = await site.recipe(lambda call: {"status": "successful", "results": []})
     mission = await site.mission(recipe, [truck])
     await mission.until("succeeded")

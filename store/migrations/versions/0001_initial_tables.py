@@ -444,6 +444,7 @@ def upgrade() -> None:
         sa.Column("work_process_id", sa.BigInteger(), nullable=True),
         sa.Column("sender", sa.Text(), nullable=True),
         sa.Column("command", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), server_default="instantActions", nullable=False),
         sa.Column("result", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
@@ -452,6 +453,7 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("channel IN ('instantActions', 'stream')", name=op.f("ck_instant_actions_channel")),
         sa.CheckConstraint(
             "status IN ('to_send', 'sent', 'not_listening', 'acknowledged', 'failed')",
             name=op.f("ck_instant_actions_status"),

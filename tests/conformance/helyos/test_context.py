@@ -38,6 +38,9 @@ async def test_request_and_context_have_every_field(scene: Scene) -> None:
         return bool((await leader.read())["followers"])
 
     await until(leads, 10)
+    hitch = {"connectionGeometry": {"hitch": [-3200, 0]}}
+    said = await site.api.put(f"/agents/{leader.id}/followers/{scene.second.id}", json=hitch)
+    assert said.json()["followers"] == [{"id": scene.second.id, "uuid": scene.second.uuid, **hitch}]
 
     mission = await site.mission(name, [scene.first], {"goal": 1})
     await mission.until("succeeded")
@@ -57,7 +60,7 @@ async def test_request_and_context_have_every_field(scene: Scene) -> None:
     assert mine["pose"] == {"x": 1.0, "y": 2.0, "z": 0.0, "orientations": [0.5]}
     (link,) = shown[leader.uuid]["follower_connections"]
     assert set(link) == {"id", "uuid", "geometry", "yard_id", "connection_geometry"}
-    assert link["uuid"] == scene.second.uuid
+    assert (link["uuid"], link["connection_geometry"]) == (scene.second.uuid, {"hitch": [-3200, 0]})
     (before,) = second["context"]["dependencies"]
     assert (before["step"], before["requestUid"]) == ("A", "job")
     assert before["response"]["results"]

@@ -180,8 +180,15 @@ async def test_lost_connection_to_the_broker_is_made_anew(scene: Scene) -> None:
             ]
             return names
 
-        for name in await until(ours, 15):
-            await management.delete(f"/api/connections/{quote(name, safe='')}")
+        cut = set(await until(ours, 15))
+        for name in cut:
+            (await management.delete(f"/api/connections/{quote(name, safe='')}")).raise_for_status()
+
+        async def made_anew() -> bool:
+            now = set(await ours())
+            return not now & cut and len(now) >= len(cut)
+
+        await until(made_anew, 30)
     recipe, _ = await site.recipe(lambda call: {"results": [drive(scene.first)]})
     mission = await site.mission(recipe, [scene.first])
     await mission.until("succeeded")

@@ -1,0 +1,61 @@
+"""What a step's service is told of agents and of the map."""
+
+import secrets
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from settings import Settings
+from store import migrate
+from store.database import Database
+from store.step_context import step_context
+from store.tables import agents, map_objects, yards
+from tests.support.services import WorkerAddresses
+
+
+@pytest.fixture(scope="module")
+async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
+    settings = Settings(database_url=worker_addresses.database_url)
+    await migrate.upgrade(settings)
+    database = Database(settings)
+    yield database
+    await database.close()
+
+
+async def made(database: Database, table: Any, **values: Any) -> int:
+    async with database.transaction() as connection:
+        return int(await connection.scalar(insert(table).values(**values).returning(table.c.id)) or 0)
+
+
+async def context(database: Database, yard: int, mine: list[int], **switches: bool) -> Any:
+    request = {"require_map_data": False, "require_map_objects": ["__all__"], "step": "A", "following": []}
+    request |= {"require_agents_data": False, "require_mission_agents_data": False, "depends_on_steps": []} | switches
+    mission: Any = SimpleNamespace(yard_id=yard, agent_ids=mine)
+    async with database.statement() as connection:
+        return await step_context(connection, mission, request)
+
+
+async def test_each_switch_brings_its_agents_and_no_others(database: Database) -> None:
+    here, elsewhere = [await made(database, yards, uid=secrets.token_hex(6)) for _ in range(2)]
+    standing = await made(database, agents, uuid=secrets.token_hex(6), yard_id=here)
+    mine = await made(database, agents, uuid=secrets.token_hex(6), yard_id=elsewhere)
+
+    async def shown(**switches: bool) -> list[str]:
+        return [one["id"] for one in (await context(database, here, [mine], **switches))["agents"]]
+
+    assert await shown(require_agents_data=True) == [str(standing)]
+    assert await shown(require_mission_agents_data=True) == [str(mine)]
+    assert await shown(require_agents_data=True, require_mission_agents_data=True) == [str(standing), str(mine)]
+    assert await shown() == []
+
+
+async def test_map_objects_are_whole_rows_in_order(database: Database) -> None:
+    yard = await made(database, yards, uid=secrets.token_hex(6))
+    ids = [await made(database, map_objects, yard_id=yard, type=kind, data={"x": 1.5}) for kind in ("wall", "gate")]
+    objects = (await context(database, yard, [], require_map_data=True))["map"]["map_objects"]
+    assert [one["id"] for one in objects] == ids
+    assert set(objects[0]) == {column.name for column in map_objects.c} - {"deleted_at"}
+    assert objects[0]["created_at"].endswith("+00:00")
