@@ -308,9 +308,13 @@ async def test_null_parts_odd_words_and_repeats_are_taken_unsigned(
     )
     agent = start_agent(uuid, "--states", states, "--deaf", *await enrol(uuid, protocol), anonymous=False)
     await agent.wait_for("listening")
-    await _reports(database, uuid, "free")
-    row = await agent_row(database, uuid)
-    assert row["resources"] == {"operation_types_available": [], "work_process_id": None, "reserved": False}
+    last = {"operation_types_available": [], "work_process_id": None, "reserved": False}
+
+    async def all_taken() -> object:
+        row = await agent_row(database, uuid)
+        return row["status"] == "free" and row["resources"] == last
+
+    await until(all_taken)
     assert await dead_letters.count() == 0
 
 
