@@ -24,7 +24,7 @@ from missions.events import EventSource
 from missions.requests import Id, Request, Words
 from missions.statuses import AgentClass
 from store import agents, data_requests, map_objects
-from store.agents import agent_principal
+from store.agents import AgentIdentity, agent_principal
 from store.database import Connection, Database
 
 log = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ class DataRequests:
             if identity is None:
                 raise BadMessage(Reason.UNKNOWN_AGENT, f"agent {message.uuid!r} is not known")
             check_sender(message, identity)
+            _refuse_leaders(message, identity)
         try:
             async with self._database.transaction() as connection:
                 found = await self._do(connection, message.uuid, message.inner.body)
@@ -170,6 +171,13 @@ class DataRequests:
             await self._bus.publish("", reply_to, body, correlation_id=message.raw.correlation_id)
         except (PartUnavailable, UnknownOutcome) as error:
             log.warning("a data request of %s was not answered: %s", message.uuid, error)
+
+
+def _refuse_leaders(message: AgentMessage, identity: AgentIdentity) -> None:
+    """A leader drives its followers, and may not do what their class may. Without a user it may be any of them."""
+    own = {identity.uuid, identity.rbmq_username} | ({None} if not identity.leaders else set())
+    if message.user not in own:
+        raise BadMessage(Reason.WRONG_SENDER, f"{message.user!r} may not ask in the name of {message.uuid!r}")
 
 
 def _objects(data: object, yard_id: int) -> list[dict[str, Any]]:

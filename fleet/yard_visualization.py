@@ -15,7 +15,6 @@ from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.halving import halve
 from fleet.topology import read_yard_key
 from fleet.wire import BadMessage, Inner, Profile, Reason, read_body, read_envelope
-from missions.events import utc_now
 from missions.requests import Id, Request
 from missions.statuses import AgentClass
 from store import agents, map_objects
@@ -71,14 +70,14 @@ class YardVisualization:
 
         async def write(rows: Sequence[tuple[_Seen, dict[str, Any], list[dict[str, Any]]]]) -> None:
             poses: dict[int, dict[str, Any]] = {}
-            objects: dict[int, dict[str, Any]] = {}
+            objects: dict[tuple[int, int], dict[str, Any]] = {}
             for row, pose, changed in rows:
                 if pose:
                     poses.setdefault(known[row.inner.uuid].id, {}).update(pose)
                 for item in changed:
-                    objects.setdefault(item["id"], {}).update(item)
+                    objects.setdefault((item["yard_id"], item["id"]), {}).update(item)
             async with self._database.transaction() as connection:
-                await agents.write_profiles(connection, poses, at=utc_now())
+                await agents.write_profiles(connection, poses, at=None)
                 await map_objects.patch_seen(connection, [objects[key] for key in sorted(objects)])
 
         await halve(
