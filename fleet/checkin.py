@@ -122,7 +122,9 @@ class CheckIns:
                     at=message.received_at,
                     said_at=message.said_at,
                     # A leader's account is not the follower's.
-                    rbmq_username=None if anonymous or (identity and message.user in identity.leaders) else message.user,
+                    rbmq_username=None
+                    if anonymous or (identity and message.user in identity.leaders)
+                    else message.user,
                     public_key=body.public_key,
                     public_key_format=body.public_key_format,
                     profile=body.fields(),

@@ -254,7 +254,8 @@ async def write_profiles(
 ) -> None:
     """Write what agents say of themselves, by agent id: two statements, whatever their number.
 
-    Fields that are absent or None stay as they are. `at`: when they said it; None if another saw it. Locks the agents' rows in id order.
+    Fields that are absent or None stay as they are. `at`: when they said it; None if another saw it. Locks the agents'
+    rows in id order.
     """
     if not profiles:
         return

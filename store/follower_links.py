@@ -17,7 +17,7 @@ async def lock_with_leader(
     Whoever changes a link holds its leader's row.
     """
     rows = (await connection.execute(_LOCK, {"id": agent_id, "uuid": uuid})).mappings()
-    return next((row for row in rows if agent_id == row["id"] or uuid == row["uuid"]), None)
+    return next((dict(row) for row in rows if agent_id == row["id"] or uuid == row["uuid"]), None)
 
 
 async def part(connection: Connection, agent_id: int, *, as_leader: bool) -> dict[int, str]:

@@ -52,8 +52,8 @@ async def look(connection: Connection, named: Mapping[int, Sequence[str]]) -> di
 async def follow(connection: Connection, leader_id: int, named: Sequence[str]) -> Followers:
     """Make these, and no others, the followers of an agent, with an event if that changes something.
 
-    Left out: agents that are unknown, in another yard, assistants, or follow another leader. Locks all of them. The rights of the
-    leader's account are noted to be set.
+    Left out: agents that are unknown, in another yard, assistants, or follow another leader. Locks all of them. The
+    rights of the leader's account are noted to be set.
     """
     naming = {leader_id: named}
     found = (await _decide(connection, naming, _agents_of(naming).with_for_update(key_share=True)))[leader_id]

@@ -2,11 +2,15 @@
 
 import json
 from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 
-from fleet.rate_limits import EPISODE_ENDS, WINDOW, Limit, RateLimits
+from fleet.rate_limits import EPISODE_ENDS, WINDOW, Limit, RateLimits, Verdicts
 from fleet.roles import Intake
+from missions.events import utc_now
 from store.database import Database
 from store.tables import events, message_counts
 from tests.fleet.conftest import StartAgent, agent_row, until
@@ -32,6 +36,33 @@ def test_next_episode_is_told_again() -> None:
     assert len(told) == 2
 
 
+@dataclass
+class Delivery:
+    """Stands in for a delivery of the broker."""
+
+
+def verdicts_of(verdicts: Verdicts, batch: list[Any], at: list[datetime]) -> list[Limit | None]:
+    verdicts.batch(batch)
+    return [verdicts.of(raw, "a", is_update=False, at=when)[0] for raw, when in zip(batch, at, strict=True)]
+
+
+def test_a_batch_that_is_tried_again_is_counted_once() -> None:
+    now = utc_now()
+    verdicts = Verdicts(RateLimits(messages=2, updates=1))
+    batch = [Delivery() for _ in range(10)]
+    for _ in range(3):
+        assert verdicts_of(verdicts, batch, [now] * 10) == [None] * 10
+    assert verdicts_of(verdicts, [Delivery()], [now]) == [Limit.MESSAGES]
+
+
+def test_what_lay_in_the_queue_is_counted_by_its_own_time_unless_that_is_made_up() -> None:
+    now = utc_now()
+    lay = [now - timedelta(seconds=20 - n / 2) for n in range(40)]
+    assert set(verdicts_of(Verdicts(RateLimits(2, 1)), [Delivery() for _ in lay], lay)) == {None}
+    made_up = [now - timedelta(days=40 - n) for n in range(40)]
+    assert Limit.MESSAGES in verdicts_of(Verdicts(RateLimits(2, 1)), [Delivery() for _ in made_up], made_up)
+
+
 async def test_agent_above_its_limit_is_told_once_and_its_states_are_kept(
     intake: Intake, database: Database, start_agent: StartAgent, uuid: str
 ) -> None:
@@ -55,7 +86,8 @@ async def test_agent_above_its_limit_is_told_once_and_its_states_are_kept(
     assert Counter(record["event"] for record in agent.records())["other"] == 1
     async with database.transaction() as connection:
         excess = select(message_counts.c.count).where(message_counts.c.outcome == "dropped")
-        assert await connection.scalar(excess) == 30
+        # By the messages' time, to the second: how many fall into one window is not certain.
+        assert 0 < await connection.scalar(excess) <= 30
         heard = select(func.count()).where(
             events.c.type == "agent.rate_limited", events.c.payload["uuid"].astext == uuid
         )
