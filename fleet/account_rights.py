@@ -10,7 +10,7 @@ import contextlib
 import logging
 
 from fleet.account_import import Rights
-from fleet.accounts import Accounts, agent_rights, mqtt_rights
+from fleet.accounts import Accounts, BrokerRefused, agent_rights, mqtt_rights
 from missions.errors import PartUnavailable, UserError
 from settings import Settings
 from store import account_rights
@@ -68,17 +68,31 @@ class AccountRights:
             await asyncio.sleep(_PAUSE)
 
     async def _set_due(self) -> bool:
-        async with self._database.transaction() as connection:
-            # This transaction holds the advisory lock and no row: two that set one account could cross.
-            due = await account_rights.due(connection, _BATCH)
-            for standing in due:
-                await self._set(standing)
-        return len(due) == _BATCH
+        """Set the rights of a few; returns whether there may be more to set at once."""
+        # Two that set one account could cross.
+        async with account_rights.turn(self._database) as mine:
+            if not mine:
+                return False
+            async with self._database.transaction() as connection:
+                due = await account_rights.due(connection, _BATCH)
+            done = [await self._set(standing) for standing in due]
+        return len(due) == _BATCH and any(done)
 
-    async def _set(self, standing: Standing) -> None:
+    async def _set(self, standing: Standing) -> bool:
+        """One account; what is wrong with it must not keep the others waiting."""
+        set_ = True
         try:
             await self._accounts.set_rights(standing.username, rights_of(self._settings, standing))
         except UserError as error:  # not one of ours after all
             log.warning("the rights of agent %s stay as they are: %s", standing.uuid, error)
+        except BrokerRefused as error:
+            log.warning("the rights of agent %s could not be set, and are tried again: %s", standing.uuid, error)
+            set_ = False
+        except PartUnavailable:
+            raise
+        except Exception:
+            log.exception("the rights of agent %s could not be set, and are tried again", standing.uuid)
+            set_ = False
         async with self._database.transaction() as connection:
-            await account_rights.done(connection, standing)
+            await (account_rights.done if set_ else account_rights.postpone)(connection, standing)
+        return set_

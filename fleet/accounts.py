@@ -26,6 +26,11 @@ AGENT_TAG = "muster-agent"
 NOTHING = "^$"
 _SERVER_NAMED = r"amq\.gen-.*"
 _HTTP_TIMEOUT = 5.0
+_API = "RabbitMQ's management API"
+
+
+class BrokerRefused(PartUnavailable):
+    """The management API answered, and not with success: this call failed, others may not."""
 
 
 @dataclass(frozen=True)
@@ -201,10 +206,10 @@ class Accounts:
         try:
             answer = await self._http.request(method, path, json=content)
         except httpx.HTTPError as error:
-            raise PartUnavailable("RabbitMQ's management API", str(error) or type(error).__name__) from error
+            raise PartUnavailable(_API, str(error) or type(error).__name__) from error
         if answer.is_success or (missing_is_fine and answer.status_code == 404):
             return answer
-        raise PartUnavailable("RabbitMQ's management API", f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        raise BrokerRefused(_API, f"{method} {path}: {answer.status_code} {answer.text[:300]}")
 
 
 def vhost_of(amqp_url: str) -> str:

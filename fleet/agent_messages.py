@@ -47,8 +47,12 @@ def read(raw: AbstractIncomingMessage, *, names_itself: bool = True) -> AgentMes
     if inner.uuid != sender.uuid:
         raise BadMessage(Reason.UUID_MISMATCH, f"the routing key names {sender.uuid!r}, the message {inner.uuid!r}")
     now = utc_now()
-    said_at = min(now, raw.timestamp) if raw.timestamp else now
-    return AgentMessage(raw, sender.uuid, sender.word, inner, raw.user_id, now, said_at)
+    return AgentMessage(raw, sender.uuid, sender.word, inner, raw.user_id, now, said_at(raw, now))
+
+
+def said_at(raw: AbstractIncomingMessage, now: datetime) -> datetime:
+    """When it was sent, as its sender's clock says, but not after `now`."""
+    return min(now, raw.timestamp) if raw.timestamp else now
 
 
 def check_sender(message: AgentMessage, identity: AgentIdentity | None) -> None:

@@ -50,6 +50,7 @@ class Bus:
         self._connection: AbstractRobustConnection | None = None
         self._declaring: AbstractRobustChannel | None = None
         self._publishing: AbstractRobustChannel | None = None
+        self._loose: AbstractRobustChannel | None = None
         self.login = unquote(urlsplit(settings.amqp_url).username or "guest")
 
     async def connect(self) -> None:
@@ -137,16 +138,21 @@ class Bus:
             raise UnknownOutcome(f"no confirm for {routing_key}: connection lost") from error
         return True
 
+    async def publish_loosely(self, exchange: str, routing_key: str, body: bytes) -> None:
+        """Publish without a confirm, on a channel of its own; not for two tasks at once. Raises PartUnavailable."""
+        properties = aiormq.spec.Basic.Properties(content_type="application/json", user_id=self.login)
+        try:
+            if self._loose is None:
+                self._loose = await self.consuming_channel(0)
+            channel = await _ready(self._loose)
+            await channel.basic_publish(body, exchange=exchange, routing_key=routing_key, properties=properties)
+        except (AMQPError, OSError, RuntimeError, TimeoutError) as error:  # closed, or about to be
+            raise PartUnavailable(RABBITMQ, f"not connected: {error!r}") from error
+
     async def _ready_channel(self) -> AbstractChannel:
         if self._publishing is None:
             raise PartUnavailable(RABBITMQ, "not connected yet")
-        try:
-            channel = await asyncio.wait_for(self._publishing.get_underlay_channel(), READY_TIMEOUT)
-        except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
-            raise PartUnavailable(RABBITMQ, f"not connected: {error!r}") from error
-        if channel.is_closed:
-            raise PartUnavailable(RABBITMQ, "the channel is being re-opened")
-        return channel
+        return await _ready(self._publishing)
 
     async def _probe_transient_queues(self) -> None:
         """Declare a queue as agents do, on a connection of its own, since a refusal closes it."""
@@ -168,6 +174,16 @@ async def probe_transient_queues(connect: Callable[[], Awaitable[aio_pika.abc.Ab
         ) from error
     finally:
         await connection.close()
+
+
+async def _ready(channel: AbstractRobustChannel) -> AbstractChannel:
+    try:
+        ready = await asyncio.wait_for(channel.get_underlay_channel(), READY_TIMEOUT)
+    except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
+        raise PartUnavailable(RABBITMQ, f"not connected: {error!r}") from error
+    if ready.is_closed:
+        raise PartUnavailable(RABBITMQ, "the channel is being re-opened")
+    return ready
 
 
 async def _reach(attempt: Awaitable[T]) -> T:

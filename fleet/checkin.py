@@ -121,7 +121,10 @@ class CheckIns:
                     protocol="MQTT" if message.exchange == self._settings.mqtt_exchange else "AMQP",
                     at=message.received_at,
                     said_at=message.said_at,
-                    rbmq_username=None if anonymous else message.user,
+                    # A leader's account is not the follower's.
+                    rbmq_username=None
+                    if anonymous or (identity and message.user in identity.leaders)
+                    else message.user,
                     public_key=body.public_key,
                     public_key_format=body.public_key_format,
                     profile=body.fields(),
@@ -176,7 +179,7 @@ class CheckIns:
                     await self.refuse(message, "account", f"no account could be made: {error}")
                     return
                 async with self._database.transaction() as connection:
-                    await agents.account_made(connection, done.agent_id, login.username)
+                    await agents.account_made(connection, standing, login.username)
             await self._answer(message, CHECK_IN, self._content(done, login))
 
     def _content(self, done: CheckedIn, login: Login) -> dict[str, Any]:

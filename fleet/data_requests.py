@@ -16,15 +16,17 @@ from fleet import wire
 from fleet.agent_messages import AgentMessage, check_sender, read
 from fleet.bus import Bus, UnknownOutcome
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
+from fleet.rate_limits import RateLimits
 from fleet.signing import Signer
 from fleet.topology import REPLY_QUEUES
 from fleet.wire import BadMessage, Reason
-from missions.errors import InvalidInput, PartUnavailable, UserError
+from missions.errors import InvalidInput, PartUnavailable, TooLarge, UserError
 from missions.events import EventSource
 from missions.requests import Id, Request, Words
 from missions.statuses import AgentClass
+from settings import Settings
 from store import agents, data_requests, map_objects
-from store.agents import agent_principal
+from store.agents import AgentIdentity, agent_principal
 from store.database import Connection, Database
 
 log = logging.getLogger(__name__)
@@ -67,10 +69,14 @@ class Changes(Request):
 
 
 class DataRequests:
-    """Handles the batches of the queue of data requests."""
+    """Handles the queue of data requests, one by one: a batch that is tried again would repeat their changes."""
 
-    def __init__(self, database: Database, bus: Bus, signer: Signer, dead_letters: DeadLetters) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, bus: Bus, signer: Signer, dead_letters: DeadLetters
+    ) -> None:
         self._database = database
+        # Each may cost a read of thousands of rows: as few as updates.
+        self._limits = RateLimits(settings.message_rate_limit, settings.update_rate_limit)
         self._bus = bus
         self._signer = signer
         self._dead_letters = dead_letters
@@ -89,13 +95,28 @@ class DataRequests:
             if identity is None:
                 raise BadMessage(Reason.UNKNOWN_AGENT, f"agent {message.uuid!r} is not known")
             check_sender(message, identity)
+            _refuse_leaders(message, identity)
+        _refuse_unanswerable(message)
         try:
+            self._refuse_excess(message)
             async with self._database.transaction() as connection:
                 found = await self._do(connection, message.uuid, message.inner.body)
         except UserError as error:
             where = f"{error.field}: " if error.field else ""
             found = {"error": f"{where}{error.detail}; {error.remedy}"}
+        except (PartUnavailable, UnknownOutcome):
+            raise
+        except Exception:
+            log.exception("a data request of %s failed", message.uuid)
+            found = {"error": "the request could not be carried out: look for odd values in it; our log has the cause"}
         await self._answer(message, found)
+
+    def _refuse_excess(self, message: AgentMessage) -> None:
+        over, _ = self._limits.take(message.uuid, is_update=True, now=message.received_at.timestamp())
+        if over is not None:
+            raise TooLarge(
+                f"agent {message.uuid!r} asks too often", field="message", remedy="ask again later, and less often"
+            )
 
     async def _do(self, connection: Connection, uuid: str, body: Mapping[str, Any]) -> Any:
         agent_class, yard_id = await agents.class_and_yard(connection, uuid)
@@ -161,15 +182,26 @@ class DataRequests:
         )
 
     async def _answer(self, message: AgentMessage, found: Any) -> None:
-        reply_to = message.raw.reply_to or ""
-        if not reply_to.startswith(REPLY_QUEUES):
-            raise BadMessage(Reason.INVALID, f"`reply_to` is {reply_to!r}, and answers go to {REPLY_QUEUES}… only")
         # Moments as text: rows come as the database has them.
         body = wire.envelope(json.loads(json.dumps(found, default=str)), self._signer)
         try:
-            await self._bus.publish("", reply_to, body, correlation_id=message.raw.correlation_id)
+            await self._bus.publish("", message.raw.reply_to or "", body, correlation_id=message.raw.correlation_id)
         except (PartUnavailable, UnknownOutcome) as error:
             log.warning("a data request of %s was not answered: %s", message.uuid, error)
+
+
+def _refuse_unanswerable(message: AgentMessage) -> None:
+    """Before anything is changed: a refused message must have done nothing."""
+    reply_to = message.raw.reply_to or ""
+    if not reply_to.startswith(REPLY_QUEUES):
+        raise BadMessage(Reason.INVALID, f"`reply_to` is {reply_to!r}, and answers go to {REPLY_QUEUES}… only")
+
+
+def _refuse_leaders(message: AgentMessage, identity: AgentIdentity) -> None:
+    """A leader drives its followers, and may not ask for them. A message without a user may be from any leader."""
+    own = not identity.leaders if message.user is None else message.user in (identity.uuid, identity.rbmq_username)
+    if not own:
+        raise BadMessage(Reason.WRONG_SENDER, f"{message.user!r} may not ask in the name of {message.uuid!r}")
 
 
 def _objects(data: object, yard_id: int) -> list[dict[str, Any]]:

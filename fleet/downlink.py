@@ -3,7 +3,9 @@
 A confirm alone is weak evidence (a queue of an agent that is gone confirms too), a return is strong: nobody got it.
 """
 
+import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
@@ -19,6 +21,9 @@ from settings import Settings
 from store.agents import AgentAddress
 
 __all__ = ["AgentAddress", "AssignmentMessage", "Delivery", "Downlink", "UnknownOutcome"]
+
+
+_MOST_TAPS = 1000
 
 
 class Delivery(StrEnum):
@@ -39,6 +44,8 @@ class Downlink:
         self._settings = settings
         self._bus = bus
         self._signer = signer
+        self._taps: deque[tuple[str, bytes]] = deque()
+        self._tapping: asyncio.Task[None] | None = None
 
     async def reserve(
         self, agent: AgentAddress, *, work_process_id: int, operation_types_required: Sequence[str] = ()
@@ -81,15 +88,24 @@ class Downlink:
     async def _send(self, agent: AgentAddress, word: Word, message: dict[str, Any]) -> Delivery:
         key, body = routing_key(agent.uuid, word), wire.envelope(message, self._signer)
         taken = await self._bus.publish(downlink_exchange(self._settings, agent), key, body)
-        await self._tap(key, body)
+        self._tap(key, body)
         return Delivery.DELIVERED if taken else Delivery.NOT_LISTENING
 
-    async def _tap(self, key: str, body: bytes) -> None:
-        """Publish a copy for who looks on. Apart, since a queue bound beside the agent's would confirm in its stead."""
-        if not self._settings.debug_exchange:
-            return
-        with contextlib.suppress(UnknownOutcome, PartUnavailable):
-            await self._bus.publish(self._settings.debug_exchange, key, body, mandatory=False)
+    def _tap(self, key: str, body: bytes) -> None:
+        """Publish a copy for who looks on. Apart, since a queue bound beside the agent's would confirm in its stead.
+
+        Beside the flow, and lost where they become many: looking on must not slow what is looked at.
+        """
+        if self._settings.debug_exchange and len(self._taps) < _MOST_TAPS:
+            self._taps.append((key, body))
+            if self._tapping is None or self._tapping.done():
+                self._tapping = asyncio.create_task(self._send_taps(), name="debug taps")
+
+    async def _send_taps(self) -> None:
+        while self._taps:
+            key, body = self._taps.popleft()
+            with contextlib.suppress(PartUnavailable):
+                await self._bus.publish_loosely(self._settings.debug_exchange, key, body)
 
     async def _copy_as_order(self, agent: AgentAddress, data: Any) -> None:
         # The assignment is out and confirmed: trouble with its copy must not look like trouble with the assignment.

@@ -1,13 +1,23 @@
 """How much each agent may say on the lossy queue; what is over is dropped. Reports of states are never counted here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from missions.events import utc_now
 
 WINDOW = 5.0
 """Seconds over which messages are counted, so that a short burst is none."""
 EPISODE_ENDS = 10.0
 """Seconds without excess after which the next excess is a new episode, told again."""
 _MANY = 10_000
+_OLDEST = timedelta(seconds=60)
+"""No message waits longer (topology.LOSSY_ARGUMENTS): an older time is made up, to be counted apart."""
+
+Verdict = tuple["Limit | None", "Excess | None"]
 
 
 class Limit(StrEnum):
@@ -34,7 +44,7 @@ class _Window:
 
 
 class RateLimits:
-    """The counts of one intake process. Times are seconds of any steady clock."""
+    """The counts of one intake process. Times, in seconds, are those of the messages: they may have lain in a queue."""
 
     def __init__(self, messages: float, updates: float) -> None:
         self._limits = {Limit.MESSAGES: messages, Limit.UPDATES: updates}
@@ -66,3 +76,24 @@ class RateLimits:
         if before is not None and now - before < EPISODE_ENDS:
             return None
         return Excess(uuid, limit_of, rate, self._limits[limit_of])
+
+
+class Verdicts:
+    """Counts each delivery once, though its batch may be tried again."""
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._limits = limits
+        self._found: dict[int, tuple[AbstractIncomingMessage, Verdict]] = {}
+
+    def batch(self, messages: Sequence[AbstractIncomingMessage]) -> None:
+        """Begin a batch: what was found for those that come again stays, the rest is forgotten."""
+        again = {id(raw) for raw in messages} & self._found.keys()
+        self._found = {key: self._found[key] for key in again}
+
+    def of(self, raw: AbstractIncomingMessage, uuid: str, *, is_update: bool, at: datetime) -> Verdict:
+        """As RateLimits.take, for a message of the batch that was sent `at`."""
+        found = self._found.get(id(raw))
+        if found is None:
+            now = max(at, utc_now() - _OLDEST).timestamp()
+            found = self._found[id(raw)] = (raw, self._limits.take(uuid, is_update=is_update, now=now))
+        return found[1]

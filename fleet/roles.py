@@ -62,11 +62,11 @@ class Intake:
             DeadLetters(self._sensor_bus, database),
             Downlink(settings, self._sensor_bus, signer),
         )
-        asked = DataRequests(database, self._sensor_bus, signer, DeadLetters(self._sensor_bus, database))
-        yards = YardVisualization(database, DeadLetters(self._sensor_bus, database))
+        asked = DataRequests(settings, database, self._sensor_bus, signer, DeadLetters(self._sensor_bus, database))
+        yards = YardVisualization(settings, database, DeadLetters(self._sensor_bus, database))
         self._consumers = [
             BatchConsumer(self._sensor_bus, YARD_QUEUE, yards.handle, batch_size=BATCH_SIZE, gather=FLUSH_INTERVAL),
-            BatchConsumer(self._sensor_bus, DATA_REQUEST_QUEUE, asked.handle, batch_size=20),
+            BatchConsumer(self._sensor_bus, DATA_REQUEST_QUEUE, asked.handle, batch_size=1),
             BatchConsumer(
                 self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size, gather=_BURST
             ),

@@ -1,7 +1,6 @@
 """The lossy intake: poses, sensors and descriptions, only the last word of each agent, a few times a second."""
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from fleet.bus import UnknownOutcome
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.downlink import Downlink
 from fleet.halving import halve
-from fleet.rate_limits import Excess, RateLimits
+from fleet.rate_limits import Excess, RateLimits, Verdicts
 from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body
 from missions.errors import PartUnavailable
 from missions.events import utc_now
@@ -37,23 +36,28 @@ _KEPT = 20
 
 
 class _Excess:
-    """What of a batch is dropped since its agents say too much."""
+    """What of a batch is dropped since its agents say too much; but the last word of each is kept."""
 
-    def __init__(self, limits: RateLimits) -> None:
-        self._limits = limits
+    def __init__(self, verdicts: Verdicts, messages: Sequence[AgentMessage]) -> None:
+        self._verdicts = verdicts
+        self._last = {(message.uuid, message.inner.type): message for message in messages}
         self.dropped: Counter[str] = Counter()
         self.uuids: set[str] = set()
         self.begun: list[tuple[AgentIdentity, Excess]] = []
 
     def holds(self, agent: AgentIdentity, message: AgentMessage) -> bool:
         """Whether this message is to be dropped."""
-        limit, begun = self._limits.take(agent.uuid, is_update=message.inner.type == UPDATE, now=time.monotonic())
+        limit, begun = self._verdicts.of(
+            message.raw, agent.uuid, is_update=message.inner.type == UPDATE, at=message.said_at
+        )
         if limit is None:
             return False
-        self.dropped[limit] += 1
         self.uuids.add(agent.uuid)
         if begun is not None:
             self.begun.append((agent, begun))
+        if self._last[agent.uuid, message.inner.type] is message:
+            return False
+        self.dropped[limit] += 1
         return True
 
 
@@ -62,7 +66,7 @@ class SensorIntake:
 
     def __init__(self, settings: Settings, database: Database, dead_letters: DeadLetters, downlink: Downlink) -> None:
         self._downlink = downlink
-        self._limits = RateLimits(settings.message_rate_limit, settings.update_rate_limit)
+        self._verdicts = Verdicts(RateLimits(settings.message_rate_limit, settings.update_rate_limit))
         self._database = database
         self._dead_letters = dead_letters
 
@@ -75,7 +79,8 @@ class SensorIntake:
                 readable.append(read(raw))
         async with self._database.transaction() as connection:
             known = await agents.identities(connection, {message.uuid for message in readable})
-        excess = _Excess(self._limits)
+        self._verdicts.batch(messages)
+        excess = _Excess(self._verdicts, readable)
         named_followers: dict[str, list[str]] = {}
         merged: dict[str, dict[str, Any]] = {}
         last: dict[str, AgentMessage] = {}
@@ -108,7 +113,7 @@ class SensorIntake:
         await halve(list(merged), write, refuse)
         await halve(list(named_followers), follow, refuse)
         await self._dead_letters.put(letters, kept=_KEPT)
-        if excess.dropped:
+        if excess.uuids:
             await self._tell(excess)
 
     async def _tell(self, excess: "_Excess") -> None:

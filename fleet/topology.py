@@ -143,9 +143,8 @@ async def declare(channel: AbstractChannel, settings: Settings) -> None:
         await asked.bind(settings.uplink_exchange, routing_key("*", word))
     await ordered.bind(settings.anonymous_exchange, routing_key("*", Uplink.CHECK_IN))
     seen = await channel.declare_queue(YARD_QUEUE, durable=True, arguments=LOSSY_ARGUMENTS)
-    # Not over MQTT: there the broker does not say who speaks.
-    await seen.bind(settings.uplink_exchange, f"yard.*.{Uplink.SENSORS}")
     for exchange in (settings.uplink_exchange, settings.mqtt_exchange):
+        await seen.bind(exchange, f"yard.*.{Uplink.SENSORS}")
         for word in ORDERED:
             await ordered.bind(exchange, routing_key("*", word))
         for word in LOSSY:

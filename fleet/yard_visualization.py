@@ -3,6 +3,7 @@
 Lossy, as sensors are, and merged a few times a second. No event tells of it: poses are not in the log.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +11,18 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import Field
 
+from fleet.agent_messages import said_at
 from fleet.data_requests import MapObjectData
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.halving import halve
+from fleet.rate_limits import Limit, RateLimits, Verdicts
 from fleet.topology import read_yard_key
 from fleet.wire import BadMessage, Inner, Profile, Reason, read_body, read_envelope
 from missions.events import utc_now
 from missions.requests import Id, Request
 from missions.statuses import AgentClass
-from store import agents, map_objects
+from settings import Settings
+from store import agents, map_objects, message_counts
 from store.agents import InYard
 from store.database import Database
 
@@ -50,7 +54,9 @@ class _Seen:
 class YardVisualization:
     """Handles the batches of the queue of yards."""
 
-    def __init__(self, database: Database, dead_letters: DeadLetters) -> None:
+    def __init__(self, settings: Settings, database: Database, dead_letters: DeadLetters) -> None:
+        self._mqtt_exchange = settings.mqtt_exchange
+        self._verdicts = Verdicts(RateLimits(settings.message_rate_limit, settings.update_rate_limit))
         self._database = database
         self._dead_letters = dead_letters
 
@@ -64,21 +70,29 @@ class YardVisualization:
         async with self._database.statement() as connection:
             named = {each.inner.uuid for each in seen} | {each.raw.user_id or "" for each in seen}
             known = await agents.in_yards(connection, named)
+        self._verdicts.batch(messages)
+        dropped: Counter[str] = Counter()
+        last = {_speaks_of(each): each for each in seen}
         good: list[tuple[_Seen, dict[str, Any], list[dict[str, Any]]]] = []
         for each in seen:
             with dead_lettered(each.raw, letters):
-                good.append((each, *_checked(each, known)))
+                pose, objects = _checked(each, known, self._mqtt_exchange)
+                over = self._over_limit(each, last)
+                if over is None:
+                    good.append((each, pose, objects))
+                else:
+                    dropped[over] += 1
 
         async def write(rows: Sequence[tuple[_Seen, dict[str, Any], list[dict[str, Any]]]]) -> None:
             poses: dict[int, dict[str, Any]] = {}
-            objects: dict[int, dict[str, Any]] = {}
+            objects: dict[tuple[int, int], dict[str, Any]] = {}
             for row, pose, changed in rows:
                 if pose:
                     poses.setdefault(known[row.inner.uuid].id, {}).update(pose)
                 for item in changed:
-                    objects.setdefault(item["id"], {}).update(item)
+                    objects.setdefault((item["yard_id"], item["id"]), {}).update(item)
             async with self._database.transaction() as connection:
-                await agents.write_profiles(connection, poses, at=utc_now())
+                await agents.write_profiles(connection, poses, at=None)
                 await map_objects.patch_seen(connection, [objects[key] for key in sorted(objects)])
 
         await halve(
@@ -89,6 +103,19 @@ class YardVisualization:
             ),
         )
         await self._dead_letters.put(letters, kept=_KEPT)
+        if dropped:
+            async with self._database.transaction() as connection:
+                await message_counts.count(connection, message_counts.DROPPED, dropped)
+
+    def _over_limit(self, each: _Seen, last: Mapping[tuple[str, str], _Seen]) -> Limit | None:
+        """What its sender exceeds with it; but the last word of each batch about each agent is kept."""
+        over, _ = self._verdicts.of(each.raw, _speaks_of(each)[0], is_update=False, at=said_at(each.raw, utc_now()))
+        return over if last[_speaks_of(each)] is not each else None
+
+
+def _speaks_of(seen: _Seen) -> tuple[str, str]:
+    """Who speaks (over MQTT only its yard is known), and of whom."""
+    return seen.raw.user_id or f"yard.{seen.yard_uid}", seen.inner.uuid
 
 
 def _read(raw: AbstractIncomingMessage) -> _Seen:
@@ -98,10 +125,15 @@ def _read(raw: AbstractIncomingMessage) -> _Seen:
     return _Seen(raw, yard_uid, read_envelope(raw.body))
 
 
-def _checked(seen: _Seen, known: Mapping[str, InYard]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _checked(
+    seen: _Seen, known: Mapping[str, InYard], mqtt_exchange: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The pose and sensors of the named agent, and the map objects; raises BadMessage."""
     sender, subject = known.get(seen.raw.user_id or ""), known.get(seen.inner.uuid)
-    if sender is None or sender.agent_class not in SEERS or sender.yard_uid != seen.yard_uid:
+    # Over MQTT the broker does not say who speaks: the topic rules let only tools and assistants of the yard use its
+    # key, and no other account may use this exchange.
+    vouched = seen.raw.exchange == mqtt_exchange and seen.raw.user_id is None
+    if not vouched and (sender is None or sender.agent_class not in SEERS or sender.yard_uid != seen.yard_uid):
         raise BadMessage(
             Reason.WRONG_SENDER, f"{seen.raw.user_id!r} is no tool or assistant that stands in yard {seen.yard_uid!r}"
         )
@@ -111,5 +143,5 @@ def _checked(seen: _Seen, known: Mapping[str, InYard]) -> tuple[dict[str, Any], 
     listed = body.get("map_objects", [body["map_object"]] if "map_object" in body else [])
     objects = read_body(SeenObjects, {"map_objects": listed}).map_objects
     pose = {name: value for name, value in read_body(Profile, body).fields().items() if name in _SEEN}
-    changed = [item.model_dump(exclude_unset=True) | {"yard_id": sender.yard_id} for item in objects]
+    changed = [item.model_dump(exclude_unset=True) | {"yard_id": subject.yard_id} for item in objects]
     return pose, changed

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, func, insert, literal_column, select, text, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal_column, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventType, NewEvent
 from missions.principals import Principal
-from store import account_rights, events
+from missions.statuses import AgentClass
+from store import account_rights, events, follower_links
+from store.agents import part
 from store.constraints import violated
 from store.database import Connection
 from store.rows import Row, all_rows, one_row
@@ -79,8 +81,8 @@ async def get(connection: Connection, agent_id: int) -> Row:
     return row
 
 
-async def register(connection: Connection, values: Row, *, principal: Principal, source: str) -> int:
-    """Store an agent (columns of the table) and its event; raises Conflict, InvalidInput for an unknown yard."""
+async def insert_agent(connection: Connection, values: Row) -> int:
+    """Store an agent (columns of the table); raises Conflict, InvalidInput for an unknown yard. Then: `registered`."""
     await _refuse_unknown_yard(connection, values)
     try:
         agent_id: int | None = await connection.scalar(insert(agents).values(**values).returning(agents.c.id))
@@ -94,12 +96,24 @@ async def register(connection: Connection, values: Row, *, principal: Principal,
             remedy="use another uuid, or change that agent (PATCH)",
         ) from error
     assert agent_id is not None
-    await _tell(connection, EventType.AGENT_REGISTERED, agent_id, values["uuid"], principal, source, {})
     return agent_id
+
+
+async def registered(connection: Connection, agent_id: int, uuid: str, principal: Principal, source: str) -> None:
+    """Tell of an agent that is registered now, with all that was asked for."""
+    await _tell(connection, EventType.AGENT_REGISTERED, agent_id, uuid, principal, source, {})
+
+
+async def take_back(connection: Connection, agent_id: int) -> None:
+    """Delete an agent that could not be registered; one that has checked in meanwhile stays."""
+    await connection.execute(
+        delete(agents).where(agents.c.id == agent_id, agents.c.last_message_time.is_(None), ~agents.c.has_rbmq_account)
+    )
 
 
 async def patch(connection: Connection, agent_id: int, values: Row, *, principal: Principal, source: str) -> bool:
     """Change columns of an agent, with an event; returns whether its lines may move. Raises NotFound, InvalidInput."""
+    await follower_links.lock_with_leader(connection, agent_id=agent_id)
     row = await _locked(connection, agent_id)
     await _refuse_unknown_yard(connection, values)
     changed = {name: value for name, value in values.items() if row[name] != value}
@@ -109,6 +123,8 @@ async def patch(connection: Connection, agent_id: int, values: Row, *, principal
     await connection.execute(update(agents).where(agents.c.id == agent_id).values(modified_at=func.now(), **changed))
     if not changed.keys().isdisjoint({"yard_id", "agent_class"}):
         await account_rights.changed(connection, [agent_id])
+    if "yard_id" in changed or changed.get("agent_class") == AgentClass.ASSISTANT:
+        await part(connection, agent_id, as_leader="yard_id" in changed)
     await _tell(
         connection, EventType.AGENT_UPDATED, agent_id, row["uuid"], principal, source, {"changed": sorted(changed)}
     )

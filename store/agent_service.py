@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import case, func, text, update
+from sqlalchemy import case, func, select, text, update
 
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER
@@ -87,8 +87,9 @@ _LOCK_DUE = text(
 
 async def rate_limited(connection: Connection, dropped: Collection[str], begun: Sequence[Row]) -> None:
     """Note whose messages were dropped; `begun`: the payloads of agents that were not above their limit before."""
-    uuids = update(agents).where(agents.c.uuid.in_(dropped))
-    await connection.execute(uuids.values(rate_limited_at=func.now()))
+    ids = select(agents.c.id).where(agents.c.uuid.in_(dropped)).order_by(agents.c.id).with_for_update(key_share=True)
+    locked = list((await connection.execute(ids)).scalars())
+    await connection.execute(update(agents).where(agents.c.id.in_(locked)).values(rate_limited_at=func.now()))
     await events.append(
         connection,
         [

@@ -13,7 +13,7 @@ from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import Principal, PrincipalKind
 from missions.statuses import AgentStatus
-from store import account_rights
+from store import account_rights, follower_links
 from store.database import Connection
 from store.events import append
 from store.tables import agents, map_objects, yards
@@ -153,14 +153,10 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
     new_id = await connection.scalar(
         insert(agents).values(uuid=arrival.uuid, name=arrival.uuid).on_conflict_do_nothing().returning(agents.c.id)
     )
-    before = (
-        await connection.execute(
-            select(agents.c.id, agents.c.status, agents.c.yard_id, agents.c.protocol)
-            .where(agents.c.uuid == arrival.uuid)
-            .with_for_update(key_share=True)
-        )
-    ).one()
-    changed = before.status != arrival.status
+    before = await follower_links.lock_with_leader(connection, uuid=arrival.uuid)
+    assert before is not None
+    agent_id: int = before["id"]
+    changed = before["status"] != arrival.status
     values: dict[str, Any] = {
         "yard_id": yard.id,
         "protocol": arrival.protocol,
@@ -180,16 +176,20 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
         values |= {"public_key": arrival.public_key, "public_key_format": arrival.public_key_format}
     if arrival.rbmq_username:
         values["rbmq_username"] = arrival.rbmq_username
-    await connection.execute(update(agents).where(agents.c.id == before.id).values(values))
-    if (before.yard_id, before.protocol) != (yard.id, arrival.protocol):
-        await account_rights.changed(connection, [before.id])
-    await write_profiles(connection, {before.id: arrival.profile}, at=arrival.at)
+    await connection.execute(update(agents).where(agents.c.id == agent_id).values(values))
+    moved = before["yard_id"] != yard.id
+    if moved and before["yard_id"] is not None:
+        # A leader drives whom it stands with: with the yard go the links.
+        await part(connection, agent_id, as_leader=True)
+    if before["protocol"] != arrival.protocol or (moved and before["agent_class"] in account_rights.SEERS):
+        await account_rights.changed(connection, [agent_id])
+    await write_profiles(connection, {agent_id: arrival.profile}, at=arrival.at)
 
-    facts = {"agent_id": before.id, "uuid": arrival.uuid, "yard_uid": yard.uid}
+    facts = {"agent_id": agent_id, "uuid": arrival.uuid, "yard_uid": yard.uid}
     new = [] if new_id is None else [_event(EventType.AGENT_REGISTERED, arrival.uuid, facts)]
     new.append(_event(EventType.AGENT_CHECKED_IN, arrival.uuid, facts | {"protocol": arrival.protocol}))
     if changed:
-        new.append(status_changed(before.id, arrival.uuid, before.status, arrival.status))
+        new.append(status_changed(agent_id, arrival.uuid, before["status"], arrival.status))
     await append(connection, new)
     objects = await connection.execute(
         select(map_objects.c.type, map_objects.c.metadata, map_objects.c.data)
@@ -197,7 +197,7 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
         .order_by(map_objects.c.id)
     )
     return CheckedIn(
-        agent_id=before.id,
+        agent_id=agent_id,
         yard_id=yard.id,
         yard_uid=yard.uid,
         origin={"lat": yard.lat, "lon": yard.lon, "alt": yard.alt},
@@ -207,42 +207,53 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
 
 async def check_out(connection: Connection, uuid: str, at: datetime) -> int:
     """Take an agent out of its yard; returns its id. Raises NotFound, or Conflict while it is ready or busy."""
-    row = (
-        await connection.execute(
-            select(agents.c.id, agents.c.status, agents.c.yard_id)
-            .where(agents.c.uuid == uuid)
-            .with_for_update(key_share=True)
-        )
-    ).one_or_none()
+    row = await follower_links.lock_with_leader(connection, uuid=uuid)
     if row is None:
         raise NotFound(f"agent {uuid!r} is not known", field="uuid", value=uuid)
-    if row.status in (AgentStatus.READY, AgentStatus.BUSY):
+    agent_id: int = row["id"]
+    if row["status"] in (AgentStatus.READY, AgentStatus.BUSY):
         raise Conflict(
-            f"agent {uuid!r} is {row.status}",
+            f"agent {uuid!r} is {row['status']}",
             field="status",
-            value=row.status,
+            value=row["status"],
             remedy="finish or cancel its mission, report `free`, then check out",
         )
     await connection.execute(
-        update(agents).where(agents.c.id == row.id).values(yard_id=None, last_message_time=at, modified_at=func.now())
+        update(agents).where(agents.c.id == agent_id).values(yard_id=None, last_message_time=at, modified_at=func.now())
     )
-    if row.yard_id is not None:
-        await account_rights.changed(connection, [row.id])
-        await append(connection, [_event(EventType.AGENT_CHECKED_OUT, uuid, {"agent_id": row.id, "uuid": uuid})])
-    return row.id  # type: ignore[no-any-return]
+    if row["yard_id"] is not None:
+        await part(connection, agent_id, as_leader=True)
+        if row["agent_class"] in account_rights.SEERS:
+            await account_rights.changed(connection, [agent_id])
+        await append(connection, [_event(EventType.AGENT_CHECKED_OUT, uuid, {"agent_id": agent_id, "uuid": uuid})])
+    return agent_id
 
 
-async def account_made(connection: Connection, agent_id: int, username: str) -> None:
-    """Note that the agent has an account of its own on the broker."""
+async def part(connection: Connection, agent_id: int, *, as_leader: bool) -> None:
+    """Take an agent from its leader, and with `as_leader` also its followers from it, with events. They are locked."""
+    parted = await follower_links.part(connection, agent_id, as_leader=as_leader)
+    await append(connection, [updated(leader_id, parted[leader_id], ["followers"]) for leader_id in sorted(parted)])
+
+
+async def account_made(connection: Connection, used: account_rights.Standing, username: str) -> None:
+    """Note that the agent has an account of its own on the broker, with the rights of one that stands so.
+
+    If it stands otherwise by now they are noted to be set anew.
+    """
     await connection.execute(
-        update(agents).where(agents.c.id == agent_id).values(has_rbmq_account=True, rbmq_username=username)
+        update(agents).where(agents.c.id == used.agent_id).values(has_rbmq_account=True, rbmq_username=username)
     )
+    if not used.same_rights(await account_rights.standing(connection, used.agent_id)):
+        await account_rights.changed(connection, [used.agent_id])
 
 
-async def write_profiles(connection: Connection, profiles: Mapping[int, Mapping[str, Any]], *, at: datetime) -> None:
+async def write_profiles(
+    connection: Connection, profiles: Mapping[int, Mapping[str, Any]], *, at: datetime | None
+) -> None:
     """Write what agents say of themselves, by agent id: two statements, whatever their number.
 
-    Fields that are absent or None stay as they are. Locks the agents' rows in id order.
+    Fields that are absent or None stay as they are. `at`: when they said it; None if another saw it. Locks the agents'
+    rows in id order.
     """
     if not profiles:
         return

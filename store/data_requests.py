@@ -6,9 +6,10 @@ Secrets (keys, accounts, permissions) are in none of them.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Text, any_, cast, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Text, any_, case, cast, literal, select
 
 from missions.errors import InvalidInput, TooLarge
+from missions.requests import MAX_ID
 from missions.statuses import WorkProcessStatus
 from store.agent_registry import CONNECTION_STATUS
 from store.database import Connection
@@ -117,7 +118,15 @@ _ASSIGNMENTS = select(
         ]
     )
 )
-_YARDS = select(*(column for column in yards.c if column.name != "deleted_at")).where(yards.c.deleted_at.is_(None))
+
+
+def _yards(own_id: int) -> Select[Any]:
+    """All yards, the map data of one's own only: each may be megabytes."""
+    map_data = case((yards.c.id == own_id, yards.c.map_data)).label("map_data")
+    columns = (map_data if column.name == "map_data" else column for column in yards.c if column.name != "deleted_at")
+    return select(*columns).where(yards.c.deleted_at.is_(None))
+
+
 _OBJECTS = select(*(column for column in map_objects.c if column.name != "deleted_at")).where(
     map_objects.c.deleted_at.is_(None)
 )
@@ -141,7 +150,7 @@ async def read(
 def _query(name: str, conditions: dict[str, Any], uuid: str, yard_id: int) -> tuple[Select[Any], Any]:
     match name:
         case "allYards":
-            return _where(_YARDS, yards, conditions), yards
+            return _where(_yards(yard_id), yards, conditions), yards
         case "allAgents":
             return _where(_of_yard(_AGENTS, agents, yard_id), agents, conditions), agents
         case "allLeaders" | "allFollowers":
@@ -203,7 +212,11 @@ def _equals(column: Any, key: str, value: Any) -> ColumnElement[bool]:
         if not is_id and not all(isinstance(each, str) for each in values):
             raise ValueError
         wanted: list[Any] = [int(each) if is_id else each for each in values]
-    except (TypeError, ValueError) as error:
+        if is_id and any(abs(each) > MAX_ID for each in wanted):
+            raise ValueError
+        if not is_id and any("\0" in each for each in wanted):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(
             f"{key!r} cannot be compared with {value!r}",
             field=f"conditions.{key}",

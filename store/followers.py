@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, insert, or_, select
 
+from missions.statuses import AgentClass
 from store import account_rights, events
 from store.agents import updated
 from store.database import Connection
@@ -40,8 +41,8 @@ async def look(connection: Connection, named: Mapping[int, Sequence[str]]) -> di
 async def follow(connection: Connection, leader_id: int, named: Sequence[str]) -> Followers:
     """Make these, and no others, the followers of an agent, with an event if that changes something.
 
-    Left out: agents that are unknown, in another yard, or follow another leader. Locks all of them. The rights of the
-    leader's account are noted to be set.
+    Left out: agents that are unknown, in another yard, assistants, or follow another leader. Locks all of them. The
+    rights of the leader's account are noted to be set.
     """
     naming = {leader_id: named}
     found = (await _decide(connection, naming, _agents_of(naming).with_for_update(key_share=True)))[leader_id]
@@ -64,7 +65,7 @@ async def follow(connection: Connection, leader_id: int, named: Sequence[str]) -
 def _agents_of(named: Mapping[int, Sequence[str]]) -> Select[Any]:
     uuids = {uuid for some in named.values() for uuid in some}
     return (
-        select(agents.c.id, agents.c.uuid, agents.c.yard_id)
+        select(agents.c.id, agents.c.uuid, agents.c.yard_id, agents.c.agent_class)
         .where(or_(agents.c.id.in_(named), agents.c.uuid.in_(uuids)))
         .order_by(agents.c.id)
     )
@@ -97,6 +98,9 @@ def _of(leader: Any, named: Sequence[str], known: Mapping[str, Any], links_now: 
             ignored["itself"] += 1
         elif leader.yard_id is None or row.yard_id != leader.yard_id:
             ignored["another_yard"] += 1
+        elif row.agent_class == AgentClass.ASSISTANT:
+            # Whoever speaks for it could read and change what its own class may not.
+            ignored["assistant"] += 1
         elif row.id in led_by_others:
             ignored["another_leader"] += 1
         else:

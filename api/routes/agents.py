@@ -57,13 +57,21 @@ async def register_agent(
             remedy="leave `account` out, and make the account with the broker's own tools",
         )
     async with parts.database.transaction() as connection:
-        agent_id = await agent_registry.register(
-            connection, body.columns(), principal=principal, source=EventSource.API
-        )
-        if body.account is not None and parts.account_maker is not None:
-            # Before the commit: without the account nothing is stored. An account without its agent does no harm.
-            await parts.account_maker(await account_rights.standing(connection, agent_id), body.account.password)
-            await account_made(connection, agent_id, body.uuid)
+        agent_id = await agent_registry.insert_agent(connection, body.columns())
+        if body.account is None:
+            await agent_registry.registered(connection, agent_id, body.uuid, principal, EventSource.API)
+        standing = await account_rights.standing(connection, agent_id)
+    if body.account is not None and parts.account_maker is not None:
+        # Between two transactions: a row that is locked while the broker is asked would stop the agents' intake.
+        try:
+            await parts.account_maker(standing, body.account.password)
+            async with parts.database.transaction() as connection:
+                await account_made(connection, standing, body.uuid)
+                await agent_registry.registered(connection, agent_id, body.uuid, principal, EventSource.API)
+        except BaseException:
+            async with parts.database.transaction() as connection:
+                await agent_registry.take_back(connection, agent_id)
+            raise
     response.headers["Location"] = f"/api/v1/agents/{agent_id}"
     return await _read(parts, agent_id)
 

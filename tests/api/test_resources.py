@@ -1,5 +1,7 @@
 """Agents, recipes, services and yards."""
 
+import asyncio
+
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
@@ -97,6 +99,10 @@ async def test_an_account_is_made_with_the_agent_or_neither(
     made: list[tuple[str, str]] = []
 
     async def make(agent: Standing, password: SecretStr) -> None:
+        async with asyncio.timeout(5), database.transaction() as connection:
+            # No row is locked meanwhile: the intake could not go on.
+            row = select(agents.c.id).where(agents.c.uuid == agent.uuid).with_for_update(nowait=True)
+            assert await connection.scalar(row) == agent.agent_id
         if agent.uuid == "refused":
             raise PartUnavailable("RabbitMQ", "no broker")
         made.append((agent.uuid, password.get_secret_value()))

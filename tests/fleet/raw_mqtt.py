@@ -23,9 +23,9 @@ class RawMqtt:
         self._user = f"{unquote(urlsplit(settings.amqp_url).path[1:])}:{login.username}"
         self._password = login.password
 
-    async def may_publish(self, topic: str) -> bool:
+    async def may_publish(self, topic: str, payload: bytes = b"{}") -> bool:
         """Whether the broker takes a message on this topic."""
-        return bool(await self._ask(_PUBLISH_ONCE_AT_LEAST, _text(topic) + struct.pack("!H", 1) + b"{}"))
+        return bool(await self._ask(_PUBLISH_ONCE_AT_LEAST, _text(topic) + struct.pack("!H", 1) + payload))
 
     async def may_subscribe(self, topic: str) -> bool:
         """Whether it can listen to this topic."""

@@ -1,14 +1,18 @@
 """Data requests with the unmodified SDK's `DatabaseConnector`: what an assistant may, and what others may not."""
 
+import asyncio
 import json
 from typing import Any
 
-from sqlalchemy import insert, select
+import aio_pika
+from sqlalchemy import insert, select, update
 
 from fleet.roles import Intake
+from settings import Settings
 from store.database import Database
-from store.tables import agents, events, map_objects
-from tests.fleet.conftest import YARD, StartAgent
+from store.tables import agents, events, map_objects, yards
+from tests.fleet.conftest import YARD, Enrol, StartAgent
+from tests.fleet.raw_agent import RawAgent, enveloped
 
 ALL_NAMES = (
     "allAgents",
@@ -109,10 +113,51 @@ async def test_refusals_are_answered_and_name_the_remedy(
         ({"mutation": "createMapObjects", "data": [{"colour": "red"}]}, "data.0.colour"),
         ({"mutation": "createMapObjects", "data": [{"yard_id": 10**9}]}, "its own yard only"),
         ({}, "there is no query None"),
+        ({"query": "missionsById", "conditions": {"id": 10**30}}, "compare ids with numbers"),
+        ({"query": "allMapObjects", "conditions": {"type": "\0"}}, "columns of text with text"),
+        ({"query": "allLeaders", "conditions": {"uuid": "\0"}}, "look for odd values"),
+        ({"mutation": "createMapObjects", "data": [{"data": "\0"}]}, "the character NUL"),
     ]
     found = await answers(database, start_agent, uuid, "assistant", *(request for request, _ in requests))
     for (_, words), answer in zip(requests, found, strict=True):
         assert words in answer["error"]
+
+
+async def test_odd_numbers_are_answered_and_an_agent_that_asks_too_often_is_told_so(
+    settings: Settings, intake: Intake, database: Database, enrol: Enrol, uuid: str
+) -> None:
+    async with database.transaction() as connection:
+        yard_id = await connection.scalar(select(yards.c.id).where(yards.c.uid == YARD))
+    login = await enrol.account(uuid, "AMQP", yard_id=yard_id)
+    async with RawAgent(settings, login) as raw:
+        channel = await raw.channel()
+        queue = await channel.declare_queue(None)
+        to = await channel.get_exchange(settings.uplink_exchange, ensure=False)
+        odd = enveloped('{"body": {"query": "allMapObjects", "conditions": {"id": 1e400}}}')
+        await to.publish(aio_pika.Message(odd, user_id=uuid, reply_to=queue.name), f"agent.{uuid}.database_req")
+        ask = aio_pika.Message(enveloped({"body": {}}), user_id=uuid, reply_to=queue.name)
+        await asyncio.gather(*(to.publish(ask, f"agent.{uuid}.database_req") for _ in range(110)))
+        async with asyncio.timeout(10), queue.iterator(no_ack=True) as answers:
+            found = [json.loads((await anext(answers)).body)["message"] for _ in range(111)]
+    assert "compare ids with numbers" in found.pop(0)
+    assert "there is no query None" in found[0]
+    assert "asks too often" in found[-1]
+
+
+async def test_map_data_of_other_yards_is_left_out(
+    intake: Intake, database: Database, start_agent: StartAgent, uuid: str
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(insert(yards).values(uid=uuid, name="other", map_data={"big": 1}))
+        await connection.execute(update(yards).where(yards.c.uid == YARD).values(map_data={"mine": 1}))
+    ((other,), (own,)) = await answers(
+        database,
+        start_agent,
+        uuid,
+        "vehicle",
+        *({"query": "allYards", "conditions": {"uid": uid}} for uid in (uuid, YARD)),
+    )
+    assert (other["name"], other["map_data"], own["map_data"]) == ("other", None, {"mine": 1})
 
 
 async def test_a_vehicle_may_read_the_map_and_no_more(

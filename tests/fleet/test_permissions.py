@@ -12,11 +12,11 @@ from aiormq.exceptions import (
     ChannelLockedResource,
     ChannelPreconditionFailed,
 )
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from fleet.account_import import Rights
 from fleet.account_rights import AccountRights
-from fleet.accounts import ANONYMOUS, Accounts, Login, agent_rights
+from fleet.accounts import ANONYMOUS, Accounts, BrokerRefused, Login, agent_rights
 from fleet.bus import Bus
 from fleet.roles import Intake
 from fleet.topology import AGENT_QUEUE_POLICY, DEAD_LETTER_QUEUE, LOSSY_QUEUE, ORDERED_QUEUE, Downlink
@@ -28,7 +28,7 @@ from store import account_rights, agent_registry
 from store import agents as agents_store
 from store.database import Database
 from store.notifications import notify
-from store.tables import yards
+from store.tables import agents, yards
 from tests.fleet.conftest import YARD, Enrol, agent_row, until
 from tests.fleet.raw_agent import RawAgent
 from tests.fleet.raw_mqtt import RawMqtt
@@ -231,6 +231,72 @@ async def test_rights_that_could_not_be_set_are_set_later(
     assert accounts.tried >= 2
     await setter.stop()
     await accounts.close()
+
+
+class RefusesOne(Accounts):
+    """The management API takes the rights of all accounts but one."""
+
+    refused = ""
+
+    async def set_rights(self, username: str, rights: Rights) -> None:
+        if username == self.refused:
+            raise BrokerRefused("RabbitMQ's management API", "400")
+        await super().set_rights(username, rights)
+
+
+async def test_an_account_that_the_broker_refuses_does_not_keep_others_waiting(
+    settings: Settings, database: Database, enrol: Enrol, uuid: str
+) -> None:
+    accounts = RefusesOne(settings)
+    accounts.refused = f"{uuid}-bad"
+    for name in (accounts.refused, uuid):
+        await enrol.account(name, "AMQP")
+        async with database.transaction() as connection:
+            await account_rights.changed(connection, [(await agent_row(database, name))["id"]])
+    setter = AccountRights(settings, database, accounts)
+    setter.start()
+
+    async def done() -> object:
+        return (await agent_row(database, uuid))["rights_changed_at"] is None
+
+    await until(done)
+    await setter.stop()
+    await accounts.close()
+    assert (await agent_row(database, accounts.refused))["rights_changed_at"] is not None
+    await forget_note(database, accounts.refused)
+
+
+async def forget_note(database: Database, uuid: str) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(update(agents).where(agents.c.uuid == uuid).values(rights_changed_at=None))
+
+
+async def test_what_changes_while_an_account_is_made_is_set_later(database: Database, uuid: str) -> None:
+    async with database.transaction() as connection:
+        yard_id = await connection.scalar(select(yards.c.id).where(yards.c.uid == YARD))
+        row = insert(agents).values(uuid=uuid, agent_class="tool", yard_id=yard_id).returning(agents.c.id)
+        agent_id: Any = await connection.scalar(row)
+    async with database.transaction() as connection:
+        used = await account_rights.standing(connection, agent_id)
+    async with database.transaction() as connection:
+        await agents_store.check_out(connection, uuid, utc_now())
+    assert used.yard_uid == YARD
+    async with database.transaction() as connection:
+        assert uuid not in [one.uuid for one in await account_rights.due(connection, 100)]
+    # Also if somebody set the rights of an older account meanwhile.
+    await forget_note(database, uuid)
+    async with database.transaction() as connection:
+        await agents_store.account_made(connection, used, uuid)
+        assert uuid in [one.uuid for one in await account_rights.due(connection, 100)]
+
+
+async def test_a_vehicle_that_changes_its_yard_keeps_its_rights(database: Database, enrol: Enrol, uuid: str) -> None:
+    async with database.transaction() as connection:
+        yard_id = await connection.scalar(select(yards.c.id).where(yards.c.uid == YARD))
+    await enrol.account(uuid, "AMQP", yard_id=yard_id)
+    async with database.transaction() as connection:
+        await agents_store.check_out(connection, uuid, utc_now())
+    assert (await agent_row(database, uuid))["rights_changed_at"] is None
 
 
 async def test_anonymous_may_check_in_and_nothing_else(anonymous: RawAgent, settings: Settings) -> None:

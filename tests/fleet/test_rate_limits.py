@@ -3,12 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from fleet.rate_limits import EPISODE_ENDS, WINDOW, Limit, RateLimits
+from fleet.rate_limits import EPISODE_ENDS, WINDOW, Limit, RateLimits, Verdicts
 from fleet.roles import Intake
+from missions.events import utc_now
 from settings import Settings
 from store.database import Database
 from store.tables import events, message_counts
@@ -33,6 +37,33 @@ def test_next_episode_is_told_again() -> None:
         told += [excess] if excess else []
         assert limit in (None, Limit.UPDATES)
     assert len(told) == 2
+
+
+@dataclass
+class Delivery:
+    """Stands in for a delivery of the broker."""
+
+
+def verdicts_of(verdicts: Verdicts, batch: list[Any], at: list[datetime]) -> list[Limit | None]:
+    verdicts.batch(batch)
+    return [verdicts.of(raw, "a", is_update=False, at=when)[0] for raw, when in zip(batch, at, strict=True)]
+
+
+def test_a_batch_that_is_tried_again_is_counted_once() -> None:
+    now = utc_now()
+    verdicts = Verdicts(RateLimits(messages=2, updates=1))
+    batch = [Delivery() for _ in range(10)]
+    for _ in range(3):
+        assert verdicts_of(verdicts, batch, [now] * 10) == [None] * 10
+    assert verdicts_of(verdicts, [Delivery()], [now]) == [Limit.MESSAGES]
+
+
+def test_what_lay_in_the_queue_is_counted_by_its_own_time_unless_that_is_made_up() -> None:
+    now = utc_now()
+    lay = [now - timedelta(seconds=20 - n / 2) for n in range(40)]
+    assert set(verdicts_of(Verdicts(RateLimits(2, 1)), [Delivery() for _ in lay], lay)) == {None}
+    made_up = [now - timedelta(days=40 - n) for n in range(40)]
+    assert Limit.MESSAGES in verdicts_of(Verdicts(RateLimits(2, 1)), [Delivery() for _ in made_up], made_up)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What tools and assistants see in their yard, published with the yard's key."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,7 +11,10 @@ from fleet.roles import Intake
 from settings import Settings
 from store.database import Database
 from store.tables import agents, map_objects, message_counts, yards
-from tests.fleet.conftest import YARD, StartAgent, agent_row, until
+from tests.fleet.conftest import YARD, Enrol, StartAgent, agent_row, until
+from tests.fleet.raw_agent import RawAgent, enveloped
+from tests.fleet.raw_mqtt import RawMqtt
+from tests.support.services import WorkerAddresses
 
 UPLINK = "xchange_helyos.agents.ul"
 
@@ -53,7 +57,16 @@ async def test_a_tool_sees_agents_and_map_objects_of_its_yard(
         "--password",
         "secret",
         *says(f"{uuid}-seen", {"pose": {"x": 7.5, "y": 8.5, "z": 0.0}}),
-        *says(uuid, {"map_objects": [{"id": object_id, "data": {"open": True}}, {"id": foreign_id, "data": {"n": 1}}]}),
+        *says(
+            uuid,
+            {
+                "map_objects": [
+                    {"id": foreign_id, "data": {"n": 0}},
+                    {"id": object_id, "data": {"open": True}},
+                    {"id": foreign_id, "data": {"n": 1}},
+                ]
+            },
+        ),
     )
     await agent.wait_for("listening")
 
@@ -68,6 +81,67 @@ async def test_a_tool_sees_agents_and_map_objects_of_its_yard(
 
     await until(seen)
     await until(opened)
+    # Another saw it: that is no word of its own.
+    assert (await agent_row(database, f"{uuid}-seen"))["last_message_time"] is None
+
+
+async def test_a_map_object_is_changed_by_the_tools_of_its_own_yard_only(
+    settings: Settings, intake: Intake, database: Database, enrol: Enrol, uuid: str
+) -> None:
+    """Both name it in one batch."""
+    yard_id = await make(database, uuid)
+    async with database.transaction() as connection:
+        other_id = await connection.scalar(insert(yards).values(uid=f"{uuid}-y").returning(yards.c.id))
+        row = insert(map_objects).values(yard_id=yard_id, type=uuid, name="gate")
+        object_id = await connection.scalar(row.returning(map_objects.c.id))
+
+    async def say(name: str, yard: str, standing_in: int, changed: dict[str, Any]) -> None:
+        login = await enrol.account(name, "AMQP", agent_class="tool", yard_id=standing_in)
+        body = {"map_objects": [{"id": object_id, **changed}]}
+        message = enveloped({"type": "agent_sensors", "uuid": name, "body": body})
+        async with RawAgent(settings, login) as raw:
+            await raw.publish(UPLINK, f"yard.{yard}.visualization", message)
+
+    await asyncio.gather(
+        say(f"{uuid}-a", YARD, yard_id, {"data": 1}),
+        say(f"{uuid}-b", f"{uuid}-y", other_id or 0, {"name": "stolen"}),
+        say(f"{uuid}-c", f"{uuid}-y", other_id or 0, {"name": "stolen"}),
+    )
+
+    async def changed() -> object:
+        async with database.transaction() as connection:
+            row = await connection.execute(select(map_objects).where(map_objects.c.id == object_id))
+        return row.mappings().one()["data"] == 1
+
+    await until(changed)
+    async with database.transaction() as connection:
+        name = await connection.scalar(select(map_objects.c.name).where(map_objects.c.id == object_id))
+    assert name == "gate"
+
+
+async def test_a_tool_sees_by_the_rights_of_its_account(
+    settings: Settings,
+    intake: Intake,
+    database: Database,
+    enrol: Enrol,
+    worker_addresses: WorkerAddresses,
+    protocol: str,
+    uuid: str,
+) -> None:
+    yard_id = await make(database, f"{uuid}-seen")
+    login = await enrol.account(uuid, protocol, agent_class="tool", yard_id=yard_id)
+    message = {"type": "agent_sensors", "uuid": f"{uuid}-seen", "body": {"pose": {"x": 3.5, "y": 1.0, "z": 0.0}}}
+    if protocol == "MQTT":
+        mqtt = RawMqtt(settings, worker_addresses.mqtt_url, login)
+        assert await mqtt.may_publish(f"yard/{YARD}/visualization", enveloped(message))
+    else:
+        async with RawAgent(settings, login) as raw:
+            await raw.publish(UPLINK, f"yard.{YARD}.visualization", enveloped(message))
+
+    async def seen() -> object:
+        return (await agent_row(database, f"{uuid}-seen"))["x"] == 3.5
+
+    await until(seen)
 
 
 async def test_who_is_no_tool_or_speaks_of_another_yard_is_dead_lettered(
