@@ -16,10 +16,11 @@ from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
-from store import assignment_cancels, assignments, mission_agents, queue_places
+from store import assignment_cancels, assignments, instant_actions, mission_agents, pauses, queue_places
 from store.agent_service import quarantine
 from store.agents import AgentAddress
 from store.database import Connection
+from store.notifications import notify
 from store.reservations import leave, lock_agents
 from store.waiting_line import refresh_lines
 from store.work_process_status import LockedWorkProcess, change, change_from, lock
@@ -49,7 +50,10 @@ class Finisher:
             if work_process.superseded and status is not WorkProcessStatus.CANCELED:
                 return MissionFinished(outcome=Outcome.SUPERSEDED)
             freed = await self._end(connection, work_process, call, status)
+            paused = bool(work_process.pause_actions) and await pauses.let_go(connection, work_process.id)
             wakeups = await queue_places.mission_ended(connection, work_process)
+        if paused:
+            await notify(self._parts.database, instant_actions.CHANNEL)
         await self._parts.waker.send([*wakeups, *await refresh_lines(self._parts.database, freed)])
         return MissionFinished(outcome=Outcome.DONE, status=status)
 

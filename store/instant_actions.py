@@ -103,14 +103,6 @@ async def add_of_mission(
     return [row.id for row in rows]
 
 
-async def agents_told(connection: Connection, ids: Sequence[int]) -> list[int]:
-    """The agents of these commands."""
-    rows = await connection.execute(
-        select(instant_actions.c.agent_id).where(instant_actions.c.id.in_(ids)).order_by(instant_actions.c.id)
-    )
-    return list(rows.scalars())
-
-
 _ADD_OF_MISSION = text(
     """
     INSERT INTO instant_actions (agent_id, agent_uuid, yard_id, work_process_id, command, status, created_by)

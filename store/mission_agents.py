@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from store import pauses
 from store.agents import AgentAddress
 from store.database import Connection
 
@@ -72,7 +73,11 @@ _TO_RELEASE = text(
 
 
 async def release_early(connection: Connection, work_process_id: int, agent_id: int) -> None:
-    """End a mission's hold on one agent before its end, and note that it was released; the agent is locked."""
+    """End a mission's hold on one agent before its end, and note that it was released; both are locked.
+
+    An agent that the mission's pause holds still gets its `resume`, which the sender finds by its next look.
+    """
+    await pauses.let_go(connection, work_process_id, agent_id)
     await connection.execute(_RELEASE_EARLY, {"of": work_process_id, "agent": agent_id})
 
 

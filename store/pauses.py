@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from missions.contracts import PauseWish, Signal
 from missions.errors import Conflict
@@ -44,11 +44,34 @@ async def resume(connection: Connection, work_process_id: int, *, principal: Pri
     if work_process.pause is Pause.NONE:
         return []
     if work_process.pause_actions:
-        told = await instant_actions.agents_told(connection, work_process.pause_actions)
-        await instant_actions.add_of_mission(
-            connection, work_process.id, [(agent_id, RESUME_COMMAND) for agent_id in told]
-        )
+        await let_go(connection, work_process.id)
     return await _wish(connection, work_process, Pause.NONE, None, EventType.WORK_PROCESS_RESUMED, principal, source)
+
+
+async def let_go(connection: Connection, work_process_id: int, agent_id: int | None = None) -> bool:
+    """Write `resume` for the agents that the mission's pause holds still, or for one; True: notify the sender.
+
+    Written with the end of the mission's hold on them, before it is noted: never for an agent that has left it, which
+    another mission may have paused since. The mission is locked.
+    """
+    held = (await connection.execute(_HELD_STILL, {"of": work_process_id, "agent": agent_id})).scalars().all()
+    if held:
+        await instant_actions.add_of_mission(connection, work_process_id, [(one, RESUME_COMMAND) for one in held])
+    return bool(held)
+
+
+_HELD_STILL = text(
+    """
+    SELECT DISTINCT told.agent_id FROM work_processes AS mission
+    JOIN instant_actions AS told ON told.id = ANY(mission.pause_actions)
+    WHERE mission.id = :of AND (CAST(:agent AS bigint) IS NULL OR told.agent_id = CAST(:agent AS bigint))
+        AND EXISTS (
+            SELECT FROM assignments
+            WHERE work_process_id = mission.id AND assignments.agent_id = told.agent_id AND released_at IS NULL
+        )
+    ORDER BY told.agent_id
+    """
+)
 
 
 async def tell_agents(connection: Connection, work_process_id: int) -> list[int]:

@@ -116,7 +116,8 @@ class Mission:
     @asynccontextmanager
     async def settling(self) -> AsyncIterator[None]:
         """Settle one failed assignment at a time, while none is being sent."""
-        await self.until(lambda: not self._settling)
+        while self._settling:  # several may have waited for the same end
+            await self.until(lambda: not self._settling)
         self._settling = True
         try:
             await self.until(lambda: not self._sending)
