@@ -4,10 +4,9 @@ Cancelled and given up: store/assignment_cancels.py. What agents say of them: st
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 
 from missions.errors import Failure, FailureCode, PlanningFailed
 from missions.events import EventSource, EventType, NewEvent
@@ -243,26 +242,6 @@ async def statuses(connection: Connection, ids: Collection[int]) -> dict[int, st
     """Status by id."""
     rows = await connection.execute(select(assignments.c.id, assignments.c.status).where(assignments.c.id.in_(ids)))
     return {row.id: row.status for row in rows}
-
-
-async def of_silent_agents(
-    connection: Connection, ids: Collection[int], silence: float
-) -> dict[int, tuple[str, datetime | None]]:
-    """Open assignments whose agent sent no message for `silence` seconds: its uuid, and when it last did."""
-    rows = await connection.execute(
-        select(assignments.c.id, agents.c.uuid, agents.c.last_message_time)
-        .join(agents, agents.c.id == assignments.c.agent_id)
-        .where(
-            assignments.c.id.in_(ids),
-            assignments.c.ended_at.is_(None),
-            or_(
-                agents.c.last_message_time.is_(None),
-                agents.c.last_message_time < func.now() - timedelta(seconds=silence),
-            ),
-        )
-        .order_by(assignments.c.id)
-    )
-    return {row.id: (row.uuid, row.last_message_time) for row in rows}
 
 
 def changed(

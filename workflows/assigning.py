@@ -26,8 +26,6 @@ from workflows.mission import Failed, Mission, Stop
 from workflows.options import WITH_HEARTBEAT
 from workflows.silence import Silence
 
-_LONGEST_PAUSE = 300.0
-
 
 async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
@@ -79,7 +77,7 @@ async def _await_group(mission: Mission, plan: StepPlan, sent: AssignmentsDispat
         return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
 
     waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
-    silent = Silence(mission)
+    silent = Silence(mission, sent.sent)
     while True:
         if await _until_settled(mission, settled, sent.sent, deadline, waiting, silent):
             failed = _failed_of(mission, sent.sent)
@@ -125,31 +123,25 @@ async def _until_settled(
     mission: Mission, settled: Callable[[], bool], ids: list[int], deadline: float | None, waiting: str, silent: Silence
 ) -> bool:
     """Wait for a group's reports; False at its deadline, or if a silent agent's assignment is dealt with otherwise."""
-    silence = mission.start.options.agent_silence
-    pause = silence
     clock = mission.agents_clock
     while True:
         stopped = clock.stopped
         left = None if deadline is None else max(0.0, deadline - clock.now())
-        pauses = [seconds for seconds in (left, pause) if seconds is not None and not stopped]
-        if await mission.until(
-            lambda: settled() or clock.stopped is not stopped,  # noqa: B023 -- waited for in the same turn
+        pauses = [seconds for seconds in (left, silent.look_in) if seconds is not None and not stopped]
+        await mission.until(
+            lambda: settled() or clock.stopped is not stopped or (not clock.stopped and silent.due != []),  # noqa: B023
             timeout=min(pauses, default=None),
             waiting=waiting,
-        ):
-            if settled():
-                return True
-            continue
-        checked = await look_up(mission, [key for key in ids if key not in mission.ended], silence)
+        )
         if settled():
             return True
+        if clock.stopped:
+            continue
         if deadline is not None and clock.now() >= deadline:
+            await look_up(mission, [key for key in ids if key not in mission.ended])
+            return settled()
+        if silent.due and await silent.deal_with_due():
             return False
-        if await silent.deal_with({int(key): text for key, text in checked.silent.items()}):
-            return False
-        if pause is not None:
-            # A drive may take a day: looking each few seconds would fill the run's history.
-            pause = max(pause, min(pause * 2, _LONGEST_PAUSE))
 
 
 def _failed_of(mission: Mission, ids: list[int]) -> int | None:
@@ -207,11 +199,11 @@ async def _resent(mission: Mission, key: int) -> bool:
     return resent.outcome is Outcome.DONE
 
 
-async def look_up(mission: Mission, ids: list[int], silence: float | None = None) -> AssignmentsChecked:
+async def look_up(mission: Mission, ids: list[int]) -> AssignmentsChecked:
     """Read what the store knows: a net below the signals."""
     checked = await mission.act(
         Activity.CHECK_ASSIGNMENTS,
-        CheckAssignments(assignment_ids=ids, silence=silence),
+        CheckAssignments(assignment_ids=ids),
         AssignmentsChecked,
         f"look for reports on {len(ids)} assignments",
     )

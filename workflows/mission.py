@@ -59,6 +59,8 @@ class Mission:
         """Instant actions that went out (True) or came back (False)."""
         self.cancels_wished: set[int] = set()
         """Assignments that a client cancelled alone."""
+        self.silent: dict[int, str] = {}
+        """Assignments whose agents are silent for too long now, and what to say of them."""
         self.clock, self.agents_clock = Clock(), Clock()
         """They stand still: with any pause; with one that its agents are told of."""
         self._executing = False
