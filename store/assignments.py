@@ -189,23 +189,23 @@ async def sent(connection: Connection, work_process_id: int, rows: Sequence[Row]
 
 
 async def fail_unsent(connection: Connection, work_process_id: int, ids: Collection[int], error: str) -> None:
-    """These could not be sent, because their agents do not listen. The mission is locked."""
+    """These could not be sent, because their agents do not listen; one that is being cancelled needs no more.
+
+    The mission is locked.
+    """
     if not ids:
         return
-    moved = await connection.execute(
-        update(assignments)
-        .where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.TO_DISPATCH)
-        .values(status=AssignmentStatus.FAILED, error=error, ended_at=func.now())
-        .returning(assignments.c.id, assignments.c.agent_id)
-    )
-    await events.append_for_mission(
-        connection,
-        work_process_id,
-        [
-            changed(row.id, row.agent_id, AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR)
-            for row in moved
-        ],
-    )
+    before = [(AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR)]
+    before.append((AssignmentStatus.CANCELING, AssignmentStatus.CANCELED, Severity.INFO))
+    for from_, to, severity in before:
+        moved = await connection.execute(
+            update(assignments)
+            .where(assignments.c.id.in_(ids), assignments.c.status == from_)
+            .values(status=to, error=error, ended_at=func.now())
+            .returning(assignments.c.id, assignments.c.agent_id)
+        )
+        told = [changed(row.id, row.agent_id, from_, to, severity) for row in moved]
+        await events.append_for_mission(connection, work_process_id, told)
 
 
 async def ended_at_agent(connection: Connection, work_process_id: int, agent_id: int) -> Sequence[Row]:

@@ -16,6 +16,7 @@ from missions.events import utc_now
 from missions.principals import MUSTER
 from settings import Settings
 from store import instant_actions, migrate, mission_agents, pauses
+from store.assignments import fail_unsent
 from store.database import Database
 from store.tables import agents, assignments, reservations, service_requests, work_process_types, work_processes, yards
 from store.tables import instant_actions as instant_actions_table
@@ -269,3 +270,20 @@ async def test_mission_that_ends_in_a_pause_lets_its_agents_go_on(world: World) 
     of_agent = instant_actions_table.c.agent_id == world.agent
     rows = await world.read(*instant_actions_table.c["id", "command"], where=of_agent)
     assert [row.command for row in rows] == ["pause operation", "resume operation"]
+
+
+async def test_what_a_client_cancelled_is_not_tolerated_with_another_failure(world: World) -> None:
+    await world.change(work_processes, on_assignment_failure="CONTINUE_MISSION")
+    async with world.database.transaction() as connection:
+        cancelled = {"status": "canceled", "cancel_requested_by": {"kind": "user", "id": "1"}}
+        await connection.execute(update(assignments).where(assignments.c.id == world.ids[1]).values(cancelled))
+    assert (await world.settle(Outside())).canceled == []
+    await world.change(work_processes, on_assignment_failure="RELEASE_FAILED")
+    assert (await world.settle(Outside())).canceled == world.ids[2:]
+
+
+async def test_assignment_that_was_cancelled_and_came_back_is_over(world: World) -> None:
+    await world.change(assignments, status="canceling", intent_at=utc_now())
+    async with world.database.transaction() as connection:
+        await fail_unsent(connection, world.mission, world.ids[:1], "nobody listened")
+    assert await world.statuses() == ["canceled", "canceling", "canceling"]
