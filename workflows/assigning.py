@@ -163,11 +163,8 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
     checked = await look_up(mission, ids)
     unsent = AssignmentStatus.TO_DISPATCH
     mission.reported.update(key for key in ids if checked.statuses.get(str(key), unsent) != unsent)
-    if await mission.until(
-        lambda: not silent(),
-        timeout=options.assignment_start_timeout,
-        waiting=f"a sign of assignments {ids}, whose sending has an unknown outcome",
-    ):
+    waiting = f"a sign of assignments {ids}, whose sending has an unknown outcome"
+    if await _until_by_agents_clock(mission, lambda: not silent(), options.assignment_start_timeout, waiting):
         return
     found = (await look_up(mission, silent())).statuses
     for key in [key for key in silent() if found.get(str(key)) == AssignmentStatus.TO_DISPATCH]:
@@ -186,14 +183,31 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
             )
 
 
+async def _until_by_agents_clock(mission: Mission, condition: Callable[[], bool], limit: float, waiting: str) -> bool:
+    """Wait; False when so many seconds are over, without those of a pause that stops the agents."""
+    clock = mission.agents_clock
+    deadline = clock.now() + limit
+    while not condition():
+        stopped = clock.stopped
+        if not stopped and clock.now() >= deadline:
+            return False
+        await mission.until(
+            lambda: condition() or clock.stopped is not stopped,  # noqa: B023
+            timeout=None if stopped else deadline - clock.now(),
+            waiting=waiting,
+        )
+    return True
+
+
 async def _resent(mission: Mission, key: int) -> bool:
     """Send an assignment of unknown outcome once more; False: its agent would drive twice."""
-    resent = await mission.act(
-        Activity.RESEND_ASSIGNMENT,
-        ResendAssignment(**mission.call(), assignment_id=key),
-        AssignmentsDispatched,
-        f"re-send assignment {key}",
-    )
+    async with mission.sending():
+        resent = await mission.act(
+            Activity.RESEND_ASSIGNMENT,
+            ResendAssignment(**mission.call(), assignment_id=key),
+            AssignmentsDispatched,
+            f"re-send assignment {key}",
+        )
     for ended, status in resent.ended.items():
         mission.ended.setdefault(int(ended), status)
     return resent.outcome is Outcome.DONE
