@@ -11,8 +11,6 @@ from store.tables import work_processes
 from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import lock
 
-AGENT_SILENT = "agent_silent"
-
 
 async def look(database: Database, default: float, limit: int = 100) -> list[Wakeup]:
     """Raise attention for agents that fell silent, take it back for those that spoke; their missions' wake-ups.
@@ -34,7 +32,7 @@ async def _fell_silent(database: Database, default: float, limit: int) -> list[W
             work_process_id=row.work_process_id,
             attempt=row.attempt,
             transition=0,
-            code=AGENT_SILENT,
+            code="agent_silent",
             text=f"{words}; it has assignment {row.id}",
             assignment_id=row.id,
         )
@@ -95,7 +93,7 @@ async def _spoke(database: Database, limit: int) -> list[Wakeup]:
 
 
 def _is(entry: dict[str, object], assignment_id: int) -> bool:
-    return entry["code"] == AGENT_SILENT and entry["assignmentId"] == assignment_id
+    return entry["code"] == "agent_silent" and entry["assignmentId"] == assignment_id
 
 
 _SPOKE = text(

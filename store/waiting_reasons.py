@@ -77,30 +77,27 @@ async def waiting_reasons(connection: Connection, work_process_ids: Collection[i
     if choosing:
         candidates = (await connection.execute(text(_CHOOSING), {"ids": sorted(choosing)})).all()
         rows += candidates
-        reasons.update({row.work_process_id: [_too_few(row)] for row in candidates if _lacks_agents(row)})
+        reasons.update({row.work_process_id: [_entry(row, None, *_too_few(row))] for row in candidates if _few(row)})
     for row in rows:
         found = _reason(row)
         if found is not None:
             code, words, since = found
-            reasons.setdefault(row.work_process_id, []).append(
-                {
-                    "code": code,
-                    "text": words,
-                    "agentId": row.agent_id,
-                    "since": (since or row.enqueued_at).isoformat(),
-                }
-            )
+            reasons.setdefault(row.work_process_id, []).append(_entry(row, row.agent_id, code, words, since))
     return reasons
 
 
-def _lacks_agents(row: Any) -> bool:
+def _entry(row: Any, agent_id: int | None, code: str, words: str, since: Any) -> dict[str, Any]:
+    return {"code": code, "text": words, "agentId": agent_id, "since": (since or row.enqueued_at).isoformat()}
+
+
+def _few(row: Any) -> bool:
     """Whether agents that would do are there, but fewer than are wanted; who does not do has a reason of its own."""
     return bool(0 < row.would_do < row.count_wanted)
 
 
-def _too_few(row: Any) -> dict[str, Any]:
+def _too_few(row: Any) -> tuple[str, str, Any]:
     words = f"{row.count_wanted} of {row.wanted} are wanted in yard {row.yard_uid!r}, {row.would_do} would do"
-    return {"code": "too_few_candidates", "text": words, "agentId": None, "since": row.enqueued_at.isoformat()}
+    return "too_few_candidates", words, None
 
 
 def _reason(row: Any) -> tuple[str, str, Any] | None:
