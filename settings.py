@@ -81,6 +81,12 @@ class Settings(BaseSettings):
     reserve_failure: str = Field(
         "requeue", pattern="^(requeue|fail)$", description="what a silent agent does to its mission"
     )
+    agent_silence: float = Field(
+        120.0,
+        ge=0,
+        description="an agent with an assignment that says nothing this long raises attention, unless the recipe's"
+        " `agentSilence` says otherwise; 0: never",
+    )
     cancel_resend_interval: Seconds = 10.0
     cancel_attempts: int = Field(3, ge=1, description="how often an assignment's cancel is sent in all")
     planner_poll_initial: Seconds = 0.5

@@ -83,7 +83,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             await intake.start()
             stack.push_async_callback(intake.stop)
         if Role.RELAY in roles:
-            relay = Relay(database, waker)
+            relay = Relay(database, waker, agent_silence=settings.agent_silence)
             await relay.start()
             stack.push_async_callback(relay.stop)
             http = await stack.enter_async_context(httpx.AsyncClient())

@@ -18,18 +18,7 @@ class Checker:
         """What the store knows of these assignments now."""
         async with self._parts.database.transaction() as connection:
             found = await assignments.statuses(connection, call.assignment_ids)
-            silent = {}
-            if call.silence is not None:
-                silent = await assignments.of_silent_agents(connection, call.assignment_ids, call.silence)
-        return AssignmentsChecked(
-            statuses={str(key): value for key, value in found.items()},
-            silent={
-                str(key): f"agent {uuid} has said nothing since {since:%Y-%m-%d %H:%M:%S %Z}"
-                if since
-                else f"agent {uuid} has never said anything"
-                for key, (uuid, since) in silent.items()
-            },
-        )
+        return AssignmentsChecked(statuses={str(key): value for key, value in found.items()})
 
     @activity.defn(name=Activity.RAISE_ATTENTION)
     async def raise_attention(self, call: RaiseAttention) -> None:

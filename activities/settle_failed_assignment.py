@@ -70,7 +70,12 @@ class Settler:
         return AssignmentSettled(
             outcome=Outcome.DONE,
             status=AssignmentStatus.FAILED if call.given_up else row["status"],
-            canceled=[other["id"] for other in ended if other["status"] == AssignmentStatus.CANCELED],
+            # What a client cancelled counts as an end of its own, to which its policy applies.
+            canceled=[
+                other["id"]
+                for other in ended
+                if releases and other["status"] == AssignmentStatus.CANCELED and other["cancel_requested_by"] is None
+            ],
             released=row["agent_id"] if releases else None,
         )
 

@@ -1,7 +1,7 @@
 """The relay: what must happen sooner or later, whoever died in between.
 
 It positions events, re-sends wake-ups that their committer did not deliver, makes up for missed grants, and tells of
-assignments that no agent starts. Any number may run at once.
+assignments that no agent starts, and of agents that fall silent. Any number may run at once.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from engine.waker import EngineWaker
 from missions.errors import PartUnavailable
-from store import attention, events, wakeups
+from store import attention, events, silent_agents, wakeups
 from store.agent_service import listen_again
 from store.database import Database
 from store.waiting_line import agents_with_missed_grants, refresh_lines
@@ -26,8 +26,9 @@ _BATCH = 500
 class Relay:
     """The background loops of the relay role."""
 
-    def __init__(self, database: Database, waker: EngineWaker) -> None:
+    def __init__(self, database: Database, waker: EngineWaker, *, agent_silence: float) -> None:
         self._database = database
+        self._agent_silence = agent_silence
         self._waker = waker
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -38,6 +39,7 @@ class Relay:
             asyncio.create_task(self._every(1.0, self._send_left_over), name="relay: left-over wake-ups"),
             asyncio.create_task(self._every(5.0, self._make_up_for_grants), name="relay: missed grants"),
             asyncio.create_task(self._every(5.0, self._watch_starts), name="relay: assignments that nobody starts"),
+            asyncio.create_task(self._every(2.0, self._watch_silence), name="relay: silent agents"),
         ]
 
     async def stop(self) -> None:
@@ -74,6 +76,10 @@ class Relay:
 
     async def _watch_starts(self) -> int:
         return await attention.unstarted_assignments(self._database)
+
+    async def _watch_silence(self) -> int:
+        await self._waker.send(await silent_agents.look(self._database, self._agent_silence))
+        return 0
 
     async def _make_up_for_grants(self) -> int:
         async with self._database.transaction() as connection:

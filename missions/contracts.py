@@ -50,6 +50,7 @@ class Signal(StrEnum):
     HALT = "halt"
     CANCEL_ASSIGNMENT = "cancel_assignment"
     AGENT_TOLD = "agent_told"
+    AGENT_SILENT = "agent_silent"
 
 
 class QueueActivity(StrEnum):
@@ -204,6 +205,14 @@ class QueueChanged(Contract):
     why: str = ""
 
 
+class AgentSilence(Contract):
+    """An assignment's agent has been silent for too long, as `text` says; or it speaks again."""
+
+    assignment_id: int
+    silent: bool = True
+    text: str = ""
+
+
 class AssignmentCancelWish(Contract):
     """Somebody cancelled this assignment alone; its row says `canceling`."""
 
@@ -291,17 +300,15 @@ class AssignmentsDispatched(Contract):
 
 
 class CheckAssignments(Contract):
-    """Read the reports of these assignments from the store; and whose agent has been silent for `silence` seconds."""
+    """Read the reports of these assignments from the store."""
 
     assignment_ids: list[int]
-    silence: float | None = None
 
 
 class AssignmentsChecked(Contract):
-    """Status by assignment id (as text: JSON keys are); `silent`: of these, what to say of a silent agent."""
+    """Status by assignment id (as text: JSON keys are)."""
 
     statuses: dict[str, str]
-    silent: dict[str, str] = Field(default_factory=dict)
 
 
 class ResendAssignment(ActivityInput):

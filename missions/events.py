@@ -31,6 +31,7 @@ class EventType(StrEnum):
     WORK_PROCESS_RESUMED = "work_process.resumed"
     WORK_PROCESS_HALT_REQUESTED = "work_process.halt_requested"
     WORK_PROCESS_ATTENTION_RAISED = "work_process.attention_raised"
+    WORK_PROCESS_ATTENTION_CLEARED = "work_process.attention_cleared"
 
     MISSION_QUEUE_CREATED = "mission_queue.created"
     MISSION_QUEUE_UPDATED = "mission_queue.updated"

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
+from missions.errors import InvalidInput
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.graph import GraphStep
 from missions.statuses import FailurePolicy, OnAgentSilent, UnconfirmedStart
@@ -85,3 +86,19 @@ class Recipe(BaseModel):
     def graph(self) -> list[GraphStep]:
         """Who waits for whom."""
         return [GraphStep(s.step, s.request_order, s.dependencies) for s in self.steps]
+
+
+def refuse_too_many_agents(
+    recipe: str, most: int | None, agent_ids: list[int], agent_selector: dict[str, Any] | None
+) -> None:
+    """Raise InvalidInput if a mission asks for more agents than its recipe takes; None: any number."""
+    count, field = len(agent_ids), "agentIds"
+    if agent_selector is not None:
+        count, field = agent_selector["count"], "agentSelector.count"
+    if most is not None and count > most:
+        raise InvalidInput(
+            f"{count} agents are asked for, and the recipe {recipe!r} takes at most {most}",
+            field=field,
+            value=count,
+            remedy=f"ask for at most {most} agents",
+        )

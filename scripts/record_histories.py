@@ -22,6 +22,7 @@ from temporalio.client import WorkflowHandle  # noqa: E402
 
 from missions.contracts import (  # noqa: E402
     Activity,
+    AgentSilence,
     AssignmentEnded,
     AssignmentsChecked,
     AssignmentsDispatched,
@@ -340,28 +341,29 @@ async def failed_unconfirmed_start(bench: Bench) -> Run:
     return await _unconfirmed_start(bench, "fail")
 
 
+async def _falls_silent(bench: Bench, policy: str) -> Run:
+    run = await bench.start(options={"agent_silence": 0.2, "on_agent_silent": policy})
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS)
+    await run.until_waiting()
+    await run.signal("agent_silent", AgentSilence(assignment_id=1, text="agent truck has said nothing for 0.2 s"))
+    return run
+
+
 async def succeeded_after_silence_of_an_agent(bench: Bench) -> Run:
-    silent = AssignmentsChecked(statuses={}, silent={"1": "agent truck has said nothing for 0.2 s"})
-    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: silent
-    run = await bench.start(options={"agent_silence": 0.2})
-    return await _then_succeeds(run, Activity.RAISE_ATTENTION)
-
-
-def _silent(bench: Bench, policy: str) -> dict[str, Any]:
-    silent = AssignmentsChecked(statuses={}, silent={"1": "agent truck has said nothing for 0.2 s"})
-    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: silent
-    return {"agent_silence": 0.2, "on_agent_silent": policy}
+    run = await _falls_silent(bench, "wait")
+    await run.signal("agent_silent", AgentSilence(assignment_id=1, silent=False))
+    return await _then_succeeds(run, Activity.DISPATCH_ASSIGNMENTS)
 
 
 async def failed_by_a_silent_agent(bench: Bench) -> Run:
-    return await bench.start(options=_silent(bench, "fail"))
+    return await _falls_silent(bench, "fail")
 
 
 async def succeeded_by_another_agent(bench: Bench) -> Run:
     first = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1], agents="truck")
     again = first.model_copy(update={"sent": [1, 2], "ended": {"1": "failed"}})
     bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: again if call.again else first
-    run = await bench.start(options=_silent(bench, "reassign"))
+    run = await _falls_silent(bench, "reassign")
     await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
     await run.signal("assignment_ended", AssignmentEnded(assignment_id=2, status="succeeded"))
     return run

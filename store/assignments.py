@@ -4,10 +4,9 @@ Cancelled and given up: store/assignment_cancels.py. What agents say of them: st
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 
 from missions.errors import Failure, FailureCode, PlanningFailed
 from missions.events import EventSource, EventType, NewEvent
@@ -200,23 +199,23 @@ async def sent(connection: Connection, work_process_id: int, rows: Sequence[Row]
 
 
 async def fail_unsent(connection: Connection, work_process_id: int, ids: Collection[int], error: str) -> None:
-    """These could not be sent, because their agents do not listen. The mission is locked."""
+    """These could not be sent, because their agents do not listen; one that is being cancelled needs no more.
+
+    The mission is locked.
+    """
     if not ids:
         return
-    moved = await connection.execute(
-        update(assignments)
-        .where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.TO_DISPATCH)
-        .values(status=AssignmentStatus.FAILED, error=error, ended_at=func.now())
-        .returning(assignments.c.id, assignments.c.agent_id)
-    )
-    await events.append_for_mission(
-        connection,
-        work_process_id,
-        [
-            changed(row.id, row.agent_id, AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR)
-            for row in moved
-        ],
-    )
+    before = [(AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR)]
+    before.append((AssignmentStatus.CANCELING, AssignmentStatus.CANCELED, Severity.INFO))
+    for from_, to, severity in before:
+        moved = await connection.execute(
+            update(assignments)
+            .where(assignments.c.id.in_(ids), assignments.c.status == from_)
+            .values(status=to, error=error, ended_at=func.now())
+            .returning(assignments.c.id, assignments.c.agent_id)
+        )
+        told = [changed(row.id, row.agent_id, from_, to, severity) for row in moved]
+        await events.append_for_mission(connection, work_process_id, told)
 
 
 async def ended_at_agent(connection: Connection, work_process_id: int, agent_id: int) -> Sequence[Row]:
@@ -253,26 +252,6 @@ async def statuses(connection: Connection, ids: Collection[int]) -> dict[int, st
     """Status by id."""
     rows = await connection.execute(select(assignments.c.id, assignments.c.status).where(assignments.c.id.in_(ids)))
     return {row.id: row.status for row in rows}
-
-
-async def of_silent_agents(
-    connection: Connection, ids: Collection[int], silence: float
-) -> dict[int, tuple[str, datetime | None]]:
-    """Open assignments whose agent sent no message for `silence` seconds: its uuid, and when it last did."""
-    rows = await connection.execute(
-        select(assignments.c.id, agents.c.uuid, agents.c.last_message_time)
-        .join(agents, agents.c.id == assignments.c.agent_id)
-        .where(
-            assignments.c.id.in_(ids),
-            assignments.c.ended_at.is_(None),
-            or_(
-                agents.c.last_message_time.is_(None),
-                agents.c.last_message_time < func.now() - timedelta(seconds=silence),
-            ),
-        )
-        .order_by(assignments.c.id)
-    )
-    return {row.id: (row.uuid, row.last_message_time) for row in rows}
 
 
 def changed(

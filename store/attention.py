@@ -14,12 +14,12 @@ from store.tables import agents, assignments, work_processes
 from store.work_process_status import lock
 
 
-async def raise_(connection: Connection, call: RaiseAttention) -> None:
-    """Add an entry `{code, text, agentId, assignmentId, since}`; once for each code and assignment."""
+async def raise_(connection: Connection, call: RaiseAttention) -> bool:
+    """Add an entry `{code, text, agentId, assignmentId, since}`; once for each code and assignment. False: not now."""
     work_process = await lock(connection, call.work_process_id)
     known = {(entry["code"], entry.get("assignmentId")) for entry in work_process.attention}
     if (call.code, call.assignment_id) in known or work_process.ended:
-        return
+        return False
     agent_id = await connection.scalar(select(assignments.c.agent_id).where(assignments.c.id == call.assignment_id))
     entry = {
         "code": call.code,
@@ -47,6 +47,7 @@ async def raise_(connection: Connection, call: RaiseAttention) -> None:
         ],
         attempt=work_process.attempt,
     )
+    return True
 
 
 async def agent_restarted(database: Database, agent_id: int) -> None:

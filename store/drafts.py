@@ -8,6 +8,7 @@ from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventType, NewEvent
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.principals import Principal
+from missions.recipes import refuse_too_many_agents
 from missions.requests import MissionChanges, NewMission, in_order
 from missions.statuses import WorkProcessStatus
 from store import events, queue_places
@@ -125,16 +126,7 @@ async def _references(connection: Connection, mission: MissionChanges, row: Any 
         recipe = await find_recipe(connection, name or row["work_process_type_name"], "workProcessTypeName")
         values |= {"work_process_type_id": recipe.id, "work_process_type_name": recipe.name}
         after = {**(row or {}), **values}
-        count, field = len(after["agent_ids"]), "agentIds"
-        if after["agent_selector"] is not None:
-            count, field = after["agent_selector"]["count"], "agentSelector.count"
-        if recipe.num_max_agents is not None and count > recipe.num_max_agents:
-            raise InvalidInput(
-                f"{count} agents are asked for, and the recipe {recipe.name!r} takes at most {recipe.num_max_agents}",
-                field=field,
-                value=count,
-                remedy=f"ask for at most {recipe.num_max_agents} agents",
-            )
+        refuse_too_many_agents(recipe.name, recipe.num_max_agents, after["agent_ids"], after["agent_selector"])
     if row is None or values.keys() & {"agent_ids"} or mission.given("operation_types_required"):
         given = row is None or mission.given("operation_types_required")
         required = mission.operation_types_required if given else row["operation_types_required"]

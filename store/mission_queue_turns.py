@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import select, text
 
 from missions.contracts import QueueAdvanced
@@ -124,15 +125,17 @@ class Turn:
                     )
                 )
         except UserError as error:
-            await self._refuse(mission, error)
+            await self._refuse(mission, f"{error.detail}; {error.remedy}")
+        except ValidationError as error:  # of a stored row, as of a recipe from before an upgrade
+            await self._refuse(mission, str(error))
         else:
             payload = {"id": queue.id, "work_process_id": draft}
             await tell(self._connection, EventType.MISSION_QUEUE_MISSION_STARTED, payload, **_BY_US)
         await write(self._connection, queue, {"current_mission_id": draft})
 
-    async def _refuse(self, mission: LockedWorkProcess, error: UserError) -> None:
+    async def _refuse(self, mission: LockedWorkProcess, why: str) -> None:
         """It was no mission yet for its watchers: no task.created, so no task.failed."""
-        text = f"its queue could not dispatch it: {error.detail}; {error.remedy}"
+        text = f"its queue could not dispatch it: {why}"
         failure = Failure(code=FailureCode.DISPATCH_REFUSED, text=text)
         await work_process_status.change(
             self._connection,

@@ -49,7 +49,10 @@ async def find_request(connection: Connection, work_process_id: int, attempt: in
 
 
 async def lock_agents(connection: Connection, agent_ids: Collection[int]) -> None:
-    """Lock agents' rows in id order; before any read of lines or reservations."""
+    """Lock agents' rows in id order; before any read of lines or reservations.
+
+    Not their keys: who plans assignments refers to agents in the planner's order, and must not wait for this.
+    """
     await connection.execute(_LOCK_AGENTS, {"ids": list(agent_ids)})
 
 
@@ -63,7 +66,7 @@ _FIND = select(
     reservation_requests.c.work_process_id == bindparam("of"),
     reservation_requests.c.attempt == bindparam("attempt_"),
 )
-_LOCK_AGENTS = text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE")
+_LOCK_AGENTS = text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE")
 
 
 async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tuple[Request, bool, list[int]]:
@@ -277,7 +280,7 @@ async def hand_over(connection: Connection, request: Request) -> bool:
 _LOCK_HELD = text(
     """
     SELECT agents.id FROM agents JOIN reservation_request_agents AS member ON member.agent_id = agents.id
-    WHERE member.request_id = :request ORDER BY agents.id FOR UPDATE OF agents
+    WHERE member.request_id = :request ORDER BY agents.id FOR NO KEY UPDATE OF agents
     """
 )
 _HAND_OVER = text("UPDATE reservation_requests SET handed_over = true WHERE id = :request")

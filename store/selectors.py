@@ -70,7 +70,7 @@ _LOCK_CANDIDATES = text(
     WHERE (yard_id = :yard AND agent_class = :class
            AND (CAST(:type AS text) IS NULL OR agent_type = CAST(:type AS text)))
         OR id = ANY(CAST(:held AS bigint[]))
-    ORDER BY id FOR UPDATE
+    ORDER BY id FOR NO KEY UPDATE
     """
 )
 _YARD_KEY = "hashtextextended('agents of yard ' || CAST({yard} AS text), 0)"

@@ -149,13 +149,14 @@ async def _grant_waiting(database: Database, head: _Head) -> _Tried:
     work_process_id, attempt = head.work_process_id, head.attempt
     async with database.transaction() as connection:
         work_process = await lock(connection, work_process_id)
+        candidates = await lock_wanted(connection, work_process)
+        passed_over = frozenset(candidates if head.chooses else ())
+        request = await find_request(connection, work_process_id, attempt)
+        if request is None or request.status != "waiting":
+            return _Tried(True, [], passed_over)
         if work_process.superseded or work_process.ended or work_process.attempt != attempt:
             # Who ended it takes it out of its lines, and refreshes them.
             return _Tried(False, [])
-        candidates = await lock_wanted(connection, work_process)
-        request = await find_request(connection, work_process_id, attempt)
-        if request is None or request.status != "waiting":
-            return _Tried(True, [])
         granted = await try_grant(connection, work_process, request, candidates)
         if granted is None:
             return _Tried(False, [])
@@ -166,7 +167,6 @@ async def _grant_waiting(database: Database, head: _Head) -> _Tried:
         grant = NewSignal(
             work_process.workflow_id, work_process_id, Signal.AGENTS_GRANTED, AgentsGranted(attempt=attempt)
         )
-        passed_over = frozenset(candidates if head.chooses else ())
         return _Tried(True, await add_signals(connection, [grant]), passed_over)
 
 

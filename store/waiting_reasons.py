@@ -8,7 +8,7 @@ from sqlalchemy import text
 from missions.events import utc_now
 from store.database import Connection
 from store.operation_types import ABLE_TO
-from store.selectors import BATTERY, IS_CANDIDATE
+from store.selectors import BATTERY, IS_CANDIDATE, WOULD_DO
 from store.waiting_line import HEAD
 
 _COLUMNS = f"""
@@ -49,6 +49,7 @@ _CANDIDATES = 20
 _CHOOSING = f"""
 SELECT {_COLUMNS}, yards.uid AS yard_uid, concat_ws(' of type ', selector.agent_class, selector.agent_type) AS wanted,
        ARRAY(SELECT unnest(selector.operation_types) EXCEPT SELECT unnest({ABLE_TO}) ORDER BY 1) AS lacking,
+       selector.count AS count_wanted, (SELECT count(*) FROM agents WHERE {WOULD_DO}) AS would_do,
        selector.battery_above, CASE WHEN selector.battery_above IS NOT NULL THEN {BATTERY} END AS battery
 FROM work_processes AS mission
 JOIN reservation_requests AS request
@@ -74,20 +75,29 @@ async def waiting_reasons(connection: Connection, work_process_ids: Collection[i
     rows = list(await connection.execute(text(_NAMED), {"ids": list(work_process_ids)}))
     choosing = {row.work_process_id for row in rows if row.chooses}
     if choosing:
-        rows += await connection.execute(text(_CHOOSING), {"ids": sorted(choosing)})
+        candidates = (await connection.execute(text(_CHOOSING), {"ids": sorted(choosing)})).all()
+        rows += candidates
+        reasons.update({row.work_process_id: [_entry(row, None, *_too_few(row))] for row in candidates if _few(row)})
     for row in rows:
         found = _reason(row)
         if found is not None:
             code, words, since = found
-            reasons.setdefault(row.work_process_id, []).append(
-                {
-                    "code": code,
-                    "text": words,
-                    "agentId": row.agent_id,
-                    "since": (since or row.enqueued_at).isoformat(),
-                }
-            )
+            reasons.setdefault(row.work_process_id, []).append(_entry(row, row.agent_id, code, words, since))
     return reasons
+
+
+def _entry(row: Any, agent_id: int | None, code: str, words: str, since: Any) -> dict[str, Any]:
+    return {"code": code, "text": words, "agentId": agent_id, "since": (since or row.enqueued_at).isoformat()}
+
+
+def _few(row: Any) -> bool:
+    """Whether agents that would do are there, but fewer than are wanted; who does not do has a reason of its own."""
+    return bool(0 < row.would_do < row.count_wanted)
+
+
+def _too_few(row: Any) -> tuple[str, str, Any]:
+    words = f"{row.count_wanted} of {row.wanted} are wanted in yard {row.yard_uid!r}, {row.would_do} would do"
+    return "too_few_candidates", words, None
 
 
 def _reason(row: Any) -> tuple[str, str, Any] | None:

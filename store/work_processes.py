@@ -12,7 +12,7 @@ from missions.events import utc_now
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.graph import GraphStep, resolve_dependencies
 from missions.principals import Principal
-from missions.recipes import MissionOptions, RecipeStep
+from missions.recipes import MissionOptions, RecipeStep, refuse_too_many_agents
 from missions.statuses import FailurePolicy, ServiceRequestStatus, WorkProcessStatus
 from settings import Settings
 from store import wakeups
@@ -58,6 +58,9 @@ async def dispatch(
             remedy="only a draft can be dispatched; create a new work process",
         )
     recipe = await _recipe(connection, work_process.type_name)
+    most, selector = recipe["num_max_agents"], work_process.agent_selector
+    # The recipe may have changed since the draft was written. Of a selector the agents are chosen later.
+    refuse_too_many_agents(work_process.type_name, most, work_process.agent_ids, selector)
     options = MissionOptions.model_validate(recipe["options"])
     plan = await _plan(connection, work_process, recipe["id"], resolve_preset)
     workflow_id = f"work-process-{recipe['installation_id']}-{work_process_id}"

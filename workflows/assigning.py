@@ -26,8 +26,6 @@ from workflows.mission import Failed, Mission, Stop
 from workflows.options import WITH_HEARTBEAT
 from workflows.silence import Silence
 
-_LONGEST_PAUSE = 300.0
-
 
 async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
@@ -91,7 +89,7 @@ async def _await_group(
         return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
 
     waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
-    silent = Silence(mission)
+    silent = Silence(mission, sent.sent)
     while True:
         if await _until_settled(mission, settled, sent.sent, deadline, waiting, silent):
             failed = _failed_of(mission, sent.sent)
@@ -142,33 +140,27 @@ async def _until_settled(
     silent: Silence,
 ) -> bool:
     """Wait for a group's reports; False at its deadline, or if a silent agent's assignment is dealt with otherwise."""
-    silence = mission.start.options.agent_silence
-    pause = silence
     clock = mission.agents_clock
     while True:
         stopped = clock.stopped
         due = deadline()
         left = None if due is None else max(0.0, due - clock.now())
-        pauses = [seconds for seconds in (left, pause) if seconds is not None and not stopped]
-        if await mission.until(
-            lambda: settled() or clock.stopped is not stopped,  # noqa: B023 -- waited for in the same turn
+        pauses = [seconds for seconds in (left, silent.look_in) if seconds is not None and not stopped]
+        await mission.until(
+            lambda: settled() or clock.stopped is not stopped or (not clock.stopped and silent.due != []),  # noqa: B023
             timeout=min(pauses, default=None),
             waiting=waiting,
-        ):
-            if settled():
-                return True
-            continue
-        checked = await look_up(mission, [key for key in ids if key not in mission.ended], silence)
+        )
         if settled():
             return True
+        if clock.stopped:
+            continue
         due = deadline()
         if due is not None and clock.now() >= due:
+            await look_up(mission, [key for key in ids if key not in mission.ended])
+            return settled()
+        if silent.due and await silent.deal_with_due():
             return False
-        if await silent.deal_with({int(key): text for key, text in checked.silent.items()}):
-            return False
-        if pause is not None:
-            # A drive may take a day: looking each few seconds would fill the run's history.
-            pause = max(pause, min(pause * 2, _LONGEST_PAUSE))
 
 
 def _failed_of(mission: Mission, ids: list[int]) -> int | None:
@@ -190,11 +182,8 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
     checked = await look_up(mission, ids)
     unsent = AssignmentStatus.TO_DISPATCH
     mission.reported.update(key for key in ids if checked.statuses.get(str(key), unsent) != unsent)
-    if await mission.until(
-        lambda: not silent(),
-        timeout=options.assignment_start_timeout,
-        waiting=f"a sign of assignments {ids}, whose sending has an unknown outcome",
-    ):
+    waiting = f"a sign of assignments {ids}, whose sending has an unknown outcome"
+    if await _until_by_agents_clock(mission, lambda: not silent(), options.assignment_start_timeout, waiting):
         return
     found = (await look_up(mission, silent())).statuses
     for key in [key for key in silent() if found.get(str(key)) == AssignmentStatus.TO_DISPATCH]:
@@ -213,24 +202,41 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
             )
 
 
+async def _until_by_agents_clock(mission: Mission, condition: Callable[[], bool], limit: float, waiting: str) -> bool:
+    """Wait; False when so many seconds are over, without those of a pause that stops the agents."""
+    clock = mission.agents_clock
+    deadline = clock.now() + limit
+    while not condition():
+        stopped = clock.stopped
+        if not stopped and clock.now() >= deadline:
+            return False
+        await mission.until(
+            lambda: condition() or clock.stopped is not stopped,  # noqa: B023
+            timeout=None if stopped else deadline - clock.now(),
+            waiting=waiting,
+        )
+    return True
+
+
 async def _resent(mission: Mission, key: int) -> bool:
     """Send an assignment of unknown outcome once more; False: its agent would drive twice."""
-    resent = await mission.act(
-        Activity.RESEND_ASSIGNMENT,
-        ResendAssignment(**mission.call(), assignment_id=key),
-        AssignmentsDispatched,
-        f"re-send assignment {key}",
-    )
+    async with mission.sending():
+        resent = await mission.act(
+            Activity.RESEND_ASSIGNMENT,
+            ResendAssignment(**mission.call(), assignment_id=key),
+            AssignmentsDispatched,
+            f"re-send assignment {key}",
+        )
     for ended, status in resent.ended.items():
         mission.ended.setdefault(int(ended), status)
     return resent.outcome is Outcome.DONE
 
 
-async def look_up(mission: Mission, ids: list[int], silence: float | None = None) -> AssignmentsChecked:
+async def look_up(mission: Mission, ids: list[int]) -> AssignmentsChecked:
     """Read what the store knows: a net below the signals."""
     checked = await mission.act(
         Activity.CHECK_ASSIGNMENTS,
-        CheckAssignments(assignment_ids=ids, silence=silence),
+        CheckAssignments(assignment_ids=ids),
         AssignmentsChecked,
         f"look for reports on {len(ids)} assignments",
     )

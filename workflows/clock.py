@@ -9,6 +9,8 @@ class Clock:
     def __init__(self) -> None:
         self._lost = 0.0
         self._stopped_at: float | None = None
+        self.resumed_at: float | None = None
+        """When it last went on, in the workflow's time."""
 
     @property
     def stopped(self) -> bool:
@@ -22,6 +24,7 @@ class Clock:
         elif not still and self._stopped_at is not None:
             self._lost += workflow.time() - self._stopped_at
             self._stopped_at = None
+            self.resumed_at = workflow.time()
 
     def now(self) -> float:
         """What it shows."""

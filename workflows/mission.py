@@ -61,6 +61,8 @@ class Mission:
         """Instant actions that went out (True) or came back (False)."""
         self.cancels_wished: set[int] = set()
         """Assignments that a client cancelled alone."""
+        self.silent: dict[int, str] = {}
+        """Assignments whose agents are silent for too long now, and what to say of them."""
         self.clock, self.agents_clock = Clock(), Clock()
         """They stand still: with any pause; with one that its agents are told of."""
         self._executing = False
@@ -118,7 +120,8 @@ class Mission:
     @asynccontextmanager
     async def settling(self) -> AsyncIterator[None]:
         """Settle one failed assignment at a time, while none is being sent."""
-        await self.until(lambda: not self._settling)
+        while self._settling:  # several may have waited for the same end
+            await self.until(lambda: not self._settling)
         self._settling = True
         try:
             await self.until(lambda: not self._sending)

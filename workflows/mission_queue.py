@@ -83,7 +83,8 @@ class MissionQueue:
     async def _until_changed(self, queue: QueueAdvanced) -> None:
         left = None
         if queue.start_at is not None:
-            left = max(0.0, datetime.fromisoformat(queue.start_at).timestamp() - workflow.time())
+            # The clock of who looked may be behind this one: not again and again at once.
+            left = max(1.0, datetime.fromisoformat(queue.start_at).timestamp() - workflow.time())
         try:
             await workflow.wait_condition(
                 lambda: self._changed or self._cancel_unwritten, timeout=left, timeout_summary=queue.waiting[:200]

@@ -46,6 +46,8 @@ async def _cancel_assignment(mission: Mission, key: int) -> None:
     """Tell the agent until it confirms; then whoever awaits the assignment does what its policy says."""
     call = ResendCancels(work_process_id=mission.start.work_process_id, assignment_ids=[key])
     try:
+        # Not before the assignment itself, which may be on its way.
+        await mission.until(lambda: not mission.sends)
         for _ in range(mission.start.cancel_attempts):
             told = await mission.act(Activity.RESEND_CANCELS, call, MissionStopped, f"cancel assignment {key}")
             if key not in told.awaited:

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from missions.contracts import (
         WORK_PROCESS,
         AgentsGranted,
+        AgentSilence,
         AgentsReady,
         AgentTold,
         AssignmentCancelWish,
@@ -84,6 +85,14 @@ class WorkProcess:
     def agent_told(self, told: AgentTold) -> None:
         """An instant action of a pause went out, or came back."""
         self._mission.told[told.instant_action_id] = told.listening
+
+    @workflow.signal(name=Signal.AGENT_SILENT)
+    def agent_silent(self, news: AgentSilence) -> None:
+        """An assignment's agent has been silent for too long, or speaks again."""
+        if news.silent:
+            self._mission.silent[news.assignment_id] = news.text
+        else:
+            self._mission.silent.pop(news.assignment_id, None)
 
     @workflow.signal(name=Signal.CANCEL_ASSIGNMENT)
     def cancel_assignment(self, wish: AssignmentCancelWish) -> None:

@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from activities.finish_mission import Finisher
 from activities.parts import Parts
 from activities.settle_failed_assignment import Settler
 from fleet.downlink import AgentAddress, AssignmentMessage, Delivery
-from missions.contracts import AssignmentSettled, Outcome, SettleFailedAssignment
+from missions.contracts import AssignmentSettled, FinishMission, Outcome, SettleFailedAssignment
 from missions.errors import PartUnavailable
 from missions.events import utc_now
 from missions.principals import MUSTER
 from missions.statuses import PauseMode
 from settings import Settings
 from store import migrate, mission_agents, pauses
+from store.assignments import fail_unsent
 from store.database import Database
 from store.tables import (
     agents,
@@ -74,13 +76,15 @@ class World:
     def __init__(self, database: Database, agent: int, mission: int, ids: list[int]) -> None:
         self.database, self.agent, self.mission, self.ids = database, agent, mission, ids
 
+    def parts(self, outside: Outside) -> Parts:
+        # Stand-ins for what is told; nobody here asks for the last parts.
+        return Parts(Settings(), self.database, outside, outside, None, None, None, None)  # type: ignore[arg-type]
+
     async def settle(self, outside: Outside, **fields: Any) -> AssignmentSettled:
-        # Stand-ins for what it tells; the last three parts it never asks for.
-        parts = Parts(Settings(), self.database, outside, outside, None, None, None, None)  # type: ignore[arg-type]
         call = SettleFailedAssignment(
             work_process_id=self.mission, attempt=1, transition=9, assignment_id=self.ids[0], **fields
         )
-        return await Settler(parts).settle_failed_assignment(call)
+        return await Settler(self.parts(outside)).settle_failed_assignment(call)
 
     async def change(self, table: Any, **values: Any) -> None:
         ids = [self.mission] if table is work_processes else self.ids
@@ -255,3 +259,51 @@ async def test_fallback_of_the_assignment_that_is_no_recipe_raises_attention_onc
     assert [entry["code"] for entry in attention] == ["fallback_not_started"]
     assert await world.fallbacks() == []
     assert not await world.reserved()
+
+
+async def test_agent_that_leaves_a_paused_mission_goes_on_and_is_never_resumed_again(world: World) -> None:
+    async with world.database.transaction() as connection:
+        (command,) = await action_store.add_of_mission(connection, world.mission, [(world.agent, "pause operation")])
+    await world.change(work_processes, pause="paused", pause_mode="immediate", pause_actions=[command])
+
+    async def commands() -> list[str]:
+        of_agent = instant_actions.c.agent_id == world.agent
+        return [row.command for row in await world.read(*instant_actions.c["id", "command"], where=of_agent)]
+
+    for _ in range(2):
+        await world.settle(Outside())
+        assert await commands() == ["pause operation", "resume operation"]
+    async with world.database.transaction() as connection:
+        await pauses.resume(connection, world.mission, principal=MUSTER, source="test")
+    assert await commands() == ["pause operation", "resume operation"], "it may be another mission's by now"
+
+
+async def test_mission_that_ends_in_a_pause_lets_its_agents_go_on(world: World) -> None:
+    async with world.database.transaction() as connection:
+        (command,) = await action_store.add_of_mission(connection, world.mission, [(world.agent, "pause operation")])
+    await world.change(
+        work_processes, status="canceling", pause="paused", pause_mode="immediate", pause_actions=[command]
+    )
+    call = FinishMission(work_process_id=world.mission, attempt=1, transition=9, status="canceled")
+    for _ in range(2):
+        await Finisher(world.parts(Outside())).finish_mission(call)
+    of_agent = instant_actions.c.agent_id == world.agent
+    rows = await world.read(*instant_actions.c["id", "command"], where=of_agent)
+    assert [row.command for row in rows] == ["pause operation", "resume operation"]
+
+
+async def test_what_a_client_cancelled_is_not_tolerated_with_another_failure(world: World) -> None:
+    await world.change(work_processes, on_assignment_failure="CONTINUE_MISSION")
+    async with world.database.transaction() as connection:
+        cancelled = {"status": "canceled", "cancel_requested_by": {"kind": "user", "id": "1"}}
+        await connection.execute(update(assignments).where(assignments.c.id == world.ids[1]).values(cancelled))
+    assert (await world.settle(Outside())).canceled == []
+    await world.change(work_processes, on_assignment_failure="RELEASE_FAILED")
+    assert (await world.settle(Outside())).canceled == world.ids[2:]
+
+
+async def test_assignment_that_was_cancelled_and_came_back_is_over(world: World) -> None:
+    await world.change(assignments, status="canceling", intent_at=utc_now())
+    async with world.database.transaction() as connection:
+        await fail_unsent(connection, world.mission, world.ids[:1], "nobody listened")
+    assert await world.statuses() == ["canceled", "canceling", "canceling"]

@@ -27,9 +27,10 @@ def explained(heading: str) -> set[str]:
 
 def waiting_reason_codes() -> set[str]:
     tree = ast.parse((ROOT / "store" / "waiting_reasons.py").read_text())
-    (function,) = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "_reason")
+    named = ("_reason", "_too_few")
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in named]
     codes: set[str] = set()
-    for node in ast.walk(function):
+    for node in (node for function in functions for node in ast.walk(function)):
         if not isinstance(node, ast.Return) or not isinstance(node.value, ast.Tuple):
             continue
         code = node.value.elts[0]

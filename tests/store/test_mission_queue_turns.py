@@ -37,6 +37,7 @@ class Queue:
             yard_id = await connection.scalar(insert(yards).values(uid=name).returning(yards.c.id))
             await connection.execute(insert(work_process_types).values(name=name))
             self.id = await mission_queues.create(connection, {"name": name, **fields}, **BY_US)
+        self.recipe = name
         self._mission = {"work_process_type_name": name, "yard_id": yard_id, "yard_uid": name, "created_by": {}}
         return self
 
@@ -164,3 +165,15 @@ async def test_deleted_queue_ends_its_run(queue: Queue) -> None:
         await mission_queues.remove(connection, queue.id, **BY_US)
     advanced, _ = await queue.advance()
     assert advanced.over
+
+
+@pytest.mark.parametrize("recipe", [{"num_max_agents": 1}, {"options": {"missionTimeout": -1}}])
+async def test_mission_that_its_changed_recipe_refuses_fails_alone(queue: Queue, recipe: dict[str, Any]) -> None:
+    await queue.mission("draft", agent_ids=[1, 2])
+    async with queue.database.transaction() as connection:
+        await connection.execute(
+            update(work_process_types).where(work_process_types.c.name == queue.recipe).values(recipe)
+        )
+    await queue.run()
+    await queue.advance()
+    assert await queue.statuses() == ["failed"]

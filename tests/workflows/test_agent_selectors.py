@@ -74,6 +74,10 @@ async def test_agent_that_does_not_answer_is_replaced_by_another(site: Site) -> 
 async def test_nobody_to_choose_from_until_an_agent_becomes_one(site: Site) -> None:
     kind, (truck,) = await fleet(site, ())
     recipe, _ = await site.recipe(drive_all())
+    two = await choosing(site, recipe, kind, count=2)
+    assert "2 of vehicle" in (words := (await two.until_waiting("too_few_candidates"))["text"])
+    assert words.endswith("1 would do")
+    await two.cancel()
     mission = await choosing(site, recipe, f"{kind}-new", operationTypes=["drive"])
     assert f"no vehicle of type {kind}-new is in yard '1'" in (await mission.until_waiting("no_candidate"))["text"]
     await site.api.patch(f"/agents/{truck.id}", json={"agentType": f"{kind}-new"})

@@ -1,6 +1,7 @@
 """Agents that restart, fall silent, report late or report what is not theirs; and what missions say of it."""
 
 import asyncio
+from typing import Any
 
 from tests.support.site import Site, until
 
@@ -22,15 +23,19 @@ async def test_agent_that_checks_in_with_an_assignment_on_its_hands_raises_atten
     await mission.until("canceled")
 
 
-async def test_silent_agent_raises_attention_once(site: Site) -> None:
-    truck = await site.agent("--work", "3")
+async def test_silent_agent_raises_attention_as_long_as_it_is_silent(site: Site) -> None:
+    truck = await site.agent("--work", "4")
     recipe, _ = await site.recipe(
         lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]}, options={"agentSilence": 1}
     )
     mission = await site.mission(recipe, [truck])
-    shown = await mission.until("succeeded")
-    assert [entry["code"] for entry in shown["attention"]] == ["agent_silent"]
-    assert shown["attention"][0]["agentId"] == truck.id
+
+    async def entry() -> dict[str, Any]:
+        return next(iter((await mission.read())["attention"]), {})
+
+    raised = await until(entry, 8)
+    assert (raised["code"], raised["agentId"]) == ("agent_silent", truck.id)
+    await mission.until("succeeded")
 
 
 async def test_agent_that_says_nothing_of_its_assignment_raises_attention(site: Site) -> None:

@@ -1,5 +1,7 @@
 """Cancel of one assignment, in the workflow alone."""
 
+import asyncio
+
 import pytest
 
 from missions.contracts import (
@@ -8,6 +10,7 @@ from missions.contracts import (
     AssignmentEnded,
     AssignmentsChecked,
     AssignmentSettled,
+    DispatchAssignments,
     MissionStopped,
     Outcome,
     Signal,
@@ -82,3 +85,22 @@ async def test_cancel_of_the_mission_takes_over(bench: Bench) -> None:
     await run.until_called(Activity.RESEND_CANCELS)
     await run.handle.cancel()
     await assert_canceled(run)
+
+
+async def test_cancel_does_not_overtake_the_assignment(bench: Bench) -> None:
+    goes_out = asyncio.Event()
+
+    async def send(call: DispatchAssignments) -> None:
+        await goes_out.wait()
+
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = send
+    run = await bench.start(cancel_resend_interval=1000.0)
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS)
+    await cancel(run)
+    await run.handle.query("__stack_trace")  # it has taken the signal
+    pending = (await run.handle.describe()).raw_description.pending_activities
+    assert [one.activity_type.name for one in pending] == [Activity.DISPATCH_ASSIGNMENTS]
+    goes_out.set()
+    await run.until_called(Activity.RESEND_CANCELS)
+    await confirm(run)
+    assert await run.ended() == "FAILED"

@@ -1,5 +1,7 @@
 """What the workflow does after an assignment failed and its policy lets the mission go on."""
 
+import asyncio
+
 import pytest
 
 from missions.contracts import (
@@ -101,3 +103,23 @@ async def test_cancel_that_the_row_knows_of_wins(bench: Bench) -> None:
     bench.fake.canceling = True
     await end(run, 1, "failed")
     await assert_canceled(run)
+
+
+async def test_failures_at_once_are_settled_one_by_one(bench: Bench) -> None:
+    at_once: list[int] = []
+    most: set[int] = set()
+
+    async def settle(call: SettleFailedAssignment) -> AssignmentSettled:
+        at_once.append(call.assignment_id)
+        most.add(len(at_once))
+        await asyncio.sleep(0.1)
+        at_once.remove(call.assignment_id)
+        return goes_on(call)
+
+    bench.fake.scripts[Activity.SETTLE_FAILED_ASSIGNMENT] = settle
+    run = await bench.start(steps=[step(name, number) for number, name in enumerate("abc", start=1)])
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 3)
+    for number in (1, 2, 3):
+        await end(run, number, "failed")
+    assert await run.handle.result() == "succeeded"
+    assert most == {1}

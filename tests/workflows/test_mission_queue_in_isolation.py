@@ -134,3 +134,14 @@ async def test_long_history_goes_on_in_another_run(bench: Bench) -> None:
     await change(run)
     assert await run.ended() == "COMPLETED"
     assert await first_run(bench, run) == "CONTINUED_AS_NEW"
+
+
+async def test_clock_that_is_behind_does_not_make_it_look_without_end(bench: Bench) -> None:
+    past = (datetime.now(UTC) - timedelta(seconds=9)).isoformat()
+    bench.fake.queue = QueueAdvanced(status="run", start_at=past, waiting="scheduled")
+    run = await bench.start_queue()
+    await run.until_called(ADVANCE)
+    await run.until_waiting()
+    assert bench.fake.names() == [ADVANCE]
+    bench.fake.queue = STOPPED
+    assert await run.ended() == "COMPLETED"

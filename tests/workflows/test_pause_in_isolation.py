@@ -7,13 +7,14 @@ import pytest
 from missions.contracts import (
     Activity,
     AgentTold,
+    AssignmentsChecked,
     AssignmentsDispatched,
     DispatchAssignments,
     Outcome,
     PauseWish,
     Signal,
 )
-from tests.workflows.isolated import SUCCEEDED, Bench, Run, bench, client, driving, end_assignment
+from tests.workflows.isolated import SUCCEEDED, UNKNOWN, Bench, Run, bench, client, driving, end_assignment
 
 FIXTURES = (bench, client)
 pytestmark = pytest.mark.stack
@@ -121,3 +122,17 @@ async def test_agents_time_runs_on_in_a_deferred_pause(bench: Bench) -> None:
     await run.signal(Signal.PAUSE, PauseWish(paused=True, number=1))
     assert await run.ended() == "FAILED"
     assert await run.failure_type() == "assignment_timeout"
+
+
+async def test_nothing_is_sent_again_in_a_pause(bench: Bench) -> None:
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: UNKNOWN
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: AssignmentsChecked(statuses={"1": "to_dispatch"})
+    run = await driving(bench, options={"assignment_start_timeout": 0.6, "unconfirmed_start": "resend"})
+    await run.signal(Signal.PAUSE, now(1))
+    await asyncio.sleep(0.8)  # longer than the limit
+    await run.until_waiting()
+    assert Activity.RESEND_ASSIGNMENT not in run.fake.names()
+    await run.signal(Signal.PAUSE, RESUME)
+    await run.until_called(Activity.RESEND_ASSIGNMENT)
+    await end_assignment(run)
+    assert await run.ended() == "COMPLETED"

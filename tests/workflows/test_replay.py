@@ -45,7 +45,7 @@ SHOWN = {
     "succeeded_after_a_silent_agent": "requeue_reservation",
     "succeeded_after_an_unconfirmed_start_was_held": "raise_attention",
     "succeeded_after_an_unconfirmed_start_was_resent": "resend_assignment",
-    "succeeded_after_silence_of_an_agent": "check_assignments",
+    "succeeded_after_silence_of_an_agent": "agent_silent",
 }
 STORED = sorted(path.stem for path in FOLDER.glob("*.json"))
 each = pytest.mark.parametrize("kind", STORED)

@@ -1,9 +1,13 @@
 """An agent that is silent for too long, in the workflow alone."""
 
+import asyncio
+
 import pytest
+from temporalio.client import Client
 
 from missions.contracts import (
     Activity,
+    AgentSilence,
     AgentsReady,
     AssignmentCancelWish,
     AssignmentEnded,
@@ -15,6 +19,7 @@ from missions.contracts import (
     DispatchAssignments,
     MissionStopped,
     Outcome,
+    PauseWish,
     ReserveSubstitute,
     Signal,
     SubstituteReserved,
@@ -24,12 +29,13 @@ from tests.workflows.isolated import Bench, Run, assert_canceled, bench, client,
 FIXTURES = (bench, client)
 pytestmark = pytest.mark.stack
 
-SILENT = AssignmentsChecked(statuses={}, silent={"1": "agent truck has said nothing since noon"})
+SILENT = AgentSilence(assignment_id=1, text="agent truck has said nothing since noon")
 
 
 async def silent(bench: Bench, policy: str) -> Run:
-    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: SILENT
-    return await driving(bench, options={"agent_silence": 0.1, "on_agent_silent": policy})
+    run = await driving(bench, options={"agent_silence": 0.1, "on_agent_silent": policy})
+    await run.signal(Signal.AGENT_SILENT, SILENT)
+    return run
 
 
 def second_time(call: DispatchAssignments) -> AssignmentsDispatched:
@@ -54,7 +60,7 @@ async def test_it_fails_like_any_assignment_if_the_recipe_says_so(bench: Bench) 
     run = await silent(bench, "fail")
     assert await run.ended() == "FAILED"
     assert await run.failure_type() == "agent_silent"
-    assert attention(run) == {"agent_silent"}
+    assert attention(run) == set(), "the store raised it"
     assert "said nothing" in run.fake.inputs(Activity.SETTLE_FAILED_ASSIGNMENT)[0].given_up
 
 
@@ -81,8 +87,9 @@ async def test_without_an_agent_that_fits_it_waits_and_says_so(bench: Bench) -> 
         outcome=Outcome.WAITING, why="no free agent fits"
     )
     run = await silent(bench, "reassign")
-    await run.until_called(Activity.RESERVE_SUBSTITUTE, 2)
-    assert attention(run) == {"agent_silent", "no_substitute"}
+    await run.until_called(Activity.RAISE_ATTENTION)
+    await run.until_waiting()
+    assert attention(run) == {"no_substitute"}
     await end(run, 1)
     assert await run.ended() == "COMPLETED"
 
@@ -195,3 +202,44 @@ async def test_cancel_meanwhile_wins(bench: Bench) -> None:
     await run.until_called(Activity.RESERVE_SUBSTITUTE)
     await run.handle.cancel()
     await assert_canceled(run)
+
+
+async def test_it_looks_again_for_another_agent_until_the_silent_one_speaks(client: Client) -> None:
+    bench = Bench(client)  # once: it takes its time
+    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = lambda call: SubstituteReserved(
+        outcome=Outcome.WAITING, why="no free agent fits"
+    )
+    async with bench.running():
+        run = await silent(bench, "reassign")
+        await run.until_called(Activity.RESERVE_SUBSTITUTE, 2)
+        await run.signal(Signal.AGENT_SILENT, SILENT.model_copy(update={"silent": False}))
+        await run.until_waiting()
+        looked = run.fake.names().count(Activity.RESERVE_SUBSTITUTE)
+        await asyncio.sleep(1.2)  # longer than to the next look
+        assert run.fake.names().count(Activity.RESERVE_SUBSTITUTE) == looked
+        await end(run, 1)
+        assert await run.ended() == "COMPLETED"
+        assert run.fake.names().count(Activity.RAISE_ATTENTION) == 1
+
+
+@pytest.mark.parametrize("policy", ["fail", "reassign"])
+async def test_what_a_client_cancelled_is_left_to_its_agent(bench: Bench, policy: str) -> None:
+    run = await driving(bench, options={"agent_silence": 0.1, "on_agent_silent": policy})
+    await run.signal(Signal.CANCEL_ASSIGNMENT, AssignmentCancelWish(assignment_id=1))
+    await run.signal(Signal.AGENT_SILENT, SILENT)
+    await run.until_called(Activity.RESEND_CANCELS)
+    await run.until_waiting()
+    assert not {Activity.SETTLE_FAILED_ASSIGNMENT, Activity.RESERVE_SUBSTITUTE} & set(run.fake.names())
+    await end(run, 1)
+    assert await run.ended() == "COMPLETED"
+
+
+async def test_after_a_pause_the_agent_has_time_to_speak(bench: Bench) -> None:
+    run = await driving(bench, options={"agent_silence": 60, "on_agent_silent": "fail"})
+    await run.signal(Signal.PAUSE, PauseWish(paused=True, number=1, immediate=True))
+    await run.signal(Signal.PAUSE, PauseWish(paused=False, number=2))
+    await run.signal(Signal.AGENT_SILENT, SILENT)
+    await run.until_waiting()
+    assert Activity.SETTLE_FAILED_ASSIGNMENT not in run.fake.names()
+    await end(run, 1)
+    assert await run.ended() == "COMPLETED"
