@@ -16,6 +16,7 @@ from missions.events import utc_now
 from missions.principals import MUSTER
 from missions.statuses import PauseMode
 from settings import Settings
+from store import instant_actions as action_store
 from store import migrate, mission_agents, pauses
 from store.assignments import fail_unsent
 from store.database import Database

@@ -12,12 +12,9 @@ from missions.contracts import (
     AssignmentCancelWish,
     AssignmentEnded,
     AssignmentReassigned,
-    AssignmentsChecked,
     AssignmentsDispatched,
     AssignmentSettled,
-    CheckAssignments,
     DispatchAssignments,
-    MissionStopped,
     Outcome,
     PauseWish,
     ReserveSubstitute,
@@ -119,23 +116,6 @@ async def test_silent_agent_that_speaks_at_last_keeps_its_assignment(bench: Benc
     assert await run.ended() == "COMPLETED"
 
 
-async def test_an_assignment_that_a_client_cancelled_is_left_to_that(bench: Bench) -> None:
-    bench.fake.scripts[Activity.RESEND_CANCELS] = lambda call: MissionStopped(outcome=Outcome.DONE, awaited=[1])
-    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = lambda call: SubstituteReserved(
-        outcome=Outcome.WAITING, why="no free agent fits"
-    )
-    run = await silent(bench, "reassign")
-    await run.until_called(Activity.RESERVE_SUBSTITUTE)
-    await run.signal(Signal.CANCEL_ASSIGNMENT, AssignmentCancelWish(assignment_id=1))
-    await run.until_called(Activity.RESEND_CANCELS)
-    looks = len(run.fake.inputs(Activity.CHECK_ASSIGNMENTS))
-    asked = len(run.fake.inputs(Activity.RESERVE_SUBSTITUTE))
-    await run.until_called(Activity.CHECK_ASSIGNMENTS, looks + 2)
-    assert len(run.fake.inputs(Activity.RESERVE_SUBSTITUTE)) <= asked + 1, "one look may have begun before"
-    await end(run, 1)
-    assert await run.ended() == "COMPLETED"
-
-
 async def test_cancel_of_the_assignment_while_a_substitute_is_got_ready_wins(bench: Bench) -> None:
     bench.fake.scripts[Activity.REASSIGN_ASSIGNMENT] = lambda call: AssignmentReassigned(
         outcome=Outcome.FAILED, status="canceling"
@@ -152,13 +132,16 @@ async def test_other_assignments_of_the_group_keep_their_deadline(bench: Bench) 
         sent, ended = ([1, 3, 2], {"1": "failed"}) if call.again else ([1, 3], {})
         return AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=sent, ended=ended, agents="truck")
 
-    def silent_at_last(call: CheckAssignments) -> AssignmentsChecked:
-        return SILENT if 1 in call.assignment_ids else AssignmentsChecked(statuses={})
+    def at_the_second_look(call: ReserveSubstitute) -> SubstituteReserved:
+        if len(bench.fake.inputs(Activity.RESERVE_SUBSTITUTE)) == 1:
+            return SubstituteReserved(outcome=Outcome.WAITING, why="no free agent fits")
+        return SubstituteReserved(outcome=Outcome.DONE, agent_id=8, ready=True, round=2)
 
     bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = group
-    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = silent_at_last
+    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = at_the_second_look
     options = {"agent_silence": 0.5, "on_agent_silent": "reassign", "assignment_timeout": 2.0}
     run = await driving(bench, options=options)
+    await run.signal(Signal.AGENT_SILENT, SILENT)
     assert await run.ended() == "FAILED"
     ((late),) = run.fake.inputs(Activity.SETTLE_FAILED_ASSIGNMENT)
     assert late.assignment_id == 3
@@ -182,11 +165,12 @@ async def test_substitute_that_had_been_released_before_is_one_of_the_missions_a
     bench.fake.scripts[Activity.SETTLE_FAILED_ASSIGNMENT] = lambda call: AssignmentSettled(
         outcome=Outcome.DONE, status="failed", released=8
     )
-    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: SILENT
     run = await bench.start(
         steps=[step("plan", 1), step("then", 2, "plan")],
         options={"agent_silence": 0.1, "on_agent_silent": "reassign"},
     )
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+    await run.signal(Signal.AGENT_SILENT, SILENT)
     await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 3)
     await end(run, 2)
     assert await run.ended() == "COMPLETED"
