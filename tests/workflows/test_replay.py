@@ -80,7 +80,8 @@ def test_stored_history_is_closed_in_the_way_it_says(kind: str) -> None:
         assert failure["applicationFailureInfo"]["type"] == FAILURES[kind]
     if kind in SHOWN:
         called = [event.get("activityTaskScheduledEventAttributes", {}) for event in stored]
-        assert SHOWN[kind] in [each.get("activityType", {}).get("name") for each in called]
+        signals = [event.get("workflowExecutionSignaledEventAttributes", {}).get("signalName") for event in stored]
+        assert SHOWN[kind] in [*(each.get("activityType", {}).get("name") for each in called), *signals]
 
 
 @each
