@@ -18,8 +18,8 @@ from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
 from store import assignment_cancels, assignments, instant_actions, mission_agents, pauses, queue_places
 from store.agent_service import quarantine
-from store.agents import AgentAddress
 from store.database import Connection
+from store.mission_agents import ToRelease
 from store.notifications import notify
 from store.reservations import leave, lock_agents
 from store.waiting_line import refresh_lines
@@ -42,6 +42,10 @@ class Finisher:
             if isinstance(begun, MissionFinished):
                 return begun
             to_release = begun
+        if not all(agent.held for agent in to_release):
+            async with self._parts.database.transaction() as connection:
+                await lock(connection, call.work_process_id)
+                to_release = await mission_agents.hold_for_release(connection, call.work_process_id, call.attempt)
         await asyncio.gather(
             *(self._parts.downlink.release(address, work_process_id=call.work_process_id) for address in to_release)
         )
@@ -59,7 +63,7 @@ class Finisher:
         await self._parts.waker.send([*wakeups, *await refresh_lines(self._parts.database, freed)])
         return MissionFinished(outcome=Outcome.DONE, status=status)
 
-    async def _completed(self, call: FinishMission) -> list[AgentAddress] | None:
+    async def _completed(self, call: FinishMission) -> list[ToRelease] | None:
         """The way of most missions, in two statements; the agents to release. None: it is not `executing`."""
         async with self._parts.database.statement() as connection:
             moved = await change_from(
@@ -74,7 +78,7 @@ class Finisher:
             )
             return await mission_agents.to_release(connection, call.work_process_id) if moved else None
 
-    async def _begin(self, call: FinishMission, status: WorkProcessStatus) -> MissionFinished | list[AgentAddress]:
+    async def _begin(self, call: FinishMission, status: WorkProcessStatus) -> MissionFinished | list[ToRelease]:
         """The agents to release; or the answer, if the mission has been cancelled or has ended before."""
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id)

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from store.agents import AgentAddress
 from store.database import Connection
+from store.reservations import lock_agents
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,25 @@ _SILENT = text(
 )
 
 
-async def to_release(connection: Connection, work_process_id: int) -> list[AgentAddress]:
+@dataclass(frozen=True)
+class ToRelease(AgentAddress):
+    """An agent that gets a release; `held`: no other mission can reserve it meanwhile."""
+
+    held: bool
+
+
+async def to_release(connection: Connection, work_process_id: int) -> list[ToRelease]:
     """Every agent that was sent a reserve or an assignment, if it is still this mission's or nobody's.
 
     Not one that was released before: a second release could overtake another mission's reserve.
     """
     rows = await connection.execute(_TO_RELEASE, {"of": work_process_id})
-    return [AgentAddress(row.id, row.uuid, row.protocol) for row in rows]
+    return [ToRelease(row.id, row.uuid, row.protocol, row.held) for row in rows]
 
 
 _TO_RELEASE = text(
     """
-    SELECT agents.id, agents.uuid, agents.protocol
+    SELECT agents.id, agents.uuid, agents.protocol, reservations.work_process_id IS NOT NULL AS held
     FROM agents LEFT JOIN reservations ON reservations.agent_id = agents.id
     WHERE agents.id IN (
         SELECT agent_id FROM reservations WHERE work_process_id = :of AND reserve_sent_at IS NOT NULL
@@ -67,6 +75,34 @@ _TO_RELEASE = text(
             WHERE work_process_id = :of AND intent_at IS NOT NULL AND released_at IS NULL
     ) AND (reservations.work_process_id IS NULL OR reservations.work_process_id = :of)
     ORDER BY agents.id
+    """
+)
+
+
+async def hold_for_release(connection: Connection, work_process_id: int, attempt: int) -> list[ToRelease]:
+    """Reserve those of `to_release` whom nobody holds, so that the release overtakes no other mission's reserve.
+
+    They had an assignment without a reservation; the mission's end frees them with the others. The mission is locked.
+    Returns whom to release now.
+    """
+    free = (await connection.execute(_NOBODYS, {"of": work_process_id})).scalars().all()
+    await lock_agents(connection, free)
+    await connection.execute(_HOLD, {"of": work_process_id, "attempt": attempt, "ids": free})
+    return await to_release(connection, work_process_id)
+
+
+_NOBODYS = text(
+    """
+    SELECT DISTINCT agent_id FROM assignments
+    WHERE work_process_id = :of AND intent_at IS NOT NULL AND released_at IS NULL
+        AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = assignments.agent_id)
+    """
+)
+_HOLD = text(
+    """
+    INSERT INTO reservations (agent_id, work_process_id, attempt, granted_at)
+    SELECT agent_id, :of, :attempt, now() FROM unnest(CAST(:ids AS bigint[])) AS agent_id
+    ON CONFLICT (agent_id) DO NOTHING
     """
 )
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from activities.finish_mission import Finisher
 from activities.parts import Parts
@@ -308,3 +308,19 @@ async def test_assignment_that_was_cancelled_and_came_back_is_over(world: World)
     async with world.database.transaction() as connection:
         await fail_unsent(connection, world.mission, world.ids[:1], "nobody listened")
     assert await world.statuses() == ["canceled", "canceling", "canceling"]
+
+
+async def test_agent_that_nobody_holds_is_held_while_it_is_released(world: World) -> None:
+    async with world.database.transaction() as connection:
+        await connection.execute(delete(reservations).where(reservations.c.work_process_id == world.mission))
+    held: list[bool] = []
+
+    class Released(Outside):
+        async def release(self, agent: AgentAddress, *, work_process_id: int) -> Delivery:
+            held.append(await world.reserved())
+            return await super().release(agent, work_process_id=work_process_id)
+
+    call = FinishMission(work_process_id=world.mission, attempt=1, transition=9, status="succeeded")
+    assert (await Finisher(world.parts(Released())).finish_mission(call)).outcome is Outcome.DONE
+    assert held == [True], "else another mission's reserve could come before the release"
+    assert not await world.reserved()
