@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from missions.events import utc_now
 from settings import Settings
@@ -107,8 +107,8 @@ async def test_silence_is_raised_once_and_taken_back_by_a_word(world: World, rec
         (work_processes, {"pause": "paused", "pause_mode": "immediate"}),
         (assignments, {"status": "canceling"}),
         (assignments, {"status": "succeeded"}),
-        (assignments, {"intent_at": utc_now()}),
-        (agents, {"last_message_time": utc_now()}),
+        (assignments, {"intent_at": func.now()}),
+        (agents, {"last_message_time": func.now()}),
     ],
     ids=["recipe waits longer", "stands still", "cancelled", "over", "just sent", "speaks"],
 )
