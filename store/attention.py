@@ -15,10 +15,14 @@ from store.work_process_status import lock
 
 
 async def raise_(connection: Connection, call: RaiseAttention) -> bool:
-    """Add an entry `{code, text, agentId, assignmentId, since}`; once for each code and assignment. False: not now."""
+    """Add an entry `{code, text, agentId, assignmentId, since}`; one for each code and assignment, the newest.
+
+    False: nothing new, or the mission has ended.
+    """
     work_process = await lock(connection, call.work_process_id)
-    known = {(entry["code"], entry.get("assignmentId")) for entry in work_process.attention}
-    if (call.code, call.assignment_id) in known or work_process.ended:
+    subject = call.code, call.assignment_id
+    before = [one for one in work_process.attention if (one["code"], one.get("assignmentId")) == subject]
+    if work_process.ended or any(one["text"] == call.text for one in before):
         return False
     agent_id = await connection.scalar(select(assignments.c.agent_id).where(assignments.c.id == call.assignment_id))
     entry = {
@@ -31,7 +35,10 @@ async def raise_(connection: Connection, call: RaiseAttention) -> bool:
     await connection.execute(
         update(work_processes)
         .where(work_processes.c.id == work_process.id)
-        .values(attention=[*work_process.attention, entry], version=work_processes.c.version + 1)
+        .values(
+            attention=[*(one for one in work_process.attention if one not in before), entry],
+            version=work_processes.c.version + 1,
+        )
     )
     await events.append_for_mission(
         connection,

@@ -72,7 +72,7 @@ async def request_cancel(
         also=also,
     )
     assert work_process.workflow_id is not None, "a dispatched work process has a workflow"
-    # The halt goes first: after it the cancel finds a mission that waits for nobody.
+    # Sent at once, in no certain order: the workflow takes them either way.
     signals = await _signal_halt(connection, work_process, principal, reason) if halt else []
     return [*signals, await wakeups.add_cancel(connection, work_process.workflow_id, work_process_id, reason)]
 

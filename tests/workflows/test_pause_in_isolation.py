@@ -114,7 +114,8 @@ async def test_limits_stand_still_in_an_immediate_pause(bench: Bench) -> None:
     assert run.fake.names()[-1] == Activity.NOTE_PAUSE, "nothing timed out, nobody is called silent"
     await run.signal(Signal.PAUSE, RESUME)
     assert await run.ended() == "FAILED"
-    assert await run.failure_type() == "assignment_timeout"
+    # Both clocks go on; on a slow machine the mission's may be the first.
+    assert await run.failure_type() in ("assignment_timeout", "mission_timeout")
 
 
 async def test_agents_time_runs_on_in_a_deferred_pause(bench: Bench) -> None:
