@@ -91,6 +91,7 @@ class AccountRights:
         except PartUnavailable:
             raise
         except Exception:
+            # One account must not keep the others from their rights: it goes behind them.
             log.exception("the rights of agent %s could not be set, and are tried again", standing.uuid)
             set_ = False
         async with self._database.transaction() as connection:

@@ -135,6 +135,7 @@ class CheckIns:
         except PartUnavailable:
             raise
         except Exception:
+            # It is checked in: a note that cannot be written must not cost it its answer.
             log.exception("agent %s checked in, but the restart could not be noted on its missions", message.uuid)
         return Taken(done.agent_id, lambda: self._spawn(self._welcome(message, identity, done, anonymous=anonymous)))
 

@@ -107,6 +107,7 @@ class DataRequests:
         except (PartUnavailable, UnknownOutcome):
             raise
         except Exception:
+            # Whoever asked waits without a time-out: any answer is better than none.
             log.exception("a data request of %s failed", message.uuid)
             found = {"error": "the request could not be carried out: look for odd values in it; our log has the cause"}
         await self._answer(message, found)

@@ -205,7 +205,7 @@ def _where(query: Select[Any], table: Any, conditions: Mapping[str, Any]) -> Sel
 
 def _equals(column: Any, key: str, value: Any) -> ColumnElement[bool]:
     if value is None:
-        return column.is_(None)  # type: ignore[no-any-return]
+        return column.is_(None)  # type: ignore[no-any-return]  # a column by name is Any
     values = value if key.endswith("__in") and isinstance(value, list) else [value]
     is_id = isinstance(column.type, BigInteger)
     try:

@@ -1,12 +1,13 @@
 """A step's row: its job saved twice, canceled, told to stop again; the steps after it skipped."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.parts import Parts
@@ -117,6 +118,40 @@ async def test_step_that_has_its_answer_has_no_job_to_stop(connection: Connectio
         connection, row, ServiceRequestStatus.READY, before=ServiceRequestStatus.PENDING, response={"results": []}
     )
     assert list(await step_requests.cancel_open(connection, row["work_process_id"])) == []
+
+
+async def test_answer_that_comes_while_a_cancel_is_being_written_is_not_stored(database: Database) -> None:
+    async with database.transaction() as connection:
+        row = await asked(connection)
+    mission = work_processes.c.id == row["work_process_id"]
+
+    async def answered() -> bool:
+        async with database.statement() as connection:
+            status, before = ServiceRequestStatus.READY, ServiceRequestStatus.DISPATCHING_SERVICE
+            return await step_requests.end(connection, row, status, before=before, response={"results": []})
+
+    async with database.transaction() as connection:
+        await connection.execute(update(work_processes).where(mission).values(status="canceling"))
+        answer = asyncio.create_task(answered())
+        await until_somebody_waits_for_a_lock(database)
+    assert not await answer
+    async with database.transaction() as connection:
+        assert (await step_requests.read(connection, row["id"]))["status"] == ServiceRequestStatus.DISPATCHING_SERVICE
+        assert await connection.scalar(select(work_processes.c.event_count).where(mission)) == 0
+
+
+_WAITS_FOR_A_LOCK = text(
+    "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+async def until_somebody_waits_for_a_lock(database: Database) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            async with database.statement() as connection:  # a transaction would see one moment for ever
+                if await connection.scalar(_WAITS_FOR_A_LOCK):
+                    return
+            await asyncio.sleep(0.01)
 
 
 async def test_step_that_died_after_its_end_still_tells_the_mission_what_it_skipped(database: Database) -> None:

@@ -218,19 +218,19 @@ async def test_a_leader_asks_for_no_data_in_the_name_of_its_follower(
         async with RawAgent(settings, login) as raw:
             return await raw.may_publish(settings.uplink_exchange, f"agent.{helper}.visualization")
 
-    async def refused() -> object:
+    async def refused() -> int:
         async with database.transaction() as connection:
             count = select(message_counts.c.count).where(message_counts.c.reason == "wrong_sender")
-            return await connection.scalar(count) or 0
+            return int(await connection.scalar(count) or 0)
 
     await until(may)
-    before: Any = await refused()
+    before = await refused()
     async with RawAgent(settings, login) as raw:
         await raw.publish(settings.uplink_exchange, key, wall, reply_to="amq.gen-x")
         await raw.publish(settings.uplink_exchange, key, wall, reply_to="amq.gen-x", user_id=None)
 
     async def both() -> object:
-        return await refused() == before + 2  # type: ignore[operator]
+        return await refused() == before + 2
 
     await until(both)
     async with database.transaction() as connection:

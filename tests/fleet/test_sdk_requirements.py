@@ -368,7 +368,7 @@ async def test_the_queues_of_an_agent_that_is_gone_expire(
     await agent.wait_for("listening")
     await _reports(database, uuid, "free")
     to = await address(database, uuid)
-    await asyncio.sleep(1)  # as long as it takes twice: queues that are read stay
+    await asyncio.sleep(1)  # nothing shall happen: twice as long as unread queues live
     assert await downlink.reserve(to, work_process_id=1) is Delivery.DELIVERED
     agent.kill()
 

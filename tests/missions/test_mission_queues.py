@@ -13,7 +13,7 @@ RUNS = WORK_PROCESS_OPEN - {W.DRAFT}
 
 
 def view(status: Q, **fields: object) -> QueueView:
-    return QueueView(status=status, **fields)  # type: ignore[arg-type]
+    return QueueView(status=status, **fields)  # type: ignore[arg-type]  # fields of several types
 
 
 def every_view() -> list[QueueView]:

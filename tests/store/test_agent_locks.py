@@ -74,7 +74,7 @@ async def _of_a_choice(connection: Connection, world: World) -> None:
 
 
 async def _of_a_hand_over(connection: Connection, world: World) -> None:
-    await hand_over(connection, Request(world.request, "granted", 1, None))  # type: ignore[arg-type]
+    await hand_over(connection, Request(world.request, "granted", 1, utc_now()))
 
 
 @pytest.mark.parametrize("locks", [_of_a_grant, _of_a_choice, _of_a_hand_over])

@@ -175,7 +175,7 @@ class Agent:
                 self.state("free", reserved=False)
             except Exception as error:
                 self.log("not_sent", error=repr(error))
-            time.sleep(0.3)
+            time.sleep(0.3)  # its program says its state now and then
 
     # --- What it says
 

@@ -110,7 +110,7 @@ async def test_limits_stand_still_in_an_immediate_pause(bench: Bench) -> None:
     await told(run)
     await run.until_called(Activity.NOTE_PAUSE)
     await run.until_waiting()
-    await asyncio.sleep(1.8)  # longer than each limit
+    await asyncio.sleep(1.8)  # nothing shall happen, for longer than each limit
     assert run.fake.names()[-1] == Activity.NOTE_PAUSE, "nothing timed out, nobody is called silent"
     await run.signal(Signal.PAUSE, RESUME)
     assert await run.ended() == "FAILED"
@@ -130,7 +130,7 @@ async def test_nothing_is_sent_again_in_a_pause(bench: Bench) -> None:
     bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: AssignmentsChecked(statuses={"1": "to_dispatch"})
     run = await driving(bench, options={"assignment_start_timeout": 0.6, "unconfirmed_start": "resend"})
     await run.signal(Signal.PAUSE, now(1))
-    await asyncio.sleep(0.8)  # longer than the limit
+    await asyncio.sleep(0.8)  # nothing shall happen, for longer than the limit
     await run.until_waiting()
     assert Activity.RESEND_ASSIGNMENT not in run.fake.names()
     await run.signal(Signal.PAUSE, RESUME)

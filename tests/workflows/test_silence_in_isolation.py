@@ -199,7 +199,7 @@ async def test_it_looks_again_for_another_agent_until_the_silent_one_speaks(clie
         await run.signal(Signal.AGENT_SILENT, SILENT.model_copy(update={"silent": False}))
         await run.until_waiting()
         looked = run.fake.names().count(Activity.RESERVE_SUBSTITUTE)
-        await asyncio.sleep(1.2)  # longer than to the next look
+        await asyncio.sleep(1.2)  # nothing shall happen, for longer than to the next look
         assert run.fake.names().count(Activity.RESERVE_SUBSTITUTE) == looked
         await end(run, 1)
         assert await run.ended() == "COMPLETED"
