@@ -34,7 +34,7 @@ from missions.statuses import AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
 from store import assignment_cancels, assignments, attention, events, instant_actions, step_requests
 from store.agent_service import not_listening
-from store.database import Connection
+from store.connection import Connection
 from store.notifications import notify
 from store.reservations import lock_agents
 from store.work_process_status import LockedWorkProcess, change, lock

@@ -18,7 +18,7 @@ from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
 from store import assignment_cancels, assignments, instant_actions, mission_agents, pauses, queue_places
 from store.agent_service import quarantine
-from store.database import Connection
+from store.connection import Connection
 from store.mission_agents import ToRelease
 from store.notifications import notify
 from store.reservations import leave, lock_agents

@@ -32,7 +32,7 @@ from store import (
     substitutes,
 )
 from store.agent_service import not_listening, quarantine
-from store.database import Connection
+from store.connection import Connection
 from store.notifications import notify
 from store.reservations import lock_agents
 from store.waiting_line import refresh_lines

@@ -16,7 +16,7 @@ from missions.principals import MUSTER
 from missions.statuses import WorkProcessStatus
 from store import events, mission_agents
 from store.agent_service import heard, not_listening
-from store.database import Connection
+from store.connection import Connection
 from store.reservations import (
     Grant,
     Request,

@@ -28,7 +28,7 @@ from missions.service_health import HealthTarget
 from missions.statuses import ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from missions.transitions import SERVICE_REQUEST_ENDED
 from store import events, map_objects, service_health, step_requests
-from store.database import Connection
+from store.connection import Connection
 from store.step_context import step_context
 from store.work_process_status import LockedWorkProcess, change, lock
 

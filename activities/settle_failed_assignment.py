@@ -25,7 +25,7 @@ from store import (
     mission_agents,
     pauses,
 )
-from store.database import Connection
+from store.connection import Connection
 from store.notifications import notify
 from store.reservations import lock_agents
 from store.waiting_line import refresh_lines

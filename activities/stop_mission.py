@@ -16,7 +16,7 @@ from missions.principals import ENGINE_OPERATOR, MUSTER
 from missions.statuses import Severity, WorkProcessStatus
 from missions.transitions import may_follow
 from store import assignment_cancels, step_requests
-from store.database import Connection
+from store.connection import Connection
 from store.reservations import end_request, find_request, lock_agents
 from store.waiting_line import refresh_lines
 from store.work_process_status import LockedWorkProcess, change, lock

@@ -16,7 +16,8 @@ from missions.errors import Conflict, InvalidInput
 from missions.events import EventSource
 from missions.principals import MUSTER, Principal
 from store import recipes, services
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 
 _EXAMPLE = """\
 recipes:

@@ -27,7 +27,8 @@ from missions.statuses import AgentClass
 from settings import Settings
 from store import agents, data_requests, map_objects
 from store.agents import AgentIdentity, agent_principal
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, text, update
 
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 from store.tables import agents
 
 CHANNEL = "muster_account_rights"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from asyncpg import IntegrityConstraintViolationError
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal_column, select, text, update
-from sqlalchemy.exc import IntegrityError
 
 from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventType, NewEvent
@@ -13,8 +13,7 @@ from missions.principals import Principal
 from missions.statuses import AgentClass
 from store import account_rights, events, follower_links
 from store.agents import part
-from store.constraints import violated
-from store.database import Connection
+from store.connection import Connection
 from store.rows import Row, all_rows, one_row
 from store.tables import Json, agent_details, agents, reservations, yards
 
@@ -86,8 +85,8 @@ async def insert_agent(connection: Connection, values: Row) -> int:
     await _refuse_unknown_yard(connection, values)
     try:
         agent_id: int | None = await connection.scalar(insert(agents).values(**values).returning(agents.c.id))
-    except IntegrityError as error:
-        if violated(error) != "uq_agents_uuid":
+    except IntegrityConstraintViolationError as error:
+        if error.constraint_name != "uq_agents_uuid":
             raise
         raise Conflict(
             f"there is an agent {values['uuid']!r} already",

@@ -17,7 +17,8 @@ from missions.events import EventSource, EventType, NewEvent
 from missions.statuses import AgentStatus
 from store import assignment_reports, events, instant_actions
 from store.agents import agent_principal, status_changed
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 from store.instant_actions import Acknowledgement
 from store.operation_types import ABLE_TO
 from store.wakeups import NewSignal, Wakeup, add_signals

@@ -8,7 +8,7 @@ from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER
 from missions.statuses import Severity
 from store import events
-from store.database import Connection
+from store.connection import Connection
 from store.rows import Row
 from store.tables import agents
 

@@ -14,7 +14,7 @@ from missions.events import EventSource, EventType, NewEvent
 from missions.principals import Principal, PrincipalKind
 from missions.statuses import AgentStatus
 from store import account_rights, follower_links
-from store.database import Connection
+from store.connection import Connection
 from store.events import append
 from store.tables import agents, map_objects, yards
 

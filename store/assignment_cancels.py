@@ -10,7 +10,7 @@ from missions.statuses import AgentStatus, AssignmentStatus, Severity
 from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_UNSENT
 from store import events
 from store.assignments import changed
-from store.database import Connection
+from store.connection import Connection
 from store.tables import agents, assignments
 
 Row = Any

@@ -14,7 +14,7 @@ from missions.statuses import AgentStatus, AssignmentStatus, Severity
 from missions.transitions import AGENT_MAY_REPORT, ASSIGNMENT, ASSIGNMENT_ENDED, ASSIGNMENT_UNSENT
 from store import events, message_counts
 from store.agents import agent_principal
-from store.database import Connection
+from store.connection import Connection
 from store.odd_json import storable
 from store.wakeups import NewSignal, Wakeup, add_signals
 

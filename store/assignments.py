@@ -15,7 +15,7 @@ from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, Severity
 from missions.transitions import ASSIGNMENT_FAILED
 from store import events
-from store.database import Connection
+from store.connection import Connection
 from store.tables import agents, assignments
 from store.work_process_status import LockedWorkProcess
 

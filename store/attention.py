@@ -9,7 +9,8 @@ from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, Severity
 from store import events
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 from store.tables import agents, assignments, work_processes
 from store.work_process_status import lock
 

@@ -11,7 +11,7 @@ from missions.principals import Principal
 from missions.statuses import AssignmentStatus, Severity, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
 from store import events, wakeups
-from store.database import Connection
+from store.connection import Connection
 from store.rows import one_row
 from store.tables import assignments
 from store.wakeups import NewSignal, Wakeup, add_signals

@@ -12,7 +12,7 @@ from missions.errors import InvalidInput, TooLarge
 from missions.requests import MAX_ID
 from missions.statuses import WorkProcessStatus
 from store.agent_registry import CONNECTION_STATUS
-from store.database import Connection
+from store.connection import Connection
 from store.rows import Row, all_rows
 from store.tables import (
     agent_details,

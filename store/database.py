@@ -1,18 +1,17 @@
-"""The database engine of one process, with a bounded pool."""
+"""The database as one process sees it: a bounded pool of connections, and transactions on them."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from missions.errors import PartUnavailable
 from settings import Settings
-
-Connection = AsyncConnection
+from store.connection import Connection
 
 # SQLSTATE classes that say "not now": connection, resources, operator intervention, deadlock, object in use or locked.
 _PASSING = ("08", "40", "53", "55006", "55P03", "57")
@@ -20,16 +19,11 @@ _PASSING = ("08", "40", "53", "55006", "55P03", "57")
 
 def passes(error: BaseException) -> bool:
     """Whether the same transaction may succeed later."""
-    if isinstance(error, (OSError, PoolTimeout)) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    if isinstance(error, OSError):
         return True
-    cause = (error.orig.__cause__ or error.orig) if isinstance(error, DBAPIError) and error.orig else error
-    if isinstance(cause, (OSError, asyncpg.InterfaceError)):
-        return True
-    return str(getattr(cause, "sqlstate", None) or "").startswith(_PASSING)
-
-
-def _unavailable(error: Exception) -> PartUnavailable:
-    return PartUnavailable("PostgreSQL", str(error).split("\n")[0])
+    if isinstance(error, asyncpg.InterfaceError):  # the connection; or a value that does not fit its column
+        return not isinstance(error, ValueError)
+    return isinstance(error, asyncpg.PostgresError) and str(error.sqlstate or "").startswith(_PASSING)
 
 
 class Database:
@@ -38,41 +32,69 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         if not settings.database_url:
             raise PartUnavailable("PostgreSQL", "MUSTER_DATABASE_URL is not set; `muster up` starts one")
-        url = make_url(settings.database_url).set(drivername="postgresql+asyncpg")
-        self.engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=settings.database_pool_size,
-            max_overflow=0,
-            pool_timeout=settings.database_pool_timeout,
-            pool_pre_ping=False,
-            # The last connection given back is taken first: a few warm ones serve, each with its prepared statements.
-            pool_use_lifo=True,
-            connect_args={"timeout": settings.database_pool_timeout, "prepared_statement_cache_size": 500},
-        )
-        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.url = make_url(settings.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._size, self._timeout = settings.database_pool_size, settings.database_pool_timeout
+        self._pool: asyncpg.Pool | None = None  # made in the loop that uses it
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: commits at the end, rolls back on any exception."""
-        try:
-            async with self.engine.begin() as connection:
-                yield connection
-        except (OSError, PoolTimeout, DBAPIError, asyncpg.PostgresError) as error:
-            if not passes(error):
-                raise
-            raise _unavailable(error) from error
+        async with self._connected() as connection, connection.transaction():
+            yield Connection(connection)
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Connection]:
         """For a single statement, or reads that need not agree: each commits by itself, which saves two round trips."""
+        async with self._connected() as connection:
+            yield Connection(connection)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
         try:
-            async with self._autocommit.connect() as connection:
+            if self._pool is None:
+                self._pool = self._new_pool()
+            await self._pool  # starts it, the first time
+            connection = await self._acquire(self._pool)
+            try:
                 yield connection
-        except (OSError, PoolTimeout, DBAPIError, asyncpg.PostgresError) as error:
+            finally:
+                await self._pool.release(connection)
+        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
             if not passes(error):
                 raise
-            raise _unavailable(error) from error
+            raise PartUnavailable("PostgreSQL", str(error).split("\n")[0]) from error
+
+    async def _acquire(self, pool: asyncpg.Pool) -> Any:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await pool.acquire()
+        except TimeoutError as error:
+            raise PartUnavailable("PostgreSQL", f"no connection within {self._timeout:g} s") from error
+
+    def _new_pool(self) -> asyncpg.Pool:
+        # The last connection given back is taken first: a few warm ones serve, each with its prepared statements.
+        return asyncpg.create_pool(
+            self.url,
+            min_size=0,
+            max_size=self._size,
+            timeout=self._timeout,
+            init=_json_as_objects,
+            reset=_nothing_to_reset,
+            statement_cache_size=500,
+            max_cached_statement_lifetime=0,
+        )
 
     async def close(self) -> None:
         """Give all connections back."""
-        await self.engine.dispose()
+        if self._pool is not None:
+            await self._pool.close()
+
+
+async def _json_as_objects(connection: Any) -> None:
+    """Read JSON as objects; it is written as text, since a statement may also say `CAST(:text AS jsonb)`."""
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=json.loads)
+
+
+async def _nothing_to_reset(_: Any) -> None:
+    """Transactions are ended and advisory locks given back where they are taken."""

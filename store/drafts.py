@@ -12,7 +12,7 @@ from missions.recipes import refuse_too_many_agents
 from missions.requests import MissionChanges, NewMission, in_order
 from missions.statuses import WorkProcessStatus
 from store import events, queue_places
-from store.database import Connection
+from store.connection import Connection
 from store.operation_types import REPORTED
 from store.tables import work_process_types, work_processes, yards
 

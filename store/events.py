@@ -12,7 +12,8 @@ from uuid_utils import uuid7
 from missions.events import SCHEMA_VERSION, Event, EventType, NewEvent, utc_now
 from missions.principals import Principal
 from missions.statuses import Severity
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 from store.tables import events, work_processes
 
 # One leader at a time gives the global positions; any number of relays may try.
@@ -77,8 +78,7 @@ async def append_where(
 ) -> int:
     """Run a statement of `where_changed`; returns how many of the events were due."""
     rows = [_row(event, work_process_id, attempt, position) for position, event in enumerate(new, start=1)]
-    result = await connection.execute(statement, {**parameters, "mission": work_process_id, "new": json.dumps(rows)})
-    return result.rowcount
+    return await connection.affected(statement, {**parameters, "mission": work_process_id, "new": json.dumps(rows)})
 
 
 @cache
@@ -129,13 +129,13 @@ async def append_for_mission(
     ]
     values = values or {}
     columns = tuple(sorted(values))
-    result = await connection.execute(
+    appended = await connection.affected(
         _append_with_values(columns, from_status is not None),
         {"new": json.dumps(rows), "of": work_process_id, "added": len(rows)}
         | ({} if from_status is None else {"from_status": from_status})
         | {f"set_{name}": values[name] for name in columns},
     )
-    written = result.rowcount == len(rows)
+    written = appended == len(rows)
     assert written or from_status is not None, f"work process {work_process_id} does not exist"
     return written
 
@@ -232,7 +232,7 @@ async def give_positions(database: Database, *, limit: int = 1000) -> int:
         leader = await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _SEQUENCER_LOCK})
         if not leader:
             return 0
-        result = await connection.execute(
+        return await connection.affected(
             text(
                 """
                 WITH last AS (SELECT coalesce(max(sequence), 0) AS position FROM events),
@@ -244,4 +244,3 @@ async def give_positions(database: Database, *, limit: int = 1000) -> int:
             ),
             {"limit": limit},
         )
-        return result.rowcount

@@ -11,7 +11,7 @@ from missions.priorities import Priority
 from missions.requests import NewMission
 from settings import Settings
 from store import assignments, drafts, idempotency
-from store.database import Connection
+from store.connection import Connection
 from store.tables import work_processes
 from store.wakeups import Wakeup
 from store.work_processes import ResolvePreset, dispatch

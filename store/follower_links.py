@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from store import account_rights
-from store.database import Connection
+from store.connection import Connection
 
 
 async def lock_with_leader(

@@ -10,7 +10,7 @@ from sqlalchemy import Select, delete, insert, or_, select
 from missions.statuses import AgentClass
 from store import account_rights, events
 from store.agents import updated
-from store.database import Connection
+from store.connection import Connection
 from store.tables import agents, agents_interconnections
 
 links = agents_interconnections.c

@@ -4,7 +4,7 @@ from sqlalchemy import insert, select, text
 
 from missions.errors import InvalidInput
 from missions.principals import Principal
-from store.database import Connection
+from store.connection import Connection
 from store.tables import idempotency_keys
 
 

@@ -15,7 +15,7 @@ from missions.principals import MUSTER, Principal
 from missions.statuses import InstantActionChannel, InstantActionStatus
 from store import events
 from store.agents import AgentAddress, agent_principal
-from store.database import Connection
+from store.connection import Connection
 from store.rows import Row, all_rows, one_row
 from store.tables import agents, instant_actions
 from store.wakeups import NewSignal, Wakeup, add_signals

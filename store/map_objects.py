@@ -10,7 +10,7 @@ from missions.events import Action, EventType, NewEvent
 from missions.map_answers import MapChange
 from missions.principals import Principal
 from store import events
-from store.database import Connection
+from store.connection import Connection
 from store.rows import Row, all_rows, one_row
 from store.tables import map_objects, yards
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import text
 
-from store.database import Connection
+from store.connection import Connection
 
 DEAD_LETTERED = "dead_lettered"
 LATE = "late"

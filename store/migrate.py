@@ -6,10 +6,12 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import insert, select, text
+from sqlalchemy import NullPool, insert, make_url, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from settings import Settings
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 from store.tables import installation
 
 # Held for the whole upgrade: a second process waits, then finds nothing left to do.
@@ -29,10 +31,17 @@ async def upgrade(settings: Settings) -> str:
     try:
         async with database.transaction() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            await connection.run_sync(_run)
+            await _to_newest(database.url)
             return await _installation_id(connection)
     finally:
         await database.close()
+
+
+async def _to_newest(url: str) -> None:
+    # Alembic works on a connection of SQLAlchemy's.
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(_run)
 
 
 def _run(connection: SyncConnection) -> None:

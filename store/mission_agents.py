@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from store.agents import AgentAddress
-from store.database import Connection
+from store.connection import Connection
 from store.reservations import lock_agents
 
 

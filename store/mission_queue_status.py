@@ -13,7 +13,7 @@ from missions.principals import Principal
 from missions.statuses import QueueStatus, Severity
 from missions.transitions import MISSION_QUEUE
 from store import events
-from store.database import Connection
+from store.connection import Connection
 from store.tables import mission_queues
 
 

@@ -13,7 +13,7 @@ from missions.principals import MUSTER
 from missions.statuses import QueueStatus, Severity, WorkProcessStatus
 from settings import Settings
 from store import work_process_status, work_processes
-from store.database import Connection
+from store.connection import Connection
 from store.mission_queue_status import LockedQueue, change, lock, tell, write
 from store.tables import MISSION_NOT_ENDED
 from store.tables import work_processes as missions

@@ -14,7 +14,7 @@ from missions.statuses import QueueStatus, WorkProcessStatus
 from missions.transitions import QUEUE_IDLE, WORK_PROCESS_ENDED
 from settings import Settings
 from store.cancels import request_cancel
-from store.database import Connection
+from store.connection import Connection
 from store.mission_queue_status import LockedQueue, change, lock, tell, write
 from store.rows import Row, all_rows, one_row
 from store.tables import MISSION_NOT_ENDED, installation, mission_queues, work_processes

@@ -8,7 +8,7 @@ from missions.requests import NewMission
 from settings import Settings
 from store import drafts, idempotency
 from store.agents import agent_principal
-from store.database import Connection
+from store.connection import Connection
 from store.tables import agents, work_processes
 from store.wakeups import Wakeup
 from store.work_processes import ResolvePreset, dispatch

@@ -41,9 +41,8 @@ class Listener:
 @asynccontextmanager
 async def listening(database: Database, channel: str) -> AsyncIterator[Listener]:
     """Listen on a connection beside the pool; raises PartUnavailable."""
-    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        connection = await asyncpg.connect(url, timeout=10)
+        connection = await asyncpg.connect(database.url, timeout=10)
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise PartUnavailable("PostgreSQL", str(error)) from error
     try:

@@ -11,7 +11,7 @@ from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, PauseMode, WorkProcessStatus
 from store import assignments, events, instant_actions
-from store.database import Connection
+from store.connection import Connection
 from store.tables import work_processes
 from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import LockedWorkProcess, lock

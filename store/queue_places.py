@@ -8,7 +8,7 @@ from missions.contracts import QueueChanged, QueueSignal
 from missions.errors import InvalidInput
 from missions.requests import MissionChanges
 from missions.transitions import QUEUE_IDLE
-from store.database import Connection
+from store.connection import Connection
 from store.tables import mission_queues, work_processes
 from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import LockedWorkProcess

@@ -13,7 +13,7 @@ from missions.events import Action, EventType, NewEvent
 from missions.principals import Principal
 from missions.recipes import MissionOptions, Recipe, RecipeStep
 from store import events
-from store.database import Connection
+from store.connection import Connection
 from store.drafts import find_recipe
 from store.tables import recipe_steps, work_process_types
 

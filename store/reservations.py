@@ -22,7 +22,7 @@ from missions.principals import MUSTER
 from missions.priorities import score, score_key
 from missions.statuses import WorkProcessStatus
 from store import selectors
-from store.database import Connection
+from store.connection import Connection
 from store.operation_types import ABLE_TO
 from store.tables import (
     reservation_requests,

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from store.database import Connection
+from store.connection import Connection
 
 Row = dict[str, Any]
 

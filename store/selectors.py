@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 
 from missions.requests import AgentSelector
-from store.database import Connection
+from store.connection import Connection
 from store.operation_types import ABLE_TO
 from store.work_process_status import LockedWorkProcess
 

@@ -10,7 +10,7 @@ from missions.principals import MUSTER
 from missions.service_health import Health, HealthTarget
 from missions.statuses import Severity
 from store import events
-from store.database import Connection
+from store.connection import Connection
 from store.tables import Json, services
 
 SERVICE_UNHEALTHY = "service_unhealthy"

@@ -1,14 +1,13 @@
 """Services: the microservices that recipes call. At most one of a type is enabled."""
 
+from asyncpg import IntegrityConstraintViolationError
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from missions.errors import Conflict, NotFound
 from missions.events import Action, EventType, NewEvent
 from missions.principals import Principal
 from store import events
-from store.constraints import violated
-from store.database import Connection
+from store.connection import Connection
 from store.rows import Row, all_rows, one_row
 from store.tables import services
 
@@ -19,8 +18,8 @@ async def create(connection: Connection, values: Row, *, principal: Principal, s
     """Register a service (columns of the table), with an event; raises Conflict."""
     try:
         service_id: int | None = await connection.scalar(insert(services).values(**values).returning(services.c.id))
-    except IntegrityError as error:
-        raise _conflict(error, values) from error
+    except IntegrityConstraintViolationError as error:
+        raise _conflict(error.constraint_name, values) or error from error
     assert service_id is not None
     await _tell(connection, Action.CREATED, service_id, values["name"], principal, source)
     return service_id
@@ -40,8 +39,8 @@ async def patch(connection: Connection, service_id: int, values: Row, *, princip
             .values(version=services.c.version + 1, modified_at=func.now(), **values)
             .returning(services.c.name)
         )
-    except IntegrityError as error:
-        raise _conflict(error, values) from error
+    except IntegrityConstraintViolationError as error:
+        raise _conflict(error.constraint_name, values) or error from error
     if name is None:
         raise _unknown(service_id)
     await _tell(connection, Action.UPDATED, service_id, name, principal, source)
@@ -87,8 +86,7 @@ async def page(connection: Connection, *, after: int, limit: int, service_type: 
     return await all_rows(connection, query)
 
 
-def _conflict(error: IntegrityError, values: Row) -> Exception:
-    constraint = violated(error)
+def _conflict(constraint: str, values: Row) -> Conflict | None:
     if constraint == "uq_services_enabled_type":
         return Conflict(
             "another service of this type is enabled, and only one may be",
@@ -103,7 +101,7 @@ def _conflict(error: IntegrityError, values: Row) -> Exception:
             value=values["name"],
             remedy="use another name, or change that service (PATCH)",
         )
-    return error
+    return None
 
 
 async def _tell(

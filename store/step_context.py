@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from store.agent_registry import CONNECTION_STATUS
-from store.database import Connection
+from store.connection import Connection
 from store.tables import agent_details, agents, service_requests, yards
 from store.work_process_status import LockedWorkProcess
 

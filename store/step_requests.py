@@ -12,7 +12,7 @@ from missions.principals import MUSTER
 from missions.statuses import ServiceRequestStatus, Severity
 from missions.transitions import SERVICE_REQUEST_ENDED
 from store import events
-from store.database import Connection
+from store.connection import Connection
 from store.tables import service_requests, work_processes
 
 Row = Any
@@ -93,7 +93,7 @@ async def pending(connection: Connection, row: Row, request_uid: str) -> str | N
 
     None: the request ended meanwhile. The mission is locked.
     """
-    result = await connection.execute(
+    noted = await connection.affected(
         update(service_requests)
         .where(
             service_requests.c.id == row["id"],
@@ -101,7 +101,7 @@ async def pending(connection: Connection, row: Row, request_uid: str) -> str | N
         )
         .values(status=ServiceRequestStatus.PENDING, request_uid=request_uid)
     )
-    if result.rowcount == 0:
+    if not noted:
         stored: str | None = await connection.scalar(
             select(service_requests.c.request_uid).where(
                 service_requests.c.id == row["id"], service_requests.c.status == ServiceRequestStatus.PENDING
@@ -199,12 +199,12 @@ def _same_mission(row: Row) -> ColumnElement[bool]:
 
 async def commands_written(connection: Connection, service_request_id: int) -> bool:
     """Note that the answer's instant actions are written; False: an earlier try wrote them. The mission is locked."""
-    result = await connection.execute(
+    noted = await connection.affected(
         update(service_requests)
         .where(service_requests.c.id == service_request_id, service_requests.c.assignment_dispatched.is_(False))
         .values(assignment_dispatched=True)
     )
-    return result.rowcount == 1
+    return noted == 1
 
 
 async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[Row]:

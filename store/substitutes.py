@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from store import selectors
 from store.agents import AgentAddress
-from store.database import Connection
+from store.connection import Connection
 from store.reservations import lock_agents
 from store.waiting_line import HEAD
 from store.work_process_status import LockedWorkProcess

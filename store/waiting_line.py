@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from missions.contracts import AgentsGranted, Signal
 from store import events, selectors
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 from store.operation_types import ABLE_TO
 from store.reservations import find_request, lock_agents, lock_wanted, recompute_claims, try_grant
 from store.wakeups import NewSignal, Wakeup, add_signals

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from missions.events import utc_now
-from store.database import Connection
+from store.connection import Connection
 from store.operation_types import ABLE_TO
 from store.selectors import BATTERY, IS_CANDIDATE, WOULD_DO
 from store.waiting_line import HEAD

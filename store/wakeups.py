@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import func, insert, select, text, update
 
 from missions.contracts import MissionQueueStart, QueueSignal, Signal, WorkProcessStart, json_object
-from store.database import Connection
+from store.connection import Connection
 from store.tables import wakeups
 
 

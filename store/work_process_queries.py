@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import any_, literal, select
 
 from missions.errors import NotFound
-from store.database import Connection
+from store.connection import Connection
 from store.rows import Row, all_rows, one_row
 from store.tables import agents, assignments, service_requests, work_processes
 

@@ -14,7 +14,7 @@ from missions.principals import Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
 from missions.transitions import WORK_PROCESS_ENDED, may_follow
 from store import events
-from store.database import Connection
+from store.connection import Connection
 from store.tables import events as events_table
 from store.tables import work_processes
 

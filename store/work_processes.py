@@ -16,7 +16,7 @@ from missions.recipes import MissionOptions, RecipeStep, refuse_too_many_agents
 from missions.statuses import FailurePolicy, ServiceRequestStatus, WorkProcessStatus
 from settings import Settings
 from store import wakeups
-from store.database import Connection
+from store.connection import Connection
 from store.tables import (
     installation,
     recipe_steps,

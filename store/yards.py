@@ -1,15 +1,14 @@
 """Yards: where agents work, with the map that services get."""
 
+from asyncpg import IntegrityConstraintViolationError
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from missions.errors import Conflict
 from missions.events import Action, EventType, NewEvent
 from missions.principals import Principal
 from missions.transitions import WORK_PROCESS_ENDED
 from store import events
-from store.constraints import violated
-from store.database import Connection
+from store.connection import Connection
 from store.map_objects import unknown_yard
 from store.rows import Row, all_rows, one_row
 from store.tables import agents, map_objects, work_processes, yards
@@ -19,8 +18,8 @@ async def create(connection: Connection, values: Row, *, principal: Principal, s
     """Store a yard (columns of the table) and its event; raises Conflict if its uid is taken."""
     try:
         yard_id: int | None = await connection.scalar(insert(yards).values(**values).returning(yards.c.id))
-    except IntegrityError as error:
-        raise _conflict(error, values) from error
+    except IntegrityConstraintViolationError as error:
+        raise _conflict(error.constraint_name, values) or error from error
     assert yard_id is not None
     await _tell(connection, Action.CREATED, yard_id, values["uid"], principal, source)
     return yard_id
@@ -35,8 +34,8 @@ async def patch(connection: Connection, yard_id: int, values: Row, *, principal:
             .values(modified_at=func.now(), **values)
             .returning(yards.c.uid)
         )
-    except IntegrityError as error:
-        raise _conflict(error, values) from error
+    except IntegrityConstraintViolationError as error:
+        raise _conflict(error.constraint_name, values) or error from error
     if uid is None:
         raise unknown_yard(yard_id)
     await _tell(connection, Action.UPDATED, yard_id, uid, principal, source)
@@ -106,9 +105,9 @@ async def page(connection: Connection, *, after: int, limit: int, uid: str | Non
     return await all_rows(connection, query)
 
 
-def _conflict(error: IntegrityError, values: Row) -> Exception:
-    if violated(error) != "uq_yards_uid":
-        return error
+def _conflict(constraint: str, values: Row) -> Conflict | None:
+    if constraint != "uq_yards_uid":
+        return None
     return Conflict(
         f"there is a yard {values['uid']!r} already",
         field="uid",

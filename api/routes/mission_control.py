@@ -14,7 +14,7 @@ from missions.errors import PartUnavailable
 from missions.events import EventSource
 from missions.statuses import PauseMode
 from store import cancels, instant_actions, pauses, work_process_queries
-from store.database import Connection
+from store.connection import Connection
 from store.notifications import notify
 from store.wakeups import Wakeup
 

@@ -21,7 +21,7 @@ from missions.events import EventSource
 from missions.principals import Principal
 from missions.statuses import QueueStatus
 from store import mission_queues
-from store.database import Connection
+from store.connection import Connection
 from store.wakeups import Wakeup
 
 router = APIRouter(prefix="/mission-queues", tags=["mission queues"])

@@ -30,7 +30,7 @@ from missions.events import EventSource
 from missions.principals import Principal
 from missions.statuses import WorkProcessStatus
 from store import cancels, drafts, idempotency, work_process_queries, work_processes
-from store.database import Connection
+from store.connection import Connection
 from store.waiting_reasons import waiting_reasons
 from store.wakeups import Wakeup
 from store.work_process_queries import MissionFilter

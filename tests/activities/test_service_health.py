@@ -14,7 +14,8 @@ from activities.service_health import ServiceHealth
 from missions.errors import PlanningFailed
 from missions.service_health import Health, HealthTarget
 from settings import Settings
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 
 TARGET = HealthTarget(1, "http://planner:9000/plan/", "/health")
 

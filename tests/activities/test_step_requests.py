@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,7 +19,8 @@ from missions.events import utc_now
 from missions.statuses import ServiceRequestStatus
 from settings import Settings
 from store import migrate, step_requests
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 from store.tables import events, service_requests, work_processes, yards
 from tests.support.services import WorkerAddresses
 
@@ -34,9 +36,14 @@ async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]
 
 @pytest.fixture
 async def connection(database: Database) -> AsyncIterator[Connection]:
-    async with database.transaction() as connection:
-        yield connection
-        await connection.rollback()
+    with suppress(_Undone):
+        async with database.transaction() as connection:
+            yield connection
+            raise _Undone
+
+
+class _Undone(Exception):
+    """Leaves a transaction without a trace."""
 
 
 async def asked(connection: Connection) -> Any:

@@ -265,21 +265,21 @@ async def test_while_the_database_is_away_nothing_is_lost_or_dead_lettered(
 ) -> None:
     before = await counted(database, "refused_by_database")
     failures = 0
-    real = database.engine.begin
+    real = Database._acquire
 
-    def begin() -> Any:
+    async def acquire(self: Database, pool: Any) -> Any:
         nonlocal failures
         failures += 1
         if failures <= 3:
             raise ConnectionRefusedError("no database")
-        return real()
+        return await real(self, pool)
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(database.engine), "begin", lambda self: begin())
+        patch.setattr(Database, "_acquire", acquire)
         await agent.state(uuid, "busy")
 
         async def tried() -> object:
-            return failures > 3  # one transaction a try
+            return failures > 3  # one connection a try
 
         await until(tried)
     await reaches(database, uuid, "busy")

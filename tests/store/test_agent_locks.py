@@ -9,7 +9,8 @@ from sqlalchemy import insert, text
 from missions.events import utc_now
 from settings import Settings
 from store import migrate, selectors
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 from store.reservations import Request, hand_over, lock_agents
 from store.tables import agents, reservation_request_agents, reservation_requests, work_processes, yards
 from tests.support.services import WorkerAddresses

@@ -118,7 +118,7 @@ class World:
 
     async def until_waiting_or_done(self, task: asyncio.Task[Any], *, others: int = 0) -> None:
         """Until the task is done, or waits for a lock besides so many others."""
-        async with asyncio.timeout(10), self.database.engine.connect() as connection:
+        async with asyncio.timeout(10), self.database.statement() as connection:
             while not task.done():
                 waiting = await connection.scalar(
                     text(
@@ -126,7 +126,6 @@ class World:
                         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
                     )
                 )
-                await connection.rollback()  # the view stays the same within a transaction
                 if waiting is not None and waiting > others:
                     return
                 await asyncio.sleep(0.01)

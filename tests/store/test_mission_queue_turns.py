@@ -13,7 +13,8 @@ from missions.events import EventSource
 from missions.principals import MUSTER
 from settings import Settings
 from store import migrate, mission_queues, queue_places
-from store.database import Connection, Database
+from store.connection import Connection
+from store.database import Database
 from store.mission_queue_turns import Turn
 from store.tables import work_process_types, work_processes, yards
 from store.wakeups import Wakeup
