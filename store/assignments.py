@@ -36,7 +36,7 @@ _OF_STEP = (
     .where(assignments.c.service_request_id == bindparam("of"))
     .order_by(assignments.c.dispatch_group, assignments.c.result_index)
 )
-_INSERT = insert(assignments).returning(assignments.c.id, sort_by_parameter_order=True)
+_INSERT = insert(assignments).returning(assignments.c.id)
 _AGENTS = text(
     "SELECT id, uuid, protocol, name FROM agents"
     " WHERE id = ANY(CAST(:ids AS bigint[])) OR uuid = ANY(CAST(:uuids AS text[]))"

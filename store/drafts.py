@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 
 from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventType, NewEvent
@@ -33,9 +33,7 @@ async def create(connection: Connection, mission: NewMission, *, principal: Prin
     """Store a draft and its event; returns its id. Raises InvalidInput for an unknown recipe, yard or agent."""
     values = {name: getattr(mission, name) for name in _PLAIN} | await _references(connection, mission)
     work_process_id: int | None = await connection.scalar(
-        insert(work_processes)
-        .values(status=WorkProcessStatus.DRAFT, created_by=principal.model_dump(mode="json"), **values)
-        .returning(work_processes.c.id)
+        _INSERT, {"status": WorkProcessStatus.DRAFT, "created_by": principal.model_dump(mode="json"), **values}
     )
     assert work_process_id is not None
     created = NewEvent(
@@ -51,6 +49,9 @@ async def create(connection: Connection, mission: NewMission, *, principal: Prin
     )
     await events.append_for_mission(connection, work_process_id, [created])
     return work_process_id
+
+
+_INSERT = insert(work_processes).returning(work_processes.c.id)
 
 
 async def lock_version(connection: Connection, work_process_id: int) -> int:
@@ -179,8 +180,7 @@ _ABILITIES = text(
 
 async def find_recipe(connection: Connection, name: str, field: str) -> Any:
     """The id, name and `num_max_agents` of the recipe that a field names; raises InvalidInput naming the known ones."""
-    columns = (work_process_types.c.id, work_process_types.c.name, work_process_types.c.num_max_agents)
-    recipe = (await connection.execute(select(*columns).where(work_process_types.c.name == name))).one_or_none()
+    recipe = (await connection.execute(_RECIPE, {"of": name})).one_or_none()
     if recipe is None:
         known = (
             await connection.execute(select(work_process_types.c.name).order_by(work_process_types.c.name).limit(20))
@@ -195,6 +195,11 @@ async def find_recipe(connection: Connection, name: str, field: str) -> Any:
     return recipe
 
 
+_RECIPE = select(work_process_types.c.id, work_process_types.c.name, work_process_types.c.num_max_agents).where(
+    work_process_types.c.name == bindparam("of")
+)
+
+
 async def _yard(connection: Connection, mission: MissionChanges) -> dict[str, Any]:
     yard = await _find_yard(connection, mission.yard_id, mission.yard_uid)
     return {"yard_id": yard.id, "yard_uid": yard.uid}
@@ -203,22 +208,18 @@ async def _yard(connection: Connection, mission: MissionChanges) -> dict[str, An
 async def _find_yard(connection: Connection, yard_id: int | None, yard_uid: str | None, within: str = "") -> Any:
     """The id and uid of the yard that is named; raises InvalidInput. `within`: the object that the fields are in."""
     wanted = [
-        (field, column, value)
-        for field, column, value in (
-            (f"{within}yardId", yards.c.id, yard_id),
-            (f"{within}yardUid", yards.c.uid, yard_uid),
+        (field, query, value)
+        for field, query, value in (
+            (f"{within}yardId", _YARD_OF_ID, yard_id),
+            (f"{within}yardUid", _YARD_OF_UID, yard_uid),
         )
         if value is not None
     ]
     if not wanted:
         raise InvalidInput("the mission names no yard", field="yardId", value=None, remedy="send `yardId` or `yardUid`")
     found = []
-    for field, column, value in wanted:
-        row = (
-            await connection.execute(
-                select(yards.c.id, yards.c.uid).where(column == value, yards.c.deleted_at.is_(None))
-            )
-        ).one_or_none()
+    for field, query, value in wanted:
+        row = (await connection.execute(query, {"of": value})).one_or_none()
         if row is None:
             raise InvalidInput(
                 f"there is no yard with {field} {value!r}",
@@ -235,6 +236,11 @@ async def _find_yard(connection: Connection, yard_id: int | None, yard_uid: str 
             remedy="send one of the two",
         )
     return found[0]
+
+
+_YARD = select(yards.c.id, yards.c.uid).where(yards.c.deleted_at.is_(None))
+_YARD_OF_ID = _YARD.where(yards.c.id == bindparam("of"))
+_YARD_OF_UID = _YARD.where(yards.c.uid == bindparam("of"))
 
 
 async def _selector(connection: Connection, mission: MissionChanges) -> dict[str, Any] | None:

@@ -229,18 +229,22 @@ async def give_positions(database: Database, *, limit: int = 1000) -> int:
     with a lower id may commit after one with a higher id, and a reader at "after N" would miss it.
     """
     async with database.transaction() as connection:
-        leader = await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _SEQUENCER_LOCK})
+        leader = await connection.scalar(_BECOME_SEQUENCER, {"key": _SEQUENCER_LOCK})
         if not leader:
             return 0
         return await connection.affected(
-            text(
-                """
-                WITH last AS (SELECT coalesce(max(sequence), 0) AS position FROM events),
-                fresh AS (SELECT id FROM events WHERE sequence IS NULL ORDER BY id LIMIT :limit),
-                numbered AS (SELECT id, row_number() OVER (ORDER BY id) AS offset_ FROM fresh)
-                UPDATE events SET sequence = last.position + numbered.offset_
-                FROM numbered, last WHERE events.id = numbered.id
-                """
-            ),
+            _GIVE_POSITIONS,
             {"limit": limit},
         )
+
+
+_BECOME_SEQUENCER = text("SELECT pg_try_advisory_xact_lock(:key)")
+_GIVE_POSITIONS = text(
+    """
+    WITH last AS (SELECT coalesce(max(sequence), 0) AS position FROM events),
+    fresh AS (SELECT id FROM events WHERE sequence IS NULL ORDER BY id LIMIT :limit),
+    numbered AS (SELECT id, row_number() OVER (ORDER BY id) AS offset_ FROM fresh)
+    UPDATE events SET sequence = last.position + numbered.offset_
+    FROM numbered, last WHERE events.id = numbered.id
+    """
+)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from store.connection import Connection
+from store.connection import Connection, Parameters
 
 Row = dict[str, Any]
 
@@ -14,9 +14,9 @@ async def all_rows(connection: Connection, query: Select[Any]) -> list[Row]:
     return [row._asdict() for row in await connection.execute(query)]
 
 
-async def one_row(connection: Connection, query: Select[Any]) -> Row | None:
+async def one_row(connection: Connection, query: Select[Any], parameters: Parameters | None = None) -> Row | None:
     """The only row of the query, if there is one."""
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(query, parameters)).one_or_none()
     return None if row is None else row._asdict()
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pydantic import BaseModel
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Interval, bindparam, func, insert, select, text, update
 
 from missions.contracts import MissionQueueStart, QueueSignal, Signal, WorkProcessStart, json_object
 from store.connection import Connection
@@ -99,7 +99,7 @@ def _row(
     }
 
 
-_INSERT = insert(wakeups).returning(wakeups.c.id, sort_by_parameter_order=True)
+_INSERT = insert(wakeups).returning(wakeups.c.id)
 
 
 async def _add(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Wakeup]:
@@ -111,16 +111,19 @@ async def _add(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[W
 
 async def left_over(connection: Connection, *, older_than: timedelta, limit: int = 500) -> list[Wakeup]:
     """Wake-ups that nobody delivered yet, oldest first."""
-    rows = await connection.execute(
-        select(wakeups)
-        .where(wakeups.c.error.is_(None), wakeups.c.created_at < func.now() - older_than)
-        .order_by(wakeups.c.id)
-        .limit(limit)
-    )
+    rows = await connection.execute(_LEFT_OVER, {"older_than": older_than, "most": limit})
     return [
         Wakeup(r["id"], WakeupKind(r["kind"]), r["workflow_id"], r["work_process_id"], r["signal"], r["payload"])
         for r in rows.mappings()
     ]
+
+
+_LEFT_OVER = (
+    select(wakeups)
+    .where(wakeups.c.error.is_(None), wakeups.c.created_at < func.now() - bindparam("older_than", type_=Interval))
+    .order_by(wakeups.c.id)
+    .limit(bindparam("most"))
+)
 
 
 async def delivered(connection: Connection, ids: Sequence[int]) -> None:

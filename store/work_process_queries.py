@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import any_, literal, select
+from sqlalchemy import any_, bindparam, literal, select
 
 from missions.errors import NotFound
 from store.connection import Connection
@@ -29,11 +29,13 @@ class MissionFilter:
 
 async def get(connection: Connection, work_process_id: int) -> Row:
     """One mission; raises NotFound."""
-    query = select(work_processes).where(work_processes.c.id == work_process_id)
-    row = await one_row(connection, query)
+    row = await one_row(connection, _ONE, {"of": work_process_id})
     if row is None:
         raise _unknown(work_process_id)
     return row
+
+
+_ONE = select(work_processes).where(work_processes.c.id == bindparam("of"))
 
 
 async def page(connection: Connection, wanted: MissionFilter, *, before: int | None, limit: int) -> list[Row]:

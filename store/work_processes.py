@@ -140,6 +140,9 @@ _SERVICES = select(services).where(
 )
 
 
+_INSERT_STEPS = insert(service_requests).returning(service_requests.c.id)
+
+
 async def _recipe(connection: Connection, name: str) -> Any:
     """The recipe's row, with the id of this installation."""
     row = (await connection.execute(_RECIPE, {"of": name})).mappings().one_or_none()
@@ -204,11 +207,7 @@ async def _plan(
                 **_service_columns(row, service),
             }
         )
-    ids = (
-        await connection.execute(
-            insert(service_requests).returning(service_requests.c.id, sort_by_parameter_order=True), requests
-        )
-    ).scalars()
+    ids = (await connection.execute(_INSERT_STEPS, requests)).scalars()
     return [
         StepPlan(
             service_request_id=request_id,

@@ -81,7 +81,7 @@ class Fleet:
                 | {"agent_type": KINDS[index % 2], "seen_as": f"{self.yard_id}/vehicle/{KINDS[index % 2]}"}
                 for index in range(AGENTS)
             ]
-            made = await connection.execute(insert(agents).returning(agents.c.id, sort_by_parameter_order=True), rows)
+            made = await connection.execute(insert(agents).returning(agents.c.id), rows)
             self.agent_ids = list(made.scalars())
 
     def choice(self, wish: Wish) -> set[int]:
