@@ -45,7 +45,8 @@ class Parts:
         return known_activity_type(step, self.activity_types).preset(step, timeout)
 
 
-def _parts(request: Request) -> Parts:
+# Dependencies are async although they wait for nothing: the framework runs others in threads.
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.parts
     assert isinstance(parts, Parts)
     return parts
@@ -59,7 +60,7 @@ _bearer = HTTPBearer(
 )
 
 
-def _principal(
+async def _principal(
     parts: PartsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
     given = credentials.credentials if credentials is not None else ""

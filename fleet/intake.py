@@ -203,4 +203,4 @@ def _acknowledgement(done: InstantActionBody) -> Acknowledgement:
 
 
 def _refused_by_database(message: AgentMessage, error: Exception) -> DeadLetter:
-    return DeadLetter(message.raw, Reason.REFUSED_BY_DATABASE, str(getattr(error, "orig", None) or error))
+    return DeadLetter(message.raw, Reason.REFUSED_BY_DATABASE, str(error))

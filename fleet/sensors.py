@@ -107,7 +107,7 @@ class SensorIntake:
             await self._follow({known[uuid].id: named_followers[uuid] for uuid in uuids})
 
         def refuse(uuid: str, error: Exception) -> None:
-            text = str(getattr(error, "orig", None) or error)
+            text = str(error)
             letters.append(DeadLetter(last[uuid].raw, Reason.REFUSED_BY_DATABASE, text))
 
         await halve(list(merged), write, refuse)

@@ -98,9 +98,7 @@ class YardVisualization:
         await halve(
             good,
             write,
-            lambda row, error: letters.append(
-                DeadLetter(row[0].raw, Reason.REFUSED_BY_DATABASE, str(getattr(error, "orig", None) or error))
-            ),
+            lambda row, error: letters.append(DeadLetter(row[0].raw, Reason.REFUSED_BY_DATABASE, str(error))),
         )
         await self._dead_letters.put(letters, kept=_KEPT)
         if dropped:
