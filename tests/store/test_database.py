@@ -1,0 +1,121 @@
+"""The pool of connections: what happens when PostgreSQL does not answer, or a connection is lost."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import insert, select, text
+
+from missions.errors import PartUnavailable
+from settings import Settings
+from store import migrate
+from store.database import Database
+from store.tables import yards
+from tests.support.services import WorkerAddresses
+
+pytestmark = pytest.mark.stack
+
+SMALL: dict[str, Any] = {"database_pool_size": 2, "database_pool_timeout": 0.5, "max_concurrent_activities": 4}
+_PID = text("SELECT pg_backend_pid()")
+
+
+@pytest.fixture
+async def settings(worker_addresses: WorkerAddresses) -> Settings:
+    settings = Settings(database_url=worker_addresses.database_url, **SMALL)
+    await migrate.upgrade(settings)
+    return settings
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings)
+    yield database
+    await database.close()
+
+
+async def test_transaction_is_undone_by_any_exception(database: Database) -> None:
+    uid = secrets.token_hex(6)
+    with suppress(ZeroDivisionError):
+        async with database.transaction() as connection:
+            await connection.execute(insert(yards).values(uid=uid))
+            raise ZeroDivisionError
+    async with database.statement() as connection:
+        assert await connection.scalar(select(yards.c.id).where(yards.c.uid == uid)) is None
+
+
+async def test_statements_commit_one_by_one(database: Database) -> None:
+    uid = secrets.token_hex(6)
+    with suppress(ZeroDivisionError):
+        async with database.statement() as connection:
+            await connection.execute(insert(yards).values(uid=uid))
+            raise ZeroDivisionError
+    async with database.statement() as connection:
+        assert await connection.scalar(select(yards.c.id).where(yards.c.uid == uid)) is not None
+
+
+async def test_pool_in_use_is_waited_for_and_then_said(database: Database) -> None:
+    async with database.statement(), database.statement():
+        with pytest.raises(PartUnavailable, match=r"no connection within 0\.5 s"):
+            async with database.statement():
+                pass
+        waiting = asyncio.ensure_future(_pid(database))
+    assert await waiting
+
+
+async def test_lost_connection_is_replaced(database: Database) -> None:
+    lost = []
+
+    async def lose() -> None:
+        async with database.transaction() as connection:
+            lost.append(await connection.scalar(_PID))
+            await ended(database, lost[0])
+            await connection.scalar(_PID)
+
+    with pytest.raises(PartUnavailable):
+        await lose()
+    assert await _pid(database) not in lost
+
+
+async def test_connection_lost_while_idle_is_not_noticed(database: Database) -> None:
+    idle = await _pid(database)
+    await ended(database, idle)
+    assert await _pid(database) != idle
+
+
+async def test_server_that_is_not_there_is_unavailable(settings: Settings) -> None:
+    away = Database(settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/none"}))
+    with pytest.raises(PartUnavailable, match="PostgreSQL"):
+        async with away.transaction():
+            pass
+    await away.close()
+
+
+async def test_value_that_fits_no_column_is_no_outage(database: Database) -> None:
+    with pytest.raises(asyncpg.DataError):
+        async with database.transaction() as connection:
+            await connection.scalar(text("SELECT CAST(:value AS integer)"), {"value": 2**40})
+
+
+@pytest.mark.parametrize(("plans_once", "mode"), [(False, "auto"), (True, "force_generic_plan")])
+async def test_worker_has_its_statements_planned_once(settings: Settings, plans_once: bool, mode: str) -> None:
+    database = Database(settings, plans_once=plans_once)
+    async with database.statement() as connection:
+        assert await connection.scalar(text("SELECT current_setting('plan_cache_mode')")) == mode
+    await database.close()
+
+
+async def ended(database: Database, pid: int) -> None:
+    """End the server's side of a connection, and see it gone."""
+    admin = await asyncpg.connect(database.url)
+    await admin.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+    await admin.close()
+
+
+async def _pid(database: Database) -> int:
+    async with database.statement() as connection:
+        pid: int = await connection.scalar(_PID)
+    return pid
