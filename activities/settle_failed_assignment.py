@@ -65,7 +65,7 @@ class Settler:
             ended = await assignments.ended_at_agent(connection, work_process.id, row["agent_id"])
         # Cancel before release: an agent that still drives must not be told first that it is free.
         await self._send_cancels(call, ended)
-        if releases and not await self._release(work_process, row, call):
+        if releases and not await self._release(row, call):
             return AssignmentSettled(outcome=Outcome.SUPERSEDED)
         return AssignmentSettled(
             outcome=Outcome.DONE,
@@ -102,19 +102,18 @@ class Settler:
                 connection, call.work_process_id, [row["id"] for row in to_cancel], published_at
             )
 
-    async def _release(self, work_process: LockedWorkProcess, row: Row, call: SettleFailedAssignment) -> bool:
+    async def _release(self, row: Row, call: SettleFailedAssignment) -> bool:
         """Release the agent, and start its fallback mission; False: a cancel came first, which releases it too."""
         async with self._parts.database.transaction() as connection:
-            held = await mission_agents.to_release(connection, work_process.id)
-        await asyncio.gather(
-            *(
-                self._parts.downlink.release(agent, work_process_id=work_process.id)
-                for agent in held
-                if agent.id == row["agent_id"]
+            if (await lock(connection, call.work_process_id)).superseded:
+                return False
+            held = await mission_agents.hold_for_release(
+                connection, call.work_process_id, call.attempt, row["agent_id"]
             )
-        )
+        for agent in held:
+            await self._parts.downlink.release(agent, work_process_id=call.work_process_id)
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, work_process.id)
+            work_process = await lock(connection, call.work_process_id)
             if work_process.superseded:
                 return False
             wakeup = await self._start_fallback(connection, work_process, row, call)
