@@ -15,7 +15,7 @@ from missions.errors import InvalidInput
 from missions.events import utc_now
 from missions.failure_policies import effective_fallback, effective_policy
 from missions.statuses import AssignmentStatus, FailurePolicy
-from missions.transitions import ASSIGNMENT_SUCCEEDED
+from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_SUCCEEDED
 from store import (
     assignment_cancels,
     assignments,
@@ -25,6 +25,7 @@ from store import (
     mission_agents,
     pauses,
 )
+from store.agent_service import quarantine
 from store.database import Connection
 from store.notifications import notify
 from store.reservations import lock_agents
@@ -60,6 +61,11 @@ class Settler:
             if call.given_up:
                 await assignment_cancels.give_up(connection, work_process.id, call.assignment_id, call.given_up)
             releases = policy is FailurePolicy.RELEASE_FAILED
+            if releases and call.given_up and row["status"] not in ASSIGNMENT_ENDED:
+                # Nobody knows whether it hears the cancel. Before it is told: its `free`, which ends this, may follow.
+                await lock_agents(connection, [row["agent_id"]])
+                reason = f"was released by work process {work_process.id}, which gave up its assignment {row['id']}"
+                await quarantine(connection, [row["agent_id"]], reason)
             if releases:
                 await assignment_cancels.cancel_of_agents(connection, work_process.id, [row["agent_id"]])
             ended = await assignments.ended_at_agent(connection, work_process.id, row["agent_id"])
