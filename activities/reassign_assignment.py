@@ -106,7 +106,7 @@ class Reassigner:
             why = "no free agent fits"
             chosen = await substitutes.reserve(connection, work_process, row, call.refused)
             if chosen is not None:
-                await attention.take_back(connection, work_process, (silent_agents.NO_SUBSTITUTE,), row["id"])
+                await attention.take_back(connection, work_process, ("no_substitute",), row["id"])
                 return await substitutes.reserved(connection, work_process.id, chosen)
         if last:
             await attention.raise_(
@@ -115,7 +115,7 @@ class Reassigner:
                     work_process_id=call.work_process_id,
                     attempt=call.attempt,
                     transition=call.transition,
-                    code=silent_agents.NO_SUBSTITUTE,
+                    code="no_substitute",
                     text=f"assignment {row['id']} of a silent agent waits for another one: {why}",
                     assignment_id=row["id"],
                 ),

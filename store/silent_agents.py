@@ -8,9 +8,6 @@ from store.database import Database
 from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import LockedWorkProcess, lock
 
-CODE, NO_SUBSTITUTE = "agent_silent", "no_substitute"
-"""What the mission's attention says; the second, if another agent is to get the assignment and none fits."""
-
 
 async def look(database: Database, default: float, limit: int = 100) -> list[Wakeup]:
     """Raise attention for agents that fell silent, take it back for those that spoke; their missions' wake-ups.
@@ -32,7 +29,7 @@ async def _fell_silent(database: Database, default: float, limit: int) -> list[W
             work_process_id=row.work_process_id,
             attempt=row.attempt,
             transition=0,
-            code=CODE,
+            code="agent_silent",
             text=f"{words}; it has assignment {row.id}",
             assignment_id=row.id,
         )
@@ -70,7 +67,7 @@ async def _spoke(database: Database, limit: int) -> list[Wakeup]:
         async with database.transaction() as connection:
             work_process = await lock(connection, row.id)
             if work_process.ended or not await attention.take_back(
-                connection, work_process, (CODE, NO_SUBSTITUTE), row.assignment_id
+                connection, work_process, ("agent_silent", "no_substitute"), row.assignment_id
             ):
                 continue
             await substitute_searches.end(connection, row.assignment_id)
@@ -83,7 +80,7 @@ async def _spoke(database: Database, limit: int) -> list[Wakeup]:
 
 def noted(work_process: LockedWorkProcess, assignment_id: int) -> bool:
     """Whether a locked mission still says that this assignment's agent is silent."""
-    return any(one["code"] == CODE and one["assignmentId"] == assignment_id for one in work_process.attention)
+    return any(one["code"] == "agent_silent" and one["assignmentId"] == assignment_id for one in work_process.attention)
 
 
 _SPOKE = text(
