@@ -252,6 +252,7 @@ async def test_agent_for_which_somebody_waits_wakes_no_search(world: World) -> N
 async def test_agent_that_was_freed_by_a_process_that_died_is_found_by_the_relay(world: World) -> None:
     await world.change(agents, world.free, status="busy")
     assert await world.reserve(*await world.silent()) is None
+    await world.freed(world.free)  # nothing else about it is news
     await world.change(agents, world.free, status="free")
     async with world.database.transaction() as connection:
         assert world.free in await agents_with_missed_grants(connection, limit=10_000)
