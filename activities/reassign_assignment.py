@@ -14,6 +14,7 @@ from missions.contracts import (
     Activity,
     AssignmentReassigned,
     Outcome,
+    RaiseAttention,
     ReassignAssignment,
     ReserveSubstitute,
     SubstituteReserved,
@@ -25,10 +26,12 @@ from missions.transitions import ASSIGNMENT_ENDED
 from store import (
     assignment_cancels,
     assignments,
+    attention,
     events,
     instant_actions,
     mission_agents,
     pauses,
+    silent_agents,
     substitutes,
 )
 from store.agent_service import not_listening, quarantine
@@ -50,42 +53,74 @@ class Reassigner:
 
     @activity.defn(name=Activity.RESERVE_SUBSTITUTE)
     async def reserve_substitute(self, call: ReserveSubstitute) -> SubstituteReserved:
-        """Reserve a free agent that fits, and tell it. FAILED: not needed, the assignment has ended or is cancelled.
+        """Reserve a free agent that fits, and tell it. FAILED: the assignment needs none any more.
 
         A retried call finds the agent that it reserved, and tells it again. A refused one that has answered meanwhile
-        is taken; else it is sent away, and another one is looked for.
+        is taken; else it is sent away, and another one is looked for. WAITING: the mission's attention says so.
         """
+        found = await self._reserve(call)
+        if found.outcome is not Outcome.WAITING:
+            return found
+        # An agent that was freed after that look, and before its search was committed, woke nobody.
+        return await self._reserve(call, last=True)
+
+    async def _reserve(self, call: ReserveSubstitute, *, last: bool = False) -> SubstituteReserved:
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id)
             if work_process.superseded:
                 return SubstituteReserved(outcome=Outcome.SUPERSEDED)
             row = await assignments.one(connection, call.assignment_id)
             held = await substitutes.of_assignment(connection, row)
-            needed = row["status"] not in _LEFT_ALONE
-            deaf = held is not None and held.id in call.refused and held.ready_at is None
+            needed = _is_needed(work_process, row)
+            deaf = needed and held is not None and held.id in call.refused and not substitutes.is_ready(held)
             if needed and held is None:
-                if not work_process.wait_free_agent:
-                    return SubstituteReserved(outcome=Outcome.WAITING, why="its mission reserves no agents")
-                chosen = await substitutes.reserve(connection, work_process, row, call.refused)
-                if chosen is None:
-                    return SubstituteReserved(outcome=Outcome.WAITING, why="no free agent fits")
-                held = await substitutes.reserved(connection, work_process.id, chosen)
+                held = await self._choose(connection, work_process, row, call, last=last)
         if not needed:
             if held is not None:
                 await self._send_away(row, held, deaf=False)
             return SubstituteReserved(outcome=Outcome.FAILED)
-        assert held is not None, "it was reserved just now, or before"
-        if deaf:
-            if not await self._send_away(row, held, deaf=True):
-                return SubstituteReserved(outcome=Outcome.WAITING, why=f"agent {held.uuid} has not answered")
-            return await self.reserve_substitute(call)
+        if held is None:
+            return SubstituteReserved(outcome=Outcome.WAITING)
+        if deaf and await self._send_away(row, held, deaf=True):
+            return await self._reserve(call, last=last)
         await self._parts.downlink.reserve(
             substitutes.address_of(held),
             work_process_id=work_process.id,
             operation_types_required=work_process.operation_types_required,
         )
-        ready = held.ready_at is not None or not held.acknowledge_reservation
+        ready = substitutes.is_ready(held)
         return SubstituteReserved(outcome=Outcome.DONE, agent_id=held.id, ready=ready, round=held.round)
+
+    async def _choose(
+        self,
+        connection: Connection,
+        work_process: LockedWorkProcess,
+        row: Any,
+        call: ReserveSubstitute,
+        *,
+        last: bool,
+    ) -> Any:
+        """The agent that is reserved now; None: nobody, which the mission's attention says after the `last` look."""
+        why = "its mission reserves no agents"
+        if work_process.wait_free_agent:
+            why = "no free agent fits"
+            chosen = await substitutes.reserve(connection, work_process, row, call.refused)
+            if chosen is not None:
+                await attention.take_back(connection, work_process, ("no_substitute",), row["id"])
+                return await substitutes.reserved(connection, work_process.id, chosen)
+        if last:
+            await attention.raise_(
+                connection,
+                RaiseAttention(
+                    work_process_id=call.work_process_id,
+                    attempt=call.attempt,
+                    transition=call.transition,
+                    code="no_substitute",
+                    text=f"assignment {row['id']} of a silent agent waits for another one: {why}",
+                    assignment_id=row["id"],
+                ),
+            )
+        return None
 
     async def _send_away(self, assignment: Any, held: Any, *, deaf: bool) -> bool:
         """Release a substitute that did not answer, or that nobody needs; False: the mission has other work for it."""
@@ -108,7 +143,10 @@ class Reassigner:
 
     @activity.defn(name=Activity.REASSIGN_ASSIGNMENT)
     async def reassign_assignment(self, call: ReassignAssignment) -> AssignmentReassigned:
-        """Give up the silent agent's assignment for a new one. FAILED: it has ended meanwhile, or is cancelled."""
+        """Give up the silent agent's assignment for a new one.
+
+        FAILED: not needed any more, and the substitute is sent away; or this agent is not its substitute, or not ready.
+        """
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id)
             if work_process.superseded:
@@ -116,10 +154,12 @@ class Reassigner:
             row = await assignments.one(connection, call.assignment_id)
             made = row["reassigned_to"]
             held = await substitutes.of_assignment(connection, row)
-            if made is None and row["status"] not in _LEFT_ALONE:
+            needed = _is_needed(work_process, row)
+            ready = held is not None and held.id == call.agent_id and substitutes.is_ready(held)
+            if made is None and needed and ready:
                 made = await _give_to(connection, work_process, row, call.agent_id)
         if made is None:
-            if held is not None:
+            if held is not None and not needed:
                 await self._send_away(row, held, deaf=False)
             return AssignmentReassigned(outcome=Outcome.FAILED, status=row["status"])
         if row["cancel_sent_at"] is None and not await self._take_from(row):
@@ -134,7 +174,12 @@ class Reassigner:
         # Cancel before release: an agent that still drives must not be told first that it is free.
         await self._parts.downlink.cancel(address(row), message(row))
         if held:
-            await self._parts.downlink.release(address(row), work_process_id=of)
+            async with self._parts.database.transaction() as connection:
+                if (await lock(connection, of)).superseded:
+                    return False
+                to_release = await mission_agents.hold_for_release(connection, of, row["attempt"], agent_id)
+            for agent in to_release:
+                await self._parts.downlink.release(agent, work_process_id=of)
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, of)
             if work_process.superseded:
@@ -150,6 +195,11 @@ class Reassigner:
             await notify(self._parts.database, instant_actions.CHANNEL)
         await self._parts.waker.send(await refresh_lines(self._parts.database, [agent_id]))
         return True
+
+
+def _is_needed(work_process: LockedWorkProcess, row: Any) -> bool:
+    """Whether the assignment still waits for its silent agent, which has not said a word since."""
+    return row["status"] not in _LEFT_ALONE and silent_agents.noted(work_process, row["id"])
 
 
 async def _give_to(connection: Connection, work_process: LockedWorkProcess, row: Any, agent_id: int) -> int:

@@ -15,7 +15,7 @@ from missions.errors import InvalidInput
 from missions.events import utc_now
 from missions.failure_policies import effective_fallback, effective_policy
 from missions.statuses import AssignmentStatus, FailurePolicy
-from missions.transitions import ASSIGNMENT_SUCCEEDED
+from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_SUCCEEDED
 from store import (
     assignment_cancels,
     assignments,
@@ -25,6 +25,7 @@ from store import (
     mission_agents,
     pauses,
 )
+from store.agent_service import quarantine
 from store.connection import Connection
 from store.notifications import notify
 from store.reservations import lock_agents
@@ -60,12 +61,17 @@ class Settler:
             if call.given_up:
                 await assignment_cancels.give_up(connection, work_process.id, call.assignment_id, call.given_up)
             releases = policy is FailurePolicy.RELEASE_FAILED
+            if releases and call.given_up and row["status"] not in ASSIGNMENT_ENDED:
+                # Nobody knows whether it hears the cancel. Before it is told: its `free`, which ends this, may follow.
+                await lock_agents(connection, [row["agent_id"]])
+                reason = f"was released by work process {work_process.id}, which gave up its assignment {row['id']}"
+                await quarantine(connection, [row["agent_id"]], reason)
             if releases:
                 await assignment_cancels.cancel_of_agents(connection, work_process.id, [row["agent_id"]])
             ended = await assignments.ended_at_agent(connection, work_process.id, row["agent_id"])
         # Cancel before release: an agent that still drives must not be told first that it is free.
         await self._send_cancels(call, ended)
-        if releases and not await self._release(work_process, row, call):
+        if releases and not await self._release(row, call):
             return AssignmentSettled(outcome=Outcome.SUPERSEDED)
         return AssignmentSettled(
             outcome=Outcome.DONE,
@@ -102,19 +108,18 @@ class Settler:
                 connection, call.work_process_id, [row["id"] for row in to_cancel], published_at
             )
 
-    async def _release(self, work_process: LockedWorkProcess, row: Row, call: SettleFailedAssignment) -> bool:
+    async def _release(self, row: Row, call: SettleFailedAssignment) -> bool:
         """Release the agent, and start its fallback mission; False: a cancel came first, which releases it too."""
         async with self._parts.database.transaction() as connection:
-            held = await mission_agents.to_release(connection, work_process.id)
-        await asyncio.gather(
-            *(
-                self._parts.downlink.release(agent, work_process_id=work_process.id)
-                for agent in held
-                if agent.id == row["agent_id"]
+            if (await lock(connection, call.work_process_id)).superseded:
+                return False
+            held = await mission_agents.hold_for_release(
+                connection, call.work_process_id, call.attempt, row["agent_id"]
             )
-        )
+        for agent in held:
+            await self._parts.downlink.release(agent, work_process_id=call.work_process_id)
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, work_process.id)
+            work_process = await lock(connection, call.work_process_id)
             if work_process.superseded:
                 return False
             wakeup = await self._start_fallback(connection, work_process, row, call)

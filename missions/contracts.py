@@ -51,6 +51,7 @@ class Signal(StrEnum):
     CANCEL_ASSIGNMENT = "cancel_assignment"
     AGENT_TOLD = "agent_told"
     AGENT_SILENT = "agent_silent"
+    AGENT_FREED = "agent_freed"
 
 
 class QueueActivity(StrEnum):
@@ -213,6 +214,12 @@ class AgentSilence(Contract):
     text: str = ""
 
 
+class AgentFreed(Contract):
+    """An agent that could take over this silent agent's assignment is free; somebody else may have it by now."""
+
+    assignment_id: int
+
+
 class AssignmentCancelWish(Contract):
     """Somebody cancelled this assignment alone; its row says `canceling`."""
 
@@ -349,13 +356,15 @@ class ReserveSubstitute(ActivityInput):
 
 
 class SubstituteReserved(Contract):
-    """WAITING: nobody fits now. DONE: `agent_id` was sent a reserve, to be answered in `round`. FAILED: none needed."""
+    """DONE: `agent_id` was sent a reserve, to be answered in `round`. FAILED: none is needed.
+
+    WAITING: nobody fits; `agent_freed` follows.
+    """
 
     outcome: Outcome
     agent_id: int | None = None
     ready: bool = False
     round: int = 0
-    why: str = ""
 
 
 class ReassignAssignment(ActivityInput):

@@ -285,13 +285,17 @@ async def _write_ready(connection: Connection, ready: Sequence[_Claim], applied:
         _WRITE_READY,
         {"agents": [c[0] for c in ready], "missions": [c[1] for c in ready], "at": [c[2] for c in ready]},
     )
-    answered = sorted({(row.work_process_id, row.attempt) for row in rows if row.acknowledge_reservation})
+    answered = {(row.work_process_id, row.attempt, row.round) for row in rows if row.acknowledge_reservation}
     if not answered:
         return
     complete = (
         await connection.execute(
             _COMPLETE,
-            {"missions": [mission for mission, _ in answered], "attempts": [attempt for _, attempt in answered]},
+            {
+                "missions": [mission for mission, _, _ in answered],
+                "attempts": [attempt for _, attempt, _ in answered],
+                "rounds": [round_ for _, _, round_ in answered],
+            },
         )
     ).all()
     applied.ready += [(row.work_process_id, row.attempt) for row in complete if not row.handed_over]
@@ -328,21 +332,23 @@ _WRITE_READY = text(
         AS u(agent_id, work_process_id, at), agents AS a
     WHERE r.agent_id = u.agent_id AND r.work_process_id = u.work_process_id AND r.ready_at IS NULL
         AND a.id = r.agent_id
-    RETURNING r.work_process_id, r.attempt, a.acknowledge_reservation
+    RETURNING r.work_process_id, r.attempt, r.round, a.acknowledge_reservation
     """
 )
 
+# A substitute has a round of its own: it is waited for alone.
 _COMPLETE = text(
     """
-    SELECT r.work_process_id, r.attempt, q.round, q.handed_over, w.workflow_id
+    SELECT r.work_process_id, r.attempt, coalesce(r.round, q.round) AS round, q.handed_over, w.workflow_id
     FROM reservations AS r
-    JOIN unnest(CAST(:missions AS bigint[]), CAST(:attempts AS integer[])) AS u(work_process_id, attempt)
-        ON u.work_process_id = r.work_process_id AND u.attempt = r.attempt
+    JOIN unnest(CAST(:missions AS bigint[]), CAST(:attempts AS integer[]), CAST(:rounds AS integer[]))
+        AS u(work_process_id, attempt, round)
+        ON u.work_process_id = r.work_process_id AND u.attempt = r.attempt AND u.round IS NOT DISTINCT FROM r.round
     JOIN agents AS a ON a.id = r.agent_id
     JOIN reservation_requests AS q ON q.work_process_id = r.work_process_id AND q.attempt = r.attempt
     JOIN work_processes AS w ON w.id = r.work_process_id
     WHERE w.workflow_id IS NOT NULL
-    GROUP BY r.work_process_id, r.attempt, q.round, q.handed_over, w.workflow_id
+    GROUP BY r.work_process_id, r.attempt, r.round, q.round, q.handed_over, w.workflow_id
     HAVING bool_and(r.ready_at IS NOT NULL OR NOT a.acknowledge_reservation)
     ORDER BY r.work_process_id
     """

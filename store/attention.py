@@ -1,5 +1,6 @@
 """Trouble that needs a person: a field of the mission, with an event."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import select, text, update
@@ -12,7 +13,7 @@ from store import events
 from store.connection import Connection
 from store.database import Database
 from store.tables import agents, assignments, work_processes
-from store.work_process_status import lock
+from store.work_process_status import LockedWorkProcess, lock
 
 
 async def raise_(connection: Connection, call: RaiseAttention) -> bool:
@@ -55,6 +56,32 @@ async def raise_(connection: Connection, call: RaiseAttention) -> bool:
         ],
         attempt=work_process.attempt,
     )
+    return True
+
+
+async def take_back(
+    connection: Connection, work_process: LockedWorkProcess, codes: Collection[str], assignment_id: int
+) -> bool:
+    """Remove an assignment's entries with these codes, since the trouble is over; False: there is none."""
+    over = [one for one in work_process.attention if one["code"] in codes and one.get("assignmentId") == assignment_id]
+    if not over:
+        return False
+    work_process.attention = [one for one in work_process.attention if one not in over]
+    await connection.execute(
+        update(work_processes)
+        .where(work_processes.c.id == work_process.id)
+        .values(attention=work_process.attention, version=work_processes.c.version + 1)
+    )
+    cleared = [
+        NewEvent(
+            type=EventType.WORK_PROCESS_ATTENTION_CLEARED,
+            source=EventSource.MISSION_WORKER,
+            actor=MUSTER,
+            payload=entry,
+        )
+        for entry in over
+    ]
+    await events.append_for_mission(connection, work_process.id, cleared, attempt=work_process.attempt)
     return True
 
 

@@ -79,22 +79,25 @@ _TO_RELEASE = text(
 )
 
 
-async def hold_for_release(connection: Connection, work_process_id: int, attempt: int) -> list[ToRelease]:
+async def hold_for_release(
+    connection: Connection, work_process_id: int, attempt: int, only: int | None = None
+) -> list[ToRelease]:
     """Reserve those of `to_release` whom nobody holds, so that the release overtakes no other mission's reserve.
 
-    They had an assignment without a reservation; the mission's end frees them with the others. The mission is locked.
-    Returns whom to release now.
+    They had an assignment without a reservation; who releases them frees them with the others. The mission is locked.
+    Returns whom to release now; `only`: this agent, if it is one of them.
     """
-    free = (await connection.execute(_NOBODYS, {"of": work_process_id})).scalars().all()
+    free = (await connection.execute(_NOBODYS, {"of": work_process_id, "only": only})).scalars().all()
     await lock_agents(connection, free)
     await connection.execute(_HOLD, {"of": work_process_id, "attempt": attempt, "ids": free})
-    return await to_release(connection, work_process_id)
+    return [agent for agent in await to_release(connection, work_process_id) if only in (None, agent.id)]
 
 
 _NOBODYS = text(
     """
     SELECT DISTINCT agent_id FROM assignments
     WHERE work_process_id = :of AND intent_at IS NOT NULL AND released_at IS NULL
+        AND agent_id = coalesce(CAST(:only AS bigint), agent_id)
         AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = assignments.agent_id)
     """
 )

@@ -296,6 +296,21 @@ _ALL_READY = text(
 )
 
 
+# The head of an agent's own line, and of its yard's among those that would take it.
+HEAD = f"""
+    SELECT first.request_id, first.chooses FROM (
+        (SELECT line.request_id, line.score_key, false AS chooses FROM reservation_request_agents AS line
+         WHERE line.agent_id = agents.id AND line.claims
+         ORDER BY line.score_key, line.request_id LIMIT 1)
+        UNION ALL
+        (SELECT selector.request_id, selector.score_key, true FROM reservation_selectors AS selector
+         WHERE selector.yard_id = agents.yard_id AND selector.waiting AND selector.claims AND {selectors.WOULD_DO}
+         ORDER BY selector.score_key, selector.request_id LIMIT 1)
+    ) AS first ORDER BY first.score_key, first.request_id LIMIT 1
+"""
+"""SQL: who is first at an agent."""
+
+
 async def put_back(connection: Connection, work_process: LockedWorkProcess, silent: Collection[int]) -> list[int]:
     """Give a granted request its old place in line again; its agents are locked and no longer reserved.
 

@@ -1,15 +1,12 @@
 """Agents that say nothing although they have an assignment: noted on its mission, for as long as that is so."""
 
-from sqlalchemy import text, update
+from sqlalchemy import text
 
 from missions.contracts import AgentSilence, RaiseAttention, Signal
-from missions.events import EventSource, EventType, NewEvent
-from missions.principals import MUSTER
-from store import attention, events
+from store import attention, substitute_searches
 from store.database import Database
-from store.tables import work_processes
 from store.wakeups import NewSignal, Wakeup, add_signals
-from store.work_process_status import lock
+from store.work_process_status import LockedWorkProcess, lock
 
 
 async def look(database: Database, default: float, limit: int = 100) -> list[Wakeup]:
@@ -69,22 +66,11 @@ async def _spoke(database: Database, limit: int) -> list[Wakeup]:
     for row in rows:
         async with database.transaction() as connection:
             work_process = await lock(connection, row.id)
-            over = [one for one in work_process.attention if _is(one, row.assignment_id)]
-            if not over or work_process.ended:
+            if work_process.ended or not await attention.take_back(
+                connection, work_process, ("agent_silent", "no_substitute"), row.assignment_id
+            ):
                 continue
-            left = [one for one in work_process.attention if not _is(one, row.assignment_id)]
-            await connection.execute(
-                update(work_processes)
-                .where(work_processes.c.id == row.id)
-                .values(attention=left, version=work_processes.c.version + 1)
-            )
-            cleared = NewEvent(
-                type=EventType.WORK_PROCESS_ATTENTION_CLEARED,
-                source=EventSource.MISSION_WORKER,
-                actor=MUSTER,
-                payload=over[0],
-            )
-            await events.append_for_mission(connection, row.id, [cleared], attempt=work_process.attempt)
+            await substitute_searches.end(connection, row.assignment_id)
             if row.watched:
                 told = AgentSilence(assignment_id=row.assignment_id, silent=False)
                 signal = NewSignal(row.workflow_id, row.id, Signal.AGENT_SILENT, told)
@@ -92,8 +78,9 @@ async def _spoke(database: Database, limit: int) -> list[Wakeup]:
     return wakeups
 
 
-def _is(entry: dict[str, object], assignment_id: int) -> bool:
-    return entry["code"] == "agent_silent" and entry["assignmentId"] == assignment_id
+def noted(work_process: LockedWorkProcess, assignment_id: int) -> bool:
+    """Whether a locked mission still says that this assignment's agent is silent."""
+    return any(one["code"] == "agent_silent" and one["assignmentId"] == assignment_id for one in work_process.attention)
 
 
 _SPOKE = text(

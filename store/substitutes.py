@@ -5,57 +5,51 @@ from typing import Any
 
 from sqlalchemy import text
 
-from store import selectors
+from store import substitute_searches
 from store.agents import AgentAddress
 from store.connection import Connection
 from store.reservations import lock_agents
-from store.waiting_line import HEAD
+from store.substitute_searches import FITS
 from store.work_process_status import LockedWorkProcess
 
 Row = Any
 
-# Like the silent one, as the mission's selector wants it, and first in nobody's line: whoever waits comes first.
-_FITS = f"""
-    FROM agents, (
-        SELECT id, coalesce(CAST(:yard AS bigint), yard_id) AS yard_id, agent_class, agent_type,
-            CAST(:operations AS text[]) AS operation_types, CAST(:battery AS float8) AS battery_above
-        FROM agents WHERE id = :silent
-    ) AS selector
-    WHERE agents.id <> selector.id AND NOT agents.id = ANY(CAST(:refused AS bigint[]))
-        AND agents.agent_type IS NOT DISTINCT FROM selector.agent_type
-        AND {selectors.WOULD_DO} AND {selectors.GRANTABLE} AND NOT EXISTS ({HEAD})
-"""
-_LOOK = text(f"SELECT agents.id {_FITS} ORDER BY agents.id LIMIT 20")
+_LOOK = text(
+    f"""
+    SELECT agents.id FROM agents, substitute_searches AS selector
+    WHERE selector.assignment_id = :assignment AND NOT agents.id = ANY(CAST(:refused AS bigint[])) AND {FITS}
+    ORDER BY agents.id LIMIT 20
+    """
+)
 _CHOOSE = text(
     f"""
-    SELECT agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation {_FITS}
-        AND agents.id = ANY(CAST(:candidates AS bigint[])) ORDER BY agents.id LIMIT 1
+    SELECT agents.id, agents.uuid FROM agents, substitute_searches AS selector
+    WHERE selector.assignment_id = :assignment AND agents.id = ANY(CAST(:candidates AS bigint[])) AND {FITS}
+    ORDER BY agents.id LIMIT 1
     """
 )
 _RESERVE = text(
     """
-    WITH held AS (
-        INSERT INTO reservations (agent_id, work_process_id, attempt, reserve_sent_at)
-        VALUES (:agent, :of, :attempt, now())
+    WITH request AS (
+        UPDATE reservation_requests SET round = round + 1, handed_over = true
+        WHERE work_process_id = :of AND attempt = :attempt RETURNING round
+    ), held AS (
+        INSERT INTO reservations (agent_id, work_process_id, attempt, reserve_sent_at, round)
+        SELECT :agent, :of, :attempt, now(), round FROM request
     ), noted AS (
         UPDATE assignments SET substitute_id = :agent WHERE id = :assignment
-    ), listed AS (
-        UPDATE work_processes SET
-            agent_ids = array_remove(agent_ids, CAST(:agent AS bigint)) || CAST(:agent AS bigint),
-            agent_uuids = array_remove(agent_uuids, CAST(:uuid AS text)) || CAST(:uuid AS text)
-        WHERE id = :of
     )
-    UPDATE reservation_requests SET round = round + 1, handed_over = true
-    WHERE work_process_id = :of AND attempt = :attempt
+    UPDATE work_processes SET
+        agent_ids = array_remove(agent_ids, CAST(:agent AS bigint)) || CAST(:agent AS bigint),
+        agent_uuids = array_remove(agent_uuids, CAST(:uuid AS text)) || CAST(:uuid AS text)
+    WHERE id = :of
     """
 )
 _RESERVED = text(
     """
-    SELECT agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation, held.ready_at, request.round
+    SELECT agents.id, agents.uuid, agents.protocol, agents.acknowledge_reservation, held.ready_at, held.round
     FROM reservations AS held
     JOIN agents ON agents.id = held.agent_id
-    JOIN reservation_requests AS request
-        ON request.work_process_id = held.work_process_id AND request.attempt = held.attempt
     WHERE held.work_process_id = :of AND held.agent_id = :agent
     """
 )
@@ -97,21 +91,22 @@ _COPY = text(
 async def reserve(
     connection: Connection, work_process: LockedWorkProcess, assignment: Row, refused: Collection[int] = ()
 ) -> int | None:
-    """Reserve a free agent that fits, in place of the assignment's silent one; None: there is none now.
+    """Reserve a free agent that fits, in place of the assignment's silent one.
 
-    Not one of the `refused`. The mission is locked. Agents get locked in the order of their ids, then looked at anew,
-    as for any grant.
+    None: there is none now, and a search is on. Not one of the `refused`. The mission is locked. Agents get locked in
+    the order of their ids, then looked at anew, as for any grant.
     """
-    named = {"yard": None, "operations": work_process.operation_types_required, "battery": None}
-    kind = selectors.wanted(work_process) or named
-    wanted = {name: kind[name] for name in named} | {"silent": assignment["agent_id"], "refused": list(refused)}
+    await substitute_searches.begin(connection, work_process, assignment)
+    wanted = {"assignment": assignment["id"], "refused": list(refused)}
     candidates = list((await connection.execute(_LOOK, wanted)).scalars())
     if not candidates:
         return None
     await lock_agents(connection, candidates)
-    chosen = (await connection.execute(_CHOOSE, wanted | {"candidates": candidates})).one_or_none()
+    again = {"assignment": assignment["id"], "candidates": candidates}
+    chosen = (await connection.execute(_CHOOSE, again)).one_or_none()
     if chosen is None:
         return None
+    await substitute_searches.end(connection, assignment["id"])
     await connection.execute(
         _RESERVE,
         {
@@ -167,6 +162,11 @@ async def plan_again(connection: Connection, assignment: Row, agent_id: int) -> 
     )
     assert made is not None
     return int(made)
+
+
+def is_ready(row: Row) -> bool:
+    """Whether a reserved agent may be sent assignments."""
+    return row.ready_at is not None or not row.acknowledge_reservation
 
 
 def address_of(row: Row) -> AgentAddress:

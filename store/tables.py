@@ -551,6 +551,20 @@ reservations = Table(
     Column("granted_at", Moment, nullable=False, server_default=func.now()),
     Column("reserve_sent_at", Moment),
     Column("ready_at", Moment),
+    Column("round", Integer),  # of a substitute's own, whose `ready` is awaited alone; else that of its request
+)
+
+# A mission that looks for an agent in place of a silent one; the row goes when it is woken, or needs none.
+substitute_searches = Table(
+    "substitute_searches",
+    metadata,
+    Column("assignment_id", ForeignKey("assignments.id", ondelete="CASCADE"), primary_key=True),
+    Column("silent_id", BigInteger, nullable=False),
+    Column("yard_id", ForeignKey("yards.id"), nullable=False, index=True),
+    Column("agent_class", Text, nullable=False),
+    Column("agent_type", Text),
+    Column("operation_types", ARRAY(Text), nullable=False),
+    Column("battery_above", Double),
 )
 
 # Whatever must wake, start or cancel a workflow: written with its cause, deleted once it was delivered.

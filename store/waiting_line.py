@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from missions.contracts import AgentsGranted, Signal
-from store import events, selectors
+from store import events, selectors, substitute_searches
 from store.connection import Connection
 from store.database import Database
 from store.operation_types import ABLE_TO
-from store.reservations import find_request, lock_agents, lock_wanted, recompute_claims, try_grant
+from store.reservations import HEAD, find_request, lock_agents, lock_wanted, recompute_claims, try_grant
 from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import lock
 
@@ -39,10 +39,11 @@ async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[
     if not agent_ids:
         return []
     concerned = set(agent_ids)
-    changed, heads = await _look(database, concerned)
-    if changed:
-        concerned |= await _refresh_availability(database, changed)
-        _, heads = await _look(database, concerned)
+    found = await _look(database, concerned)
+    if found.changed:
+        concerned |= await _refresh_availability(database, found.changed)
+        found = await _look(database, concerned)
+    heads, sought = found.heads, found.sought
     wakeups: list[Wakeup] = []
     while heads:
         again = False
@@ -52,8 +53,9 @@ async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[
             again |= tried.left_line and head.chooses
             # One that chooses stood before others at all the agents that it did not take.
             concerned |= tried.passed_over
-        heads = (await _look(database, concerned))[1] if again else []
-    return wakeups
+        heads = (await _look(database, concerned)).heads if again else []
+    # Who waits in line comes first.
+    return [*wakeups, *await substitute_searches.wake(database, concerned)] if sought else wakeups
 
 
 @dataclass(frozen=True, order=True)
@@ -65,33 +67,27 @@ class _Head:
     chooses: bool
 
 
-async def _look(database: Database, agent_ids: Collection[int]) -> tuple[list[int], list[_Head]]:
-    """Which of these agents came or went, and who is first in the line of those that are free."""
+@dataclass(frozen=True)
+class _Found:
+    """Which agents came or went, who is first in the line of those that are free, whether one may be a substitute."""
+
+    changed: list[int]
+    heads: list[_Head]
+    sought: bool
+
+
+async def _look(database: Database, agent_ids: Collection[int]) -> _Found:
     async with database.statement() as connection:
         rows = (await connection.execute(_LOOK, {"ids": list(agent_ids)})).all()
-    changed = [row.id for row in rows if row.changed]
     heads = {_Head(row.work_process_id, row.attempt, row.chooses) for row in rows if row.work_process_id is not None}
-    return changed, sorted(heads)
+    return _Found([row.id for row in rows if row.changed], sorted(heads), any(row.sought for row in rows))
 
-
-# The head of an agent's own line, and of its yard's among those that would take it.
-HEAD = f"""
-    SELECT first.request_id, first.chooses FROM (
-        (SELECT line.request_id, line.score_key, false AS chooses FROM reservation_request_agents AS line
-         WHERE line.agent_id = agents.id AND line.claims
-         ORDER BY line.score_key, line.request_id LIMIT 1)
-        UNION ALL
-        (SELECT selector.request_id, selector.score_key, true FROM reservation_selectors AS selector
-         WHERE selector.yard_id = agents.yard_id AND selector.waiting AND selector.claims AND {selectors.WOULD_DO}
-         ORDER BY selector.score_key, selector.request_id LIMIT 1)
-    ) AS first ORDER BY first.score_key, first.request_id LIMIT 1
-"""
-"""SQL: who is first at an agent."""
 
 _LOOK = text(
     f"""
     SELECT agents.id, {_CHANGED} AS changed,
-           request.work_process_id, request.attempt, head.chooses
+           request.work_process_id, request.attempt, head.chooses,
+           agents.status = 'free' AND {substitute_searches.IN_YARD} AS sought
     FROM agents
     LEFT JOIN LATERAL ({HEAD}) AS head ON agents.status = 'free'
         AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
@@ -172,13 +168,14 @@ async def _grant_waiting(database: Database, head: _Head) -> _Tried:
 
 
 async def agents_with_missed_grants(connection: Connection, limit: int = 100) -> list[int]:
-    """Free agents in whose line somebody waits: what a process left behind that died before its grants."""
+    """Free agents that somebody waits for: what a process left behind that died before its grants."""
     rows = await connection.execute(
         text(
             f"""
             SELECT agents.id FROM agents
             WHERE (agents.status = 'free' AND EXISTS ({HEAD})
                 AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id))
+            OR EXISTS (SELECT FROM substitute_searches AS selector WHERE {substitute_searches.FITS})
             OR {_CHANGED}
             LIMIT :limit
             """

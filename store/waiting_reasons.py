@@ -8,8 +8,8 @@ from sqlalchemy import text
 from missions.events import utc_now
 from store.connection import Connection
 from store.operation_types import ABLE_TO
+from store.reservations import HEAD
 from store.selectors import BATTERY, IS_CANDIDATE, WOULD_DO
-from store.waiting_line import HEAD
 
 _COLUMNS = f"""
        mission.id AS work_process_id, mission.sched_start_at, mission.dispatched_at,

@@ -31,10 +31,11 @@ async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
     group, groups = 0, 1
     deadlines: dict[int, float] = {}
+    silent = Silence(mission)
     while group < groups:
         sent = await _send(mission, plan, group)
         groups = sent.groups
-        while sent.sent and await _await_group(mission, plan, sent, deadlines):
+        while sent.sent and await _await_group(mission, plan, sent, deadlines, silent):
             sent = await _send(mission, plan, group, again=True)  # with a new assignment for another agent
         group += 1
 
@@ -68,11 +69,11 @@ async def _send(mission: Mission, plan: StepPlan, group: int, *, again: bool = F
 
 
 async def _await_group(
-    mission: Mission, plan: StepPlan, sent: AssignmentsDispatched, deadlines: dict[int, float]
+    mission: Mission, plan: StepPlan, sent: AssignmentsDispatched, deadlines: dict[int, float], silent: Silence
 ) -> bool:
     """Return once a group has ended; True: an assignment of it was given to another agent, and is to be sent.
 
-    `deadlines`, by assignment, are those of the step: whoever was sent before keeps its own.
+    `deadlines`, by assignment, and `silent` are those of the step: whoever was sent before keeps its own.
     """
     for key, status in sent.ended.items():
         mission.ended.setdefault(int(key), status)
@@ -89,7 +90,7 @@ async def _await_group(
         return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
 
     waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
-    silent = Silence(mission, sent.sent)
+    silent.watch(sent.sent)
     while True:
         if await _until_settled(mission, settled, sent.sent, deadline, waiting, silent):
             failed = _failed_of(mission, sent.sent)
@@ -147,10 +148,17 @@ async def _until_settled(
         left = None if due is None else max(0.0, due - clock.now())
         pauses = [seconds for seconds in (left, silent.look_in) if seconds is not None and not stopped]
         await mission.until(
-            lambda: settled() or clock.stopped is not stopped or (not clock.stopped and silent.due != []),  # noqa: B023
+            lambda: (
+                settled()
+                or silent.unneeded != []
+                or clock.stopped is not stopped  # noqa: B023
+                or (not clock.stopped and silent.due != [])
+            ),
             timeout=min(pauses, default=None),
             waiting=waiting,
         )
+        if await silent.dismiss_unneeded():
+            return False
         if settled():
             return True
         if clock.stopped:

@@ -40,7 +40,8 @@ class Mission:
         self.start = start
         self.board = Board([step.step for step in start.steps])
         self.granted = False
-        self.ready_round = 0
+        self.ready_rounds: set[int] = set()
+        """Reservations (also of single substitutes) whose agents are ready."""
         self.ended: dict[int, str] = {}
         """The agents' last word, by assignment."""
         self.reported: set[int] = set()
@@ -63,6 +64,8 @@ class Mission:
         """Assignments that a client cancelled alone."""
         self.silent: dict[int, str] = {}
         """Assignments whose agents are silent for too long now, and what to say of them."""
+        self.searching: set[int] = set()
+        """Those of them for which no other agent was free, until one is."""
         self.clock, self.agents_clock = Clock(), Clock()
         """They stand still: with any pause; with one that its agents are told of."""
         self._executing = False

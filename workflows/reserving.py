@@ -41,7 +41,7 @@ async def _ready(mission: Mission, round_: int) -> bool:
     while True:
         left = deadline - workflow.time()
         if await mission.until(
-            lambda: mission.ready_round >= round_,
+            lambda: round_ in mission.ready_rounds,
             timeout=max(0.0, min(left, mission.start.reserve_resend_interval)),
             waiting="the agents' `ready`",
         ):

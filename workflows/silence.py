@@ -8,48 +8,48 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from missions.statuses import OnAgentSilent
 
-from workflows.attention import raise_attention
 from workflows.mission import Mission
-from workflows.reassigning import reassign
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-"""Seconds between two looks for a free agent that fits; twice as many each time."""
+from workflows.reassigning import Substitutes
 
 
 class Silence:
-    """The silent agents of one group."""
+    """The silent agents of one step."""
 
-    def __init__(self, mission: Mission, ids: list[int]) -> None:
-        self._mission, self._ids = mission, ids
-        self._pause: dict[int, float] = {}
-        self._again: dict[int, float] = {}
+    def __init__(self, mission: Mission) -> None:
+        self._mission = mission
+        self._ids: list[int] = []
+        self._substitutes = Substitutes(mission)
         self.given_up: tuple[int, str] | None = None
         """An assignment that counts as failed, and why."""
         self.reassigned = False
         """Whether another agent is to be sent an assignment in place of one that was given up."""
 
+    def watch(self, ids: list[int]) -> None:
+        """The assignments of a group that was sent."""
+        self._ids, self.reassigned = ids, False
+
     @property
     def due(self) -> list[int]:
-        """Those to deal with now. Not what a client cancelled: its agent is being asked, and a person looks."""
-        return [key for key in self._open() if self._when(key) <= workflow.time()]
+        """Those to deal with now."""
+        return [key for key, when in self._open() if when <= workflow.time()]
 
     @property
     def look_in(self) -> float | None:
-        """Seconds until the next is due, unless somebody falls silent before."""
-        return min((self._when(key) - workflow.time() for key in self._open()), default=None)
+        """Seconds until the next is due, unless somebody falls silent, or an agent is freed, before."""
+        return min((when - workflow.time() for _, when in self._open()), default=None)
 
-    def _open(self) -> list[int]:
-        mission = self._mission
-        if mission.start.options.on_agent_silent is OnAgentSilent.WAIT:
+    def _open(self) -> list[tuple[int, float]]:
+        """Assignments and when to deal with them. Not what a client cancelled: its agent is being asked."""
+        mission, policy = self._mission, self._mission.start.options.on_agent_silent
+        if policy is OnAgentSilent.WAIT:
             return []
-        settled = mission.ended.keys() | mission.cancels_wished
-        return [key for key in self._ids if key in mission.silent and key not in settled]
-
-    def _when(self, key: int) -> float:
-        """After a pause its agent has time to speak."""
-        resumed, silence = self._mission.agents_clock.resumed_at, self._mission.start.options.agent_silence
+        # After a pause its agent has time to speak.
+        resumed, silence = mission.agents_clock.resumed_at, mission.start.options.agent_silence
         after_pause = 0.0 if resumed is None else resumed + (silence or 0.0)
-        return max(self._again.get(key, 0.0), after_pause)
+        settled = mission.ended.keys() | mission.cancels_wished
+        silent = [key for key in self._ids if key in mission.silent and key not in settled]
+        due = [(key, 0.0 if policy is OnAgentSilent.FAIL else self._substitutes.due_at(key)) for key in silent]
+        return [(key, max(when, after_pause)) for key, when in due if when is not None]
 
     async def deal_with_due(self) -> bool:
         """Do what the recipe says; True: that changes the group."""
@@ -61,13 +61,16 @@ class Silence:
             if mission.start.options.on_agent_silent is OnAgentSilent.FAIL:
                 self.given_up = key, f"{text}; it had assignment {key}"
                 return True
-            why = await reassign(mission, key)
-            if why is None:
-                self.reassigned = True
-                return True
-            if why and key not in self._again:
-                words = f"assignment {key} of a silent agent waits for another one: {why}"
-                await raise_attention(mission, "no_substitute", words, key)
-            pause = self._pause[key] = min(2 * self._pause.get(key, _FIRST_PAUSE / 2), _LONGEST_PAUSE)
-            self._again[key] = workflow.time() + pause
-        return False
+            self.reassigned |= await self._substitutes.deal_with(key)
+        return self.reassigned
+
+    @property
+    def unneeded(self) -> list[int]:
+        """Assignments whose substitutes are not needed any more."""
+        return self._substitutes.unneeded
+
+    async def dismiss_unneeded(self) -> bool:
+        """Send these away; True: one of them was needed after all, which changes the group."""
+        for key in self.unneeded:
+            self.reassigned |= await self._substitutes.deal_with(key)
+        return self.reassigned

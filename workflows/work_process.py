@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from missions.contracts import (
         WORK_PROCESS,
+        AgentFreed,
         AgentsGranted,
         AgentSilence,
         AgentsReady,
@@ -63,8 +64,8 @@ class WorkProcess:
 
     @workflow.signal(name=Signal.AGENTS_READY)
     def agents_ready(self, ready: AgentsReady) -> None:
-        """Every reserved agent answered `ready`."""
-        self._mission.ready_round = max(self._mission.ready_round, ready.round)
+        """Every agent of a reservation answered `ready`."""
+        self._mission.ready_rounds.add(ready.round)
 
     @workflow.signal(name=Signal.ASSIGNMENT_ENDED)
     def assignment_ended(self, report: AssignmentEnded) -> None:
@@ -89,10 +90,16 @@ class WorkProcess:
     @workflow.signal(name=Signal.AGENT_SILENT)
     def agent_silent(self, news: AgentSilence) -> None:
         """An assignment's agent has been silent for too long, or speaks again."""
+        self._mission.searching.discard(news.assignment_id)
         if news.silent:
             self._mission.silent[news.assignment_id] = news.text
         else:
             self._mission.silent.pop(news.assignment_id, None)
+
+    @workflow.signal(name=Signal.AGENT_FREED)
+    def agent_freed(self, news: AgentFreed) -> None:
+        """An agent is free that could take over a silent one's assignment."""
+        self._mission.searching.discard(news.assignment_id)
 
     @workflow.signal(name=Signal.CANCEL_ASSIGNMENT)
     def cancel_assignment(self, wish: AssignmentCancelWish) -> None:

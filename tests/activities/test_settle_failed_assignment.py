@@ -310,7 +310,8 @@ async def test_assignment_that_was_cancelled_and_came_back_is_over(world: World)
     assert await world.statuses() == ["canceled", "canceling", "canceling"]
 
 
-async def test_agent_that_nobody_holds_is_held_while_it_is_released(world: World) -> None:
+@pytest.mark.parametrize("by", ["mission's end", "failed assignment"])
+async def test_agent_that_nobody_holds_is_held_while_it_is_released(world: World, by: str) -> None:
     async with world.database.transaction() as connection:
         await connection.execute(delete(reservations).where(reservations.c.work_process_id == world.mission))
     held: list[bool] = []
@@ -320,7 +321,33 @@ async def test_agent_that_nobody_holds_is_held_while_it_is_released(world: World
             held.append(await world.reserved())
             return await super().release(agent, work_process_id=work_process_id)
 
-    call = FinishMission(work_process_id=world.mission, attempt=1, transition=9, status="succeeded")
-    assert (await Finisher(world.parts(Released())).finish_mission(call)).outcome is Outcome.DONE
+    if by == "failed assignment":
+        assert (await world.settle(Released())).outcome is Outcome.DONE
+    else:
+        call = FinishMission(work_process_id=world.mission, attempt=1, transition=9, status="succeeded")
+        assert (await Finisher(world.parts(Released())).finish_mission(call)).outcome is Outcome.DONE
     assert held == [True], "else another mission's reserve could come before the release"
     assert not await world.reserved()
+
+
+async def test_agent_whose_assignment_was_given_up_is_quarantined_before_it_is_released(world: World) -> None:
+    world.ids[:2] = [world.ids[1], world.ids[0]]
+    quarantined: list[bool] = []
+
+    async def is_quarantined() -> bool:
+        ((since,),) = await world.read(agents.c.quarantined_since, where=agents.c.id == world.agent)
+        return since is not None
+
+    class Told(Outside):
+        async def cancel(self, agent: AgentAddress, message: AssignmentMessage) -> Delivery:
+            quarantined.append(await is_quarantined())
+            return await super().cancel(agent, message)
+
+    outside = Told(dies_at="release")
+    with pytest.raises(PartUnavailable):
+        await world.settle(outside, given_up="it is late")
+    assert quarantined == [True], "it may be driving, whatever it said last"
+    async with world.database.transaction() as connection:
+        await connection.execute(update(agents).where(agents.c.id == world.agent).values(quarantined_since=None))
+    await world.settle(outside, given_up="it is late")
+    assert not await is_quarantined(), "it has said `free` since"

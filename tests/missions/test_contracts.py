@@ -30,6 +30,7 @@ ESSENTIAL = {
     "MissionQueueStart": {"mission_queue_id", "task_queues"},
     "QueueAdvanced": {"status"},
     "ActivityInput": {"work_process_id", "attempt", "transition"},
+    "AgentFreed": {"assignment_id"},
     "AgentSilence": {"assignment_id"},
     "AgentTold": {"instant_action_id"},
     "AssignmentCancelWish": {"assignment_id"},

@@ -9,14 +9,26 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from missions.errors import FailureCode, PlanningFailed
+from missions.events import utc_now
 from missions.planner_answers import PlannedAssignment
 from missions.requests import AgentSelector
 from settings import Settings
+from store import agent_reports, migrate, substitutes
 from store import assignments as assignment_rows
-from store import migrate, substitutes
+from store.agent_reports import StateReport
 from store.database import Database
 from store.reservations import enqueue
-from store.tables import agent_details, agents, assignments, reservations, work_processes, yards
+from store.tables import (
+    agent_details,
+    agents,
+    assignments,
+    reservation_requests,
+    reservations,
+    substitute_searches,
+    work_processes,
+    yards,
+)
+from store.waiting_line import agents_with_missed_grants, refresh_lines
 from store.work_process_status import lock
 from tests.support.services import WorkerAddresses
 
@@ -74,6 +86,16 @@ class World:
         mission = await self.mission(agent, **values)
         async with self.database.transaction() as connection:
             await connection.execute(insert(reservations).values(agent_id=agent, work_process_id=mission, attempt=1))
+        await self.made(
+            reservation_requests,
+            work_process_id=mission,
+            attempt=1,
+            status="granted",
+            priority=20,
+            enqueued_at=func.now(),
+            score_key=func.now(),
+            round=1,
+        )
         assignment = await self.made(
             assignments,
             work_process_id=mission,
@@ -93,6 +115,24 @@ class World:
             return await substitutes.reserve(
                 connection, work_process, await assignment_rows.one(connection, assignment), refused
             )
+
+    async def freed(self, *agent_ids: int) -> list[tuple[int | None, Any]]:
+        """Who is woken, by mission and assignment, after something changed for these agents."""
+        woken = await refresh_lines(self.database, agent_ids)
+        return [(one.work_process_id, one.payload["assignment_id"]) for one in woken if one.signal == "agent_freed"]
+
+    async def change(self, table: Any, row: int, **values: Any) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(update(table).where(table.c.id == row).values(**values))
+
+    async def says(self, agent: int, status: str, mission: int) -> list[tuple[str | None, Any]]:
+        """The wake-ups after an agent's report."""
+        async with self.database.transaction() as connection:
+            uuid = await connection.scalar(select(agents.c.uuid).where(agents.c.id == agent))
+        now = utc_now()
+        report = StateReport(uuid=str(uuid), status=status, received_at=now, said_at=now, work_process_id=mission)
+        applied = await agent_reports.apply(self.database, [report], {str(uuid): agent})
+        return [(one.signal, one.payload["round"]) for one in applied.wakeups]
 
     async def holder(self) -> list[int]:
         async with self.database.transaction() as connection:
@@ -184,3 +224,73 @@ async def test_two_missions_never_get_the_same(world: World) -> None:
     got = await asyncio.gather(*(world.reserve(*wish) for wish in wishes))
     assert len([one for one in got if one is not None]) == 1
     assert len(await world.holder()) == 1
+
+
+async def test_mission_that_found_nobody_is_woken_once_when_an_agent_that_fits_is_free(world: World) -> None:
+    await world.change(agents, world.free, status="busy")
+    crane = await world.agent(agent_type="crane")
+    mission, assignment = await world.silent()
+    assert await world.reserve(mission, assignment) is None
+    assert await world.freed(world.free, crane) == []
+    await world.change(agents, world.free, status="free")
+    assert await world.freed(world.free) == [(mission, assignment)]
+    assert await world.freed(world.free) == [], "it looks again, and then waits again"
+    assert await world.reserve(mission, assignment) == world.free
+
+
+async def test_agent_for_which_somebody_waits_wakes_no_search(world: World) -> None:
+    await world.change(agents, world.free, status="busy")
+    assert await world.reserve(*await world.silent()) is None
+    waiting = await world.mission(world.free)
+    async with world.database.transaction() as connection:
+        await enqueue(connection, await lock(connection, waiting))
+    await world.change(agents, world.free, status="free")
+    assert await world.freed(world.free) == []
+    assert await world.holder() == [waiting]
+
+
+async def test_agent_that_was_freed_by_a_process_that_died_is_found_by_the_relay(world: World) -> None:
+    await world.change(agents, world.free, status="busy")
+    assert await world.reserve(*await world.silent()) is None
+    await world.freed(world.free)  # nothing else about it is news
+    await world.change(agents, world.free, status="free")
+    async with world.database.transaction() as connection:
+        assert world.free in await agents_with_missed_grants(connection, limit=10_000)
+
+
+@pytest.mark.parametrize("over", ["mission", "assignment"])
+async def test_search_that_is_over_wakes_nobody_and_goes(world: World, over: str) -> None:
+    await world.change(agents, world.free, status="busy")
+    mission, assignment = await world.silent()
+    await world.reserve(mission, assignment)
+    if over == "mission":
+        await world.change(work_processes, mission, status="failed")
+    else:
+        await world.change(assignments, assignment, status="succeeded", ended_at=func.now())
+    await world.change(agents, world.free, status="free")
+    assert await world.freed(world.free) == []
+    async with world.database.transaction() as connection:
+        mine = substitute_searches.c.assignment_id == assignment
+        assert not (await connection.execute(select(substitute_searches).where(mine))).all()
+
+
+async def test_each_substitute_is_waited_for_alone(world: World) -> None:
+    mission, first = await world.silent()
+    second = await world.made(
+        assignments,
+        work_process_id=mission,
+        attempt=1,
+        step="other",
+        result_index=0,
+        dispatch_group=0,
+        agent_id=await world.agent(status="busy"),
+        workflow_id="w",
+        status="executing",
+    )
+    late = await world.reserve(mission, first)
+    quick = await world.agent()
+    assert await world.reserve(mission, second) == quick
+    assert late == world.free
+    assert await world.says(quick, "ready", mission) == [("agents_ready", 3)]
+    assert await world.says(quick, "ready", mission) == []
+    assert await world.says(late, "ready", mission) == [("agents_ready", 2)]

@@ -6,6 +6,7 @@ import pytest
 
 from missions.contracts import (
     Activity,
+    AgentsPaused,
     AgentTold,
     AssignmentsChecked,
     AssignmentsDispatched,
@@ -99,6 +100,14 @@ async def test_agent_that_does_not_listen_raises_attention_instead(bench: Bench)
     await run.until_called(Activity.RAISE_ATTENTION)
     await run.until_waiting()
     assert run.fake.inputs(Activity.RAISE_ATTENTION)[0].code == "pause_not_delivered"
+    bench.fake.scripts[Activity.PAUSE_AGENTS] = lambda call: AgentsPaused(instant_action_ids=[6])
+    await run.signal(Signal.PAUSE, PauseWish(paused=False, number=2))
+    await run.signal(Signal.PAUSE, now(3))
+    await run.signal(Signal.AGENT_TOLD, AgentTold(instant_action_id=6, listening=False))
+    await run.until_called(Activity.RAISE_ATTENTION, 2)
+    first, second = run.fake.inputs(Activity.RAISE_ATTENTION)
+    assert first.code == second.code
+    assert first.text != second.text, "the same words would be no news"
     assert Activity.NOTE_PAUSE not in run.fake.names()
     await run.handle.cancel()
     assert await run.ended() == "CANCELED"

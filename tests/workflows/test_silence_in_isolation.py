@@ -3,10 +3,11 @@
 import asyncio
 
 import pytest
-from temporalio.client import Client
+from temporalio import activity
 
 from missions.contracts import (
     Activity,
+    AgentFreed,
     AgentSilence,
     AgentsReady,
     AssignmentCancelWish,
@@ -79,16 +80,86 @@ async def test_another_agent_gets_its_assignment_anew(bench: Bench) -> None:
     assert Activity.SETTLE_FAILED_ASSIGNMENT not in run.fake.names()
 
 
-async def test_without_an_agent_that_fits_it_waits_and_says_so(bench: Bench) -> None:
-    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = lambda call: SubstituteReserved(
-        outcome=Outcome.WAITING, why="no free agent fits"
-    )
+async def test_without_an_agent_that_fits_it_waits_until_one_is_free_or_the_silent_one_speaks(bench: Bench) -> None:
+    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = lambda call: SubstituteReserved(outcome=Outcome.WAITING)
     run = await silent(bench, "reassign")
-    await run.until_called(Activity.RAISE_ATTENTION)
+    for looks, news in enumerate((AgentFreed(assignment_id=1), SILENT), start=1):
+        await run.until_called(Activity.RESERVE_SUBSTITUTE, looks)
+        await run.until_waiting()
+        await run.signal(Signal.AGENT_FREED if looks == 1 else Signal.AGENT_SILENT, news)
+    await run.until_called(Activity.RESERVE_SUBSTITUTE, 3)
     await run.until_waiting()
-    assert attention(run) == {"no_substitute"}
+    await run.signal(Signal.AGENT_SILENT, SILENT.model_copy(update={"silent": False}))
+    await run.signal(Signal.AGENT_FREED, AgentFreed(assignment_id=1))
+    await run.until_waiting()
     await end(run, 1)
     assert await run.ended() == "COMPLETED"
+    assert run.fake.names().count(Activity.RESERVE_SUBSTITUTE) == 3
+    timers = [e async for e in run.handle.fetch_history_events() if e.HasField("timer_started_event_attributes")]
+    assert not timers, "it looks when it is woken, not by the clock"
+
+
+async def test_agent_that_is_freed_during_the_look_is_not_missed(bench: Bench) -> None:
+    async def freed_meanwhile(call: ReserveSubstitute) -> SubstituteReserved | None:
+        if bench.fake.names().count(Activity.RESERVE_SUBSTITUTE) > 1:
+            return None
+        await bench.client.get_workflow_handle(activity.info().workflow_id or "").signal(
+            Signal.AGENT_FREED, AgentFreed(assignment_id=1)
+        )
+        return SubstituteReserved(outcome=Outcome.WAITING)
+
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = second_time
+    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = freed_meanwhile
+    run = await silent(bench, "reassign")
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+    await end(run, 2)
+    assert await run.ended() == "COMPLETED"
+
+
+async def test_substitute_that_is_ready_does_not_wait_for_the_one_of_another_silent_agent(bench: Bench) -> None:
+    def groups(call: DispatchAssignments) -> AssignmentsDispatched:
+        given = len(bench.fake.inputs(Activity.REASSIGN_ASSIGNMENT))
+        sent, ended = ([[1, 2], [1, 2, 4], [1, 2, 4, 3]][given], [{}, {"2": "failed"}, {"1": "failed"}][given])
+        return AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=sent, ended=ended, agents="truck")
+
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = groups
+    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = lambda call: SubstituteReserved(
+        outcome=Outcome.DONE, agent_id=10 + call.assignment_id, round=1 + call.assignment_id
+    )
+    bench.fake.scripts[Activity.REASSIGN_ASSIGNMENT] = lambda call: AssignmentReassigned(
+        outcome=Outcome.DONE, assignment_id=2 + call.assignment_id, released=call.assignment_id
+    )
+    options = {"agent_silence": 0.1, "on_agent_silent": "reassign"}
+    run = await driving(bench, options=options, ready_timeout=60)
+    for key in (1, 2):
+        await run.signal(Signal.AGENT_SILENT, SILENT.model_copy(update={"assignment_id": key}))
+    await run.until_called(Activity.RESERVE_SUBSTITUTE, 2)
+    await run.signal(Signal.AGENTS_READY, AgentsReady(attempt=1, round=3))
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+    await run.signal(Signal.AGENTS_READY, AgentsReady(attempt=1, round=2))
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 3)
+    for key in (3, 4):
+        await end(run, key)
+    assert await run.ended() == "COMPLETED"
+    assert [call.agent_id for call in run.fake.inputs(Activity.REASSIGN_ASSIGNMENT)] == [12, 11]
+    assert run.fake.names().count(Activity.RESERVE_SUBSTITUTE) == 2, "nobody was asked twice"
+
+
+async def test_substitute_of_an_agent_that_speaks_is_sent_away_at_once(bench: Bench) -> None:
+    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = lambda call: SubstituteReserved(
+        outcome=Outcome.DONE, agent_id=8, round=5
+    )
+    bench.fake.scripts[Activity.REASSIGN_ASSIGNMENT] = lambda call: AssignmentReassigned(
+        outcome=Outcome.FAILED, status="executing"
+    )
+    run = await driving(bench, options={"agent_silence": 0.1, "on_agent_silent": "reassign"}, ready_timeout=60)
+    await run.signal(Signal.AGENT_SILENT, SILENT)
+    await run.until_called(Activity.RESERVE_SUBSTITUTE)
+    await run.signal(Signal.AGENT_SILENT, SILENT.model_copy(update={"silent": False}))
+    await run.until_called(Activity.REASSIGN_ASSIGNMENT)
+    await end(run, 1)
+    assert await run.ended() == "COMPLETED"
+    assert run.fake.names().count(Activity.RESERVE_SUBSTITUTE) == 1
 
 
 async def test_substitute_that_does_not_answer_is_sent_away(bench: Bench) -> None:
@@ -132,13 +203,11 @@ async def test_other_assignments_of_the_group_keep_their_deadline(bench: Bench) 
         sent, ended = ([1, 3, 2], {"1": "failed"}) if call.again else ([1, 3], {})
         return AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=sent, ended=ended, agents="truck")
 
-    def at_the_second_look(call: ReserveSubstitute) -> SubstituteReserved:
-        if len(bench.fake.inputs(Activity.RESERVE_SUBSTITUTE)) == 1:
-            return SubstituteReserved(outcome=Outcome.WAITING, why="no free agent fits")
-        return SubstituteReserved(outcome=Outcome.DONE, agent_id=8, ready=True, round=2)
+    async def takes_its_time(call: ReserveSubstitute) -> None:
+        await asyncio.sleep(0.5)
 
     bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = group
-    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = at_the_second_look
+    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = takes_its_time
     options = {"agent_silence": 0.5, "on_agent_silent": "reassign", "assignment_timeout": 2.0}
     run = await driving(bench, options=options)
     await run.signal(Signal.AGENT_SILENT, SILENT)
@@ -186,24 +255,6 @@ async def test_cancel_meanwhile_wins(bench: Bench) -> None:
     await run.until_called(Activity.RESERVE_SUBSTITUTE)
     await run.handle.cancel()
     await assert_canceled(run)
-
-
-async def test_it_looks_again_for_another_agent_until_the_silent_one_speaks(client: Client) -> None:
-    bench = Bench(client)  # once: it takes its time
-    bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = lambda call: SubstituteReserved(
-        outcome=Outcome.WAITING, why="no free agent fits"
-    )
-    async with bench.running():
-        run = await silent(bench, "reassign")
-        await run.until_called(Activity.RESERVE_SUBSTITUTE, 2)
-        await run.signal(Signal.AGENT_SILENT, SILENT.model_copy(update={"silent": False}))
-        await run.until_waiting()
-        looked = run.fake.names().count(Activity.RESERVE_SUBSTITUTE)
-        await asyncio.sleep(1.2)  # nothing shall happen, for longer than to the next look
-        assert run.fake.names().count(Activity.RESERVE_SUBSTITUTE) == looked
-        await end(run, 1)
-        assert await run.ended() == "COMPLETED"
-        assert run.fake.names().count(Activity.RAISE_ATTENTION) == 1
 
 
 @pytest.mark.parametrize("policy", ["fail", "reassign"])
