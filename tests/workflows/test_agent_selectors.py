@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.support.planner import Script
 from tests.support.site import Mission, Site, SiteAgent, until
+from workflows.search_attributes import AGENTS
 
 
 def drive_all() -> Script:
@@ -29,6 +30,12 @@ async def choosing(site: Site, recipe: str, kind: str, **selector: Any) -> Missi
     )
 
 
+async def shown_agents(mission: Mission) -> list[str]:
+    """Whom the Temporal UI finds the mission by."""
+    described = await (await mission.run()).describe()
+    return list(described.typed_search_attributes.get(AGENTS) or [])
+
+
 async def test_nearest_agent_drives_and_the_mission_is_its_own(site: Site) -> None:
     kind, (_, near) = await fleet(site, (), ("--update", '{"pose": {"x": 90.0, "y": 90.0, "z": 0.0}}'))
 
@@ -42,6 +49,7 @@ async def test_nearest_agent_drives_and_the_mission_is_its_own(site: Site) -> No
     assert (shown["agentIds"], shown["agentUuids"]) == ([near.id], [near.uuid])
     assert shown["agentSelector"]["agentType"] == kind
     assert len(near.assignments()) == 1
+    assert await shown_agents(mission) == [near.uuid]
     types = [event["type"] for event in await mission.events()]
     assert types.index("work_process.agents_chosen") < types.index("task.started")
     assert (await mission.events("work_process.agents_chosen"))[0]["payload"]["agent_ids"] == [near.id]
@@ -66,6 +74,7 @@ async def test_agent_that_does_not_answer_is_replaced_by_another(site: Site) -> 
     recipe, _ = await site.recipe(drive_all())
     mission = await choosing(site, recipe, kind)
     assert (await mission.until("succeeded"))["agentIds"] == [spare.id]
+    assert await shown_agents(mission) == [spare.uuid]
     chosen = [event["payload"]["agent_ids"] for event in await mission.events("work_process.agents_chosen")]
     assert chosen == [[silent.id], [spare.id]]
     assert len(await mission.events("task.started")) == 1
@@ -96,3 +105,16 @@ async def test_agent_needs_its_battery(site: Site) -> None:
     await (await site.mission(recipe, [truck])).until("succeeded")
     await low.cancel()
     await low.until("canceled")
+
+
+async def test_agent_that_need_not_answer_is_chosen_and_told_and_goes_on_to_the_next_who_waits(site: Site) -> None:
+    kind, (truck,) = await fleet(site, ("--ignore-reserve",))
+    answer = await site.api.patch(f"/agents/{truck.id}", json={"acknowledgeReservation": False})
+    assert answer.status_code == 200
+    recipe, _ = await site.recipe(drive_all())
+    missions = [await choosing(site, recipe, kind) for _ in range(2)]
+    for shown in await asyncio.gather(*(mission.until("succeeded") for mission in missions)):
+        assert shown["agentIds"] == [truck.id]
+    for mission in missions:
+        assert len(truck.heard("reserve", mission)) == 1
+        assert len(truck.heard("release", mission)) == 1
