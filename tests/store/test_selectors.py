@@ -6,9 +6,12 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from missions.events import utc_now
+from missions.statuses import AgentStatus
+from store import agent_reports, mission_agents
 from store import agents as store
+from store.agent_reports import StateReport
 from store.agents import CheckIn
-from store.reservations import enqueue, try_grant
+from store.reservations import enqueue, find_request, hand_over, try_grant
 from store.tables import agent_details, agents, reservations, work_processes, yards
 from store.waiting_line import agents_with_missed_grants, refresh_lines
 from store.work_process_status import lock
@@ -161,3 +164,43 @@ async def test_any_place_may_be_the_nearest(world: World, place: dict[str, float
     async with world.database.transaction() as connection:
         await connection.execute(update(agents).where(agents.c.id == world.free).values(x=1.7e308, y=1.0))
     assert (await arrives(world, nearestTo=place))[1] == [world.free]
+
+
+async def says_ready(world: World, agent: int, mission: int) -> agent_reports.Applied:
+    async with world.database.transaction() as connection:
+        uuid = str(await connection.scalar(select(agents.c.uuid).where(agents.c.id == agent)))
+    now = utc_now()
+    report = StateReport(uuid, AgentStatus.READY, now, now, work_process_id=mission)
+    return await agent_reports.apply(world.database, [report], {uuid: agent})
+
+
+async def told(world: World, mission: int) -> bool:
+    """Its agents get their reserve; whether all of them count as ready then."""
+    async with world.database.transaction() as connection:
+        await mission_agents.mark_reserve_sent(connection, mission)
+        request = await find_request(connection, mission, 1)
+        assert request is not None
+        return await hand_over(connection, request)
+
+
+async def test_agent_that_need_not_answer_is_ready_once_it_is_chosen(world: World) -> None:
+    mute = await world.agent(acknowledge_reservation=False, agent_type="cart")
+    await line_knows(world, mute)
+    mission, got = await arrives(world, agentType="cart")
+    assert got == [mute]
+    assert await told(world, mission)
+    async with world.database.transaction() as connection:
+        assert await mission_agents.silent(connection, mission) == set()
+
+
+async def test_of_those_that_it_chose_a_mission_awaits_only_who_answers(world: World) -> None:
+    mute = await world.agent(acknowledge_reservation=False)
+    await line_knows(world, world.free, mute)
+    mission, got = await arrives(world, count=2)
+    assert got == [world.free, mute]
+    assert not await told(world, mission)
+    async with world.database.transaction() as connection:
+        assert await mission_agents.silent(connection, mission) == {world.free}
+    assert [woken.signal for woken in (await says_ready(world, world.free, mission)).wakeups] == ["agents_ready"]
+    # That one which need not answer does so all the same wakes nobody again.
+    assert (await says_ready(world, mute, mission)).wakeups == []

@@ -1,6 +1,7 @@
 """Missions that say what kind of agent they want, and get one by choice of the system."""
 
 import asyncio
+import itertools
 import secrets
 from typing import Any
 
@@ -107,14 +108,14 @@ async def test_agent_needs_its_battery(site: Site) -> None:
     await low.until("canceled")
 
 
-async def test_agent_that_need_not_answer_is_chosen_and_told_and_goes_on_to_the_next_who_waits(site: Site) -> None:
-    kind, (truck,) = await fleet(site, ("--ignore-reserve",))
-    answer = await site.api.patch(f"/agents/{truck.id}", json={"acknowledgeReservation": False})
+async def test_agent_that_need_not_answer_is_chosen_with_one_that_does_and_both_go_on_to_who_waits(site: Site) -> None:
+    kind, agents = await fleet(site, ("--ignore-reserve",), ())
+    answer = await site.api.patch(f"/agents/{agents[0].id}", json={"acknowledgeReservation": False})
     assert answer.status_code == 200
     recipe, _ = await site.recipe(drive_all())
-    missions = [await choosing(site, recipe, kind) for _ in range(2)]
+    missions = [await choosing(site, recipe, kind, count=2) for _ in range(2)]
     for shown in await asyncio.gather(*(mission.until("succeeded") for mission in missions)):
-        assert shown["agentIds"] == [truck.id]
-    for mission in missions:
-        assert len(truck.heard("reserve", mission)) == 1
-        assert len(truck.heard("release", mission)) == 1
+        assert shown["agentIds"] == [agent.id for agent in agents]
+    for agent, mission in itertools.product(agents, missions):
+        assert len(agent.heard("reserve", mission)) == 1
+        assert len(agent.heard("release", mission)) == 1
