@@ -37,6 +37,7 @@ from store.agent_service import not_listening
 from store.connection import Connection
 from store.notifications import notify
 from store.reservations import lock_agents
+from store.waiting_line import refresh_lines
 from store.work_process_status import LockedWorkProcess, change, lock
 
 _RETRY_PAUSE = 0.2
@@ -182,7 +183,7 @@ class Dispatcher:
         async with self._parts.database.transaction() as connection:
             work_process_id = group.rows[0]["work_process_id"]
             await lock(connection, work_process_id)
-            await assignments.withdraw_intent(connection, not_sent)
+            await assignments.withdraw_intent(connection, work_process_id, not_sent)
             await assignments.sent(connection, work_process_id, group.sent_without(not_sent))
         raise first if isinstance(first, PartUnavailable) else PartUnavailable("RabbitMQ", repr(first)) from first
 
@@ -195,14 +196,12 @@ class Dispatcher:
         async with self._parts.database.transaction() as connection:
             await lock(connection, work_process_id)
             await assignments.sent(connection, work_process_id, sent)
-            await self._deaf(connection, group, unheard)
-            await assignments.fail_unsent(connection, work_process_id, unheard, _DEAF)
+            await self._deaf(connection, work_process_id, [row for row in group.to_send if row["id"] in unheard])
+        deaf = {row["agent_id"] for row in group.to_send if row["id"] in unheard}
+        await self._parts.waker.send(await refresh_lines(self._parts.database, deaf))
 
-    async def _deaf(self, connection: Connection, group: _Group, unheard: Sequence[int]) -> None:
+    async def _deaf(self, connection: Connection, work_process_id: int, rows: Sequence[Any]) -> None:
         """Their agents answered their reserve and are deaf now, as after a restart of the broker."""
-        rows = [row for row in group.to_send if row["id"] in unheard]
-        if not rows:
-            return
         agent_ids = sorted({row["agent_id"] for row in rows})
         await lock_agents(connection, agent_ids)
         await not_listening(connection, agent_ids, pause=self._parts.settings.deaf_agent_interval)
@@ -218,6 +217,7 @@ class Dispatcher:
                     assignment_id=row["id"],
                 ),
             )
+        await assignments.fail_unsent(connection, work_process_id, [row["id"] for row in rows], _DEAF)
 
     @activity.defn(name=Activity.RESEND_ASSIGNMENT)
     async def resend_assignment(self, call: ResendAssignment) -> AssignmentsDispatched:
@@ -236,7 +236,9 @@ class Dispatcher:
                 if delivery is Delivery.DELIVERED:
                     await assignments.sent(connection, call.work_process_id, [row])
                 else:
-                    await assignments.fail_unsent(connection, call.work_process_id, [call.assignment_id], _DEAF)
+                    await self._deaf(connection, call.work_process_id, [row])
+            if delivery is Delivery.NOT_LISTENING:
+                await self._parts.waker.send(await refresh_lines(self._parts.database, [row["agent_id"]]))
         async with self._parts.database.statement() as connection:
             found = await assignments.statuses(connection, [call.assignment_id])
         return AssignmentsDispatched(outcome=Outcome.DONE, sent=[call.assignment_id], ended=_ended(found))

@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.messages import address, message
+from activities.cancel_messages import note_returned, send_cancels
 from activities.parts import Parts
 from missions.contracts import (
     Activity,
@@ -172,7 +172,7 @@ class Reassigner:
         held = row["released_at"] is None  # else it was released with another assignment of it
         published_at = utc_now()
         # Cancel before release: an agent that still drives must not be told first that it is free.
-        await self._parts.downlink.cancel(address(row), message(row))
+        returned = await send_cancels(self._parts, [row])
         if held:
             async with self._parts.database.transaction() as connection:
                 if (await lock(connection, of)).superseded:
@@ -184,6 +184,7 @@ class Reassigner:
             work_process = await lock(connection, of)
             if work_process.superseded:
                 return False
+            await note_returned(connection, self._parts, returned)
             await assignment_cancels.cancels_sent(connection, of, [row["id"]], published_at)
             if not held:
                 return True

@@ -32,6 +32,7 @@ from store.reservations import (
 from store.waiting_line import refresh_lines
 from store.waiting_reasons import waiting_reasons
 from store.work_process_status import LockedWorkProcess, change, lock
+from store.work_processes import shown_agents
 
 _RETRY_PAUSE = 0.2
 # How long the activity itself waits for `ready`, before it leaves that to the workflow.
@@ -68,7 +69,7 @@ class Reservations:
             elif request.status == "waiting":
                 return await self._waiting(connection, work_process, first=new)
             to_tell = await mission_agents.mark_reserve_sent(connection, work_process.id)
-        return await self._tell(call, work_process, request, to_tell)
+        return await self._tell(call, work_process, request, to_tell, _chosen(work_process, granted))
 
     async def _write(
         self, connection: Connection, work_process: LockedWorkProcess, call: ReserveAgents, granted: Grant | None
@@ -114,6 +115,7 @@ class Reservations:
         work_process: LockedWorkProcess,
         request: Request,
         to_tell: Sequence[mission_agents.ToTell],
+        chosen: list[str],
     ) -> Reserved:
         board = self._parts.ready_board
         answered = board.expect(call.work_process_id, call.attempt)
@@ -131,7 +133,7 @@ class Reservations:
                 if not ready:
                     async with self._parts.database.transaction() as connection:
                         ready = await hand_over(connection, request)
-            return Reserved(outcome=Outcome.DONE, ready=ready, round=request.round)
+            return Reserved(outcome=Outcome.DONE, ready=ready, round=request.round, chosen=shown_agents(chosen))
         finally:
             board.forget(call.work_process_id, call.attempt)
 
@@ -201,6 +203,14 @@ class Reservations:
             reasons = (await waiting_reasons(connection, [work_process_id])).get(work_process_id, [])
         await self._parts.waker.send(await refresh_lines(self._parts.database, freed))
         return Reserved(outcome=Outcome.WAITING, waiting="; ".join(reason["text"] for reason in reasons))
+
+
+def _chosen(work_process: LockedWorkProcess, granted: Grant | None) -> list[str]:
+    """The uuids of agents that the system chose, just now or before; of named ones the engine knows already."""
+    if work_process.agent_selector is None:
+        return []
+    uuids: list[str] = granted.values["agent_uuids"] if granted else work_process.agent_uuids
+    return uuids
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -1,13 +1,12 @@
 """Do what a failed assignment's policy says: fail the mission, go on without it, or release its agent at once."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from temporalio import activity
 
 from activities.activity_types import known_activity_type
-from activities.messages import address, message
+from activities.cancel_messages import note_returned, send_cancels
 from activities.parts import Parts
 from activities.registry import activity_types
 from missions.contracts import Activity, AssignmentSettled, Outcome, RaiseAttention, SettleFailedAssignment
@@ -101,12 +100,14 @@ class Settler:
         if not to_cancel:
             return
         published_at = utc_now()
-        await asyncio.gather(*(self._parts.downlink.cancel(address(row), message(row)) for row in to_cancel))
+        returned = await send_cancels(self._parts, to_cancel)
         async with self._parts.database.transaction() as connection:
             await lock(connection, call.work_process_id)
+            deaf = await note_returned(connection, self._parts, returned)
             await assignment_cancels.cancels_sent(
                 connection, call.work_process_id, [row["id"] for row in to_cancel], published_at
             )
+        await self._parts.waker.send(await refresh_lines(self._parts.database, deaf))
 
     async def _release(self, row: Row, call: SettleFailedAssignment) -> bool:
         """Release the agent, and start its fallback mission; False: a cancel came first, which releases it too."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.messages import address, message
+from activities.cancel_messages import note_returned, send_cancels
 from activities.microservice import cancel_job
 from activities.parts import Parts
 from missions.contracts import Activity, CancelRequest, MissionStopped, Outcome, ResendCancels, StopMission
@@ -127,12 +127,15 @@ class Stopper:
             return []
         published_at = utc_now()
         # Whoever is not listening now may be so at the next try; the confirmation alone counts.
-        await asyncio.gather(*(self._parts.downlink.cancel(address(row), message(row)) for row in rows))
+        returned = await send_cancels(self._parts, rows)
         async with self._parts.database.transaction() as connection:
             await lock(connection, work_process_id)
-            return await assignment_cancels.cancels_sent(
+            deaf = await note_returned(connection, self._parts, returned)
+            awaited = await assignment_cancels.cancels_sent(
                 connection, work_process_id, [row["id"] for row in rows], published_at
             )
+        await self._parts.waker.send(await refresh_lines(self._parts.database, deaf))
+        return awaited
 
     @activity.defn(name=Activity.RESEND_CANCELS)
     async def resend_cancels(self, call: ResendCancels) -> MissionStopped:

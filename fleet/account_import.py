@@ -8,9 +8,11 @@ import asyncio
 import base64
 import hashlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
+
+from missions.errors import Conflict
 
 _MOST_AT_ONCE = 100
 _GATHER = 0.05
@@ -38,13 +40,18 @@ class Account:
 class AccountImport:
     """Collects accounts while a call is under way, and sends them with the next one."""
 
-    def __init__(self, post: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        post: Callable[[dict[str, Any]], Awaitable[None]],
+        foreign: Callable[[Collection[str]], Awaitable[set[str]]],
+    ) -> None:
         self._post = post
+        self._foreign = foreign
         self._pending: list[tuple[Account, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
     async def add(self, account: Account) -> None:
-        """Returns once the account exists; raises what `post` raises."""
+        """Returns once the account exists; raises Conflict if it is `foreign`, and what `post` and `foreign` raise."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((account, done))
         if self._task is None or self._task.done():
@@ -56,15 +63,32 @@ class AccountImport:
             await asyncio.sleep(_GATHER)  # an import costs the broker about the same for one account as for ten
             batch, self._pending = self._pending[:_MOST_AT_ONCE], self._pending[_MOST_AT_ONCE:]
             try:
-                await self._post(definitions([account for account, _ in batch]))
+                foreign = await self._foreign([account.username for account, _ in batch])
+                ours = [account for account, _ in batch if account.username not in foreign]
+                if ours:
+                    await self._post(definitions(ours))
             except Exception as error:
                 for _, done in batch:
                     if not done.done():
                         done.set_exception(error)
             else:
-                for _, done in batch:
-                    if not done.done():
+                for account, done in batch:
+                    if done.done():
+                        continue
+                    if account.username in foreign:
+                        done.set_exception(somebody_elses(account.username))
+                    else:
                         done.set_result(None)
+
+
+def somebody_elses(username: str) -> Conflict:
+    """The refusal of an account that we did not make."""
+    return Conflict(
+        f"the broker has an account {username!r} that is not an agent's",
+        field="username",
+        value=username,
+        remedy="choose another uuid or username, or remove that account",
+    )
 
 
 def definitions(accounts: list[Account]) -> dict[str, Any]:

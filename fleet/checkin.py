@@ -47,9 +47,12 @@ class Refused(MusterError):
 
 @dataclass(frozen=True)
 class Taken:
-    """A check-in or check-out that is written. `answer`: sends the answer beside the flow; not to be called twice."""
+    """A check-in or check-out that is written. `moved`: agents whose lines are to be refreshed.
 
-    agent_id: int
+    `answer`: sends the answer beside the flow; not to be called twice.
+    """
+
+    moved: frozenset[int]
     answer: Callable[[], None]
 
 
@@ -137,7 +140,7 @@ class CheckIns:
         except Exception:
             # It is checked in: a note that cannot be written must not cost it its answer.
             log.exception("agent %s checked in, but the restart could not be noted on its missions", message.uuid)
-        return Taken(done.agent_id, lambda: self._spawn(self._welcome(message, identity, done, anonymous=anonymous)))
+        return Taken(done.moved, lambda: self._spawn(self._welcome(message, identity, done, anonymous=anonymous)))
 
     def _authorise(
         self, message: AgentMessage, identity: AgentIdentity | None, body: CheckInBody, *, anonymous: bool
@@ -158,7 +161,7 @@ class CheckIns:
         async with self._database.transaction() as connection:
             agent_id = await agents.check_out(connection, message.uuid, message.received_at)
         content = {"agentId": str(agent_id), "message": "check-out successful", "response_code": "200"}
-        return Taken(agent_id, lambda: self._spawn(self._answer(message, CHECK_OUT, content)))
+        return Taken(frozenset({agent_id}), lambda: self._spawn(self._answer(message, CHECK_OUT, content)))
 
     async def _welcome(
         self, message: AgentMessage, identity: AgentIdentity | None, done: CheckedIn, *, anonymous: bool

@@ -7,7 +7,7 @@ nothing.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -17,6 +17,7 @@ from fleet.checkin import CheckIns, Taken
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.halving import halve
 from fleet.mission_requests import MissionRequests
+from fleet.moved_lines import MovedLines
 from fleet.ready_board import ReadyBoard
 from fleet.topology import Uplink
 from fleet.wire import BadMessage, InstantActionBody, Reason, StateBody, read_body
@@ -26,9 +27,7 @@ from store.agents import AgentIdentity
 from store.database import Database
 from store.instant_actions import Acknowledgement
 from store.odd_json import storable
-from store.wakeups import Waker, Wakeup
-
-RefreshLines = Callable[[Database, Collection[int]], Awaitable[list[Wakeup]]]
+from store.wakeups import Waker
 
 STATE = "agent_state"
 _CHECK_INS_AT_ONCE = 8
@@ -56,7 +55,7 @@ class OrderedIntake:
         check_ins: CheckIns,
         mission_requests: MissionRequests,
         dead_letters: DeadLetters,
-        refresh_lines: RefreshLines,
+        lines: MovedLines,
         ready_board: ReadyBoard,
     ) -> None:
         self._database = database
@@ -64,10 +63,8 @@ class OrderedIntake:
         self._check_ins = check_ins
         self._mission_requests = mission_requests
         self._dead_letters = dead_letters
-        self._refresh_lines = refresh_lines
+        self._lines = lines
         self._ready_board = ready_board
-        # Agents whose lines are still to be refreshed: a batch that is tried again finds only repeats.
-        self._changed: set[int] = set()
 
     async def handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """Take a batch; raises PartUnavailable or UnknownOutcome if it is to be tried again."""
@@ -83,8 +80,7 @@ class OrderedIntake:
         await self._write_states(batch)
         await self._dead_letters.put(batch.letters)
         # Committed, but not acknowledged: a grant that is missed here would be missed until the agent changes again.
-        await self._waker.send(await self._refresh_lines(self._database, frozenset(self._changed)))
-        self._changed.clear()
+        await self._lines.refresh()
         for taken in batch.taken:
             taken.answer()
 
@@ -135,7 +131,7 @@ class OrderedIntake:
                         continue
                 if taken is not None:
                     batch.taken.append(taken)
-                    self._changed.add(taken.agent_id)
+                    self._lines.add(taken.moved)
 
         def refuse(row: tuple[AgentMessage, AgentIdentity | None], error: Exception) -> None:
             batch.letters.append(_refused_by_database(row[0], error))
@@ -162,7 +158,7 @@ class OrderedIntake:
         await self._waker.send(applied.wakeups)
         for work_process_id, attempt in applied.ready:
             self._ready_board.tell(work_process_id, attempt)
-        self._changed |= applied.changed_agent_ids
+        self._lines.add(applied.changed_agent_ids)
         batch.letters += [
             DeadLetter(rows[refused.index][0].raw, Reason(refused.reason), refused.text) for refused in applied.rejected
         ]

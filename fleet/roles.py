@@ -10,8 +10,9 @@ from fleet.checkin import CheckIns
 from fleet.data_requests import DataRequests
 from fleet.dead_letters import DeadLetters
 from fleet.downlink import Downlink
-from fleet.intake import OrderedIntake, RefreshLines
+from fleet.intake import OrderedIntake
 from fleet.mission_requests import MissionRequests
+from fleet.moved_lines import MovedLines, RefreshLines
 from fleet.ready_board import ReadyBoard
 from fleet.sensors import BATCH_SIZE, FLUSH_INTERVAL, SensorIntake
 from fleet.signing import Signer
@@ -52,7 +53,7 @@ class Intake:
             self._check_ins,
             MissionRequests(settings, database, waker, self._bus, signer, resolve_preset),
             DeadLetters(self._bus, database),
-            refresh_lines,
+            MovedLines(database, waker, refresh_lines),
             ready_board or ReadyBoard(),
         )
         self._account_rights = AccountRights(settings, database, self.accounts)
@@ -61,9 +62,15 @@ class Intake:
             database,
             DeadLetters(self._sensor_bus, database),
             Downlink(settings, self._sensor_bus, signer),
+            MovedLines(database, waker, refresh_lines),
         )
         asked = DataRequests(settings, database, self._sensor_bus, signer, DeadLetters(self._sensor_bus, database))
-        yards = YardVisualization(settings, database, DeadLetters(self._sensor_bus, database))
+        yards = YardVisualization(
+            settings,
+            database,
+            DeadLetters(self._sensor_bus, database),
+            MovedLines(database, waker, refresh_lines),
+        )
         self._consumers = [
             BatchConsumer(self._sensor_bus, YARD_QUEUE, yards.handle, batch_size=BATCH_SIZE, gather=FLUSH_INTERVAL),
             BatchConsumer(self._sensor_bus, DATA_REQUEST_QUEUE, asked.handle, batch_size=1),

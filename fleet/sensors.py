@@ -12,6 +12,7 @@ from fleet.bus import UnknownOutcome
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.downlink import Downlink
 from fleet.halving import halve
+from fleet.moved_lines import MovedLines
 from fleet.rate_limits import Excess, RateLimits, Verdicts
 from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body
 from missions.errors import PartUnavailable
@@ -64,11 +65,14 @@ class _Excess:
 class SensorIntake:
     """Handles the batches of the lossy queue."""
 
-    def __init__(self, settings: Settings, database: Database, dead_letters: DeadLetters, downlink: Downlink) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, dead_letters: DeadLetters, downlink: Downlink, lines: MovedLines
+    ) -> None:
         self._downlink = downlink
         self._verdicts = Verdicts(RateLimits(settings.message_rate_limit, settings.update_rate_limit))
         self._database = database
         self._dead_letters = dead_letters
+        self._lines = lines
 
     async def handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """Merge a batch per agent and write it; raises PartUnavailable or UnknownOutcome to be tried again."""
@@ -112,6 +116,7 @@ class SensorIntake:
 
         await halve(list(merged), write, refuse)
         await halve(list(named_followers), follow, refuse)
+        await self._lines.refresh()
         await self._dead_letters.put(letters, kept=_KEPT)
         if excess.uuids:
             await self._tell(excess)
@@ -151,8 +156,9 @@ class SensorIntake:
         profiles = {agent_id: profile for agent_id, (_, profile) in said.items()}
         async with self._database.transaction() as connection:
             changed = await agents.changed_fields(connection, profiles)
-            await agents.write_profiles(connection, profiles, at=utc_now())
+            moved = await agents.write_profiles(connection, profiles, at=utc_now())
             await events.append(
                 connection,
                 [agents.updated(agent_id, said[agent_id][0], fields) for agent_id, fields in changed.items()],
             )
+        self._lines.add(moved)

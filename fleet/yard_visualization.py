@@ -15,6 +15,7 @@ from fleet.agent_messages import said_at
 from fleet.data_requests import MapObjectData
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
 from fleet.halving import halve
+from fleet.moved_lines import MovedLines
 from fleet.rate_limits import Limit, RateLimits, Verdicts
 from fleet.topology import read_yard_key
 from fleet.wire import BadMessage, Inner, Profile, Reason, read_body, read_envelope
@@ -54,11 +55,12 @@ class _Seen:
 class YardVisualization:
     """Handles the batches of the queue of yards."""
 
-    def __init__(self, settings: Settings, database: Database, dead_letters: DeadLetters) -> None:
+    def __init__(self, settings: Settings, database: Database, dead_letters: DeadLetters, lines: MovedLines) -> None:
         self._mqtt_exchange = settings.mqtt_exchange
         self._verdicts = Verdicts(RateLimits(settings.message_rate_limit, settings.update_rate_limit))
         self._database = database
         self._dead_letters = dead_letters
+        self._lines = lines
 
     async def handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """Merge a batch and write it; raises PartUnavailable or UnknownOutcome to be tried again."""
@@ -92,14 +94,16 @@ class YardVisualization:
                 for item in changed:
                     objects.setdefault((item["yard_id"], item["id"]), {}).update(item)
             async with self._database.transaction() as connection:
-                await agents.write_profiles(connection, poses, at=None)
+                moved = await agents.write_profiles(connection, poses, at=None)
                 await map_objects.patch_seen(connection, [objects[key] for key in sorted(objects)])
+            self._lines.add(moved)
 
         await halve(
             good,
             write,
             lambda row, error: letters.append(DeadLetter(row[0].raw, Reason.REFUSED_BY_DATABASE, str(error))),
         )
+        await self._lines.refresh()
         await self._dead_letters.put(letters, kept=_KEPT)
         if dropped:
             async with self._database.transaction() as connection:

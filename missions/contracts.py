@@ -262,6 +262,9 @@ class Reserved(Contract):
     round: int = 0
     waiting: str = Field("", description="why it waits, one line for the UI")
     failure: Failure | None = None
+    chosen: list[str] = Field(
+        default_factory=list, description="uuids, if the system chose them; as many as the engine can show"
+    )
 
 
 class RunStep(ActivityInput):

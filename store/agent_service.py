@@ -56,6 +56,20 @@ async def not_listening(connection: Connection, agent_ids: Collection[int], *, p
     )
 
 
+async def quiet_for(connection: Connection, agent_ids: Collection[int], seconds: float) -> set[int]:
+    """Those of these agents that have said nothing for so long."""
+    rows = await connection.execute(_QUIET, {"ids": list(agent_ids), "seconds": seconds})
+    return set(rows.scalars())
+
+
+_QUIET = text(
+    """
+    SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[]))
+        AND coalesce(last_message_time < now() - make_interval(secs => CAST(:seconds AS float8)), true)
+    """
+)
+
+
 async def heard(connection: Connection, agent_ids: Collection[int]) -> None:
     """Note that agents that need not answer got their reserve: the next time is a first time again. They are locked."""
     await connection.execute(

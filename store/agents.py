@@ -13,7 +13,7 @@ from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import Principal, PrincipalKind
 from missions.statuses import AgentStatus
-from store import account_rights, follower_links
+from store import account_rights, follower_links, selectors
 from store.connection import Connection
 from store.events import append
 from store.tables import agents, map_objects, yards
@@ -84,6 +84,8 @@ class CheckedIn:
     yard_uid: str
     origin: Mapping[str, float | None]
     map_objects: Sequence[Mapping[str, Any]]
+    moved: frozenset[int]
+    """Agents whose lines are to be refreshed."""
 
 
 async def identities(connection: Connection, uuids: Collection[str]) -> dict[str, AgentIdentity]:
@@ -183,7 +185,7 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
         await part(connection, agent_id, as_leader=True)
     if before["protocol"] != arrival.protocol or (moved and before["agent_class"] in account_rights.SEERS):
         await account_rights.changed(connection, [agent_id])
-    await write_profiles(connection, {agent_id: arrival.profile}, at=arrival.at)
+    also_moved = await write_profiles(connection, {agent_id: arrival.profile}, at=arrival.at)
 
     facts = {"agent_id": agent_id, "uuid": arrival.uuid, "yard_uid": yard.uid}
     new = [] if new_id is None else [_event(EventType.AGENT_REGISTERED, arrival.uuid, facts)]
@@ -202,6 +204,7 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
         yard_uid=yard.uid,
         origin={"lat": yard.lat, "lon": yard.lon, "alt": yard.alt},
         map_objects=[dict(row) for row in objects.mappings()],
+        moved=frozenset({agent_id, *also_moved}),
     )
 
 
@@ -249,19 +252,24 @@ async def account_made(connection: Connection, used: account_rights.Standing, us
 
 async def write_profiles(
     connection: Connection, profiles: Mapping[int, Mapping[str, Any]], *, at: datetime | None
-) -> None:
+) -> set[int]:
     """Write what agents say of themselves, by agent id: two statements, whatever their number.
 
     Fields that are absent or None stay as they are. `at`: when they said it; None if another saw it. Locks the agents'
-    rows in id order.
+    rows in id order. Returns the agents whose lines the caller refreshes after the commit (store/waiting_line.py):
+    of another type now, or with a battery that passed a limit for which a mission waits.
     """
     if not profiles:
-        return
+        return set()
     rows = json.dumps([{"agent_id": agent_id, **profiles[agent_id]} for agent_id in sorted(profiles)])
     await connection.execute(_LOCK, {"ids": sorted(profiles)})
-    await connection.execute(_WRITE_AGENTS, {"rows": rows, "at": at})
+    moved = set((await connection.execute(_WRITE_AGENTS, {"rows": rows, "at": at})).scalars())
     if any(name in profile for profile in profiles.values() for name in DETAIL_FIELDS):
-        await connection.execute(_WRITE_DETAILS, {"rows": rows})
+        crossed = (await connection.execute(_WRITE_DETAILS, {"rows": rows})).all()
+        moved |= {row.id for row in crossed}
+        # In this transaction, so that a claim and the batteries it is made of never differ.
+        moved.update(await selectors.agents_came_or_went(connection, sorted({row.yard_id for row in crossed})))
+    return moved
 
 
 async def changed_fields(connection: Connection, profiles: Mapping[int, Mapping[str, Any]]) -> dict[int, list[str]]:
@@ -321,35 +329,47 @@ _JSON = agents.c.resources.type
 
 _LOCK = text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE")
 
+# Returns those that are of another type than the line knows.
 _WRITE_AGENTS = text(
-    """
-    UPDATE agents AS a SET
-        name = coalesce(u.name, a.name),
-        code = coalesce(u.code, a.code),
-        agent_type = coalesce(u.agent_type, a.agent_type),
-        is_actuator = coalesce(u.is_actuator, a.is_actuator),
-        x = coalesce(u.x, a.x), y = coalesce(u.y, a.y), z = coalesce(u.z, a.z),
-        orientations = coalesce(u.orientations, a.orientations),
-        last_message_time = greatest(a.last_message_time, CAST(:at AS timestamptz))
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS u(
-        agent_id bigint, name text, code text, agent_type text, is_actuator boolean,
-        x float8, y float8, z float8, orientations float8[]
+    f"""
+    WITH written AS (
+        UPDATE agents SET
+            name = coalesce(u.name, agents.name),
+            code = coalesce(u.code, agents.code),
+            agent_type = coalesce(u.agent_type, agents.agent_type),
+            is_actuator = coalesce(u.is_actuator, agents.is_actuator),
+            x = coalesce(u.x, agents.x), y = coalesce(u.y, agents.y), z = coalesce(u.z, agents.z),
+            orientations = coalesce(u.orientations, agents.orientations),
+            last_message_time = greatest(agents.last_message_time, CAST(:at AS timestamptz))
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS u(
+            agent_id bigint, name text, code text, agent_type text, is_actuator boolean,
+            x float8, y float8, z float8, orientations float8[]
+        )
+        WHERE agents.id = u.agent_id
+        RETURNING agents.id, agents.available AND agents.seen_as IS DISTINCT FROM {selectors.SEEN_AS} AS other
     )
-    WHERE a.id = u.agent_id
+    SELECT id FROM written WHERE other
     """
 )
 
 _DETAIL_TYPES = {"factsheet": "jsonb", "geometry": "jsonb", "sensors": "jsonb"}
+# Returns those whose battery passes a limit. The read of `agent_details` sees them as they were before.
 _WRITE_DETAILS = text(
     f"""
-    INSERT INTO agent_details (agent_id, {", ".join(DETAIL_FIELDS)})
-    SELECT u.agent_id, {", ".join(f"u.{name}" for name in DETAIL_FIELDS)}
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS u(
-        agent_id bigint, {", ".join(f"{name} {_DETAIL_TYPES.get(name, 'text')}" for name in DETAIL_FIELDS)}
+    WITH said AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS u(
+            agent_id bigint, {", ".join(f"{name} {_DETAIL_TYPES.get(name, 'text')}" for name in DETAIL_FIELDS)}
+        )
+    ), written AS (
+        INSERT INTO agent_details (agent_id, {", ".join(DETAIL_FIELDS)})
+        SELECT agent_id, {", ".join(DETAIL_FIELDS)} FROM said ORDER BY agent_id
+        ON CONFLICT (agent_id) DO UPDATE SET
+            {", ".join(f"{name} = coalesce(excluded.{name}, agent_details.{name})" for name in DETAIL_FIELDS)},
+            modified_at = now()
     )
-    ORDER BY u.agent_id
-    ON CONFLICT (agent_id) DO UPDATE SET
-        {", ".join(f"{name} = coalesce(excluded.{name}, agent_details.{name})" for name in DETAIL_FIELDS)},
-        modified_at = now()
+    SELECT agents.id, agents.yard_id FROM said
+    JOIN agents ON agents.id = said.agent_id
+    LEFT JOIN agent_details AS before ON before.agent_id = said.agent_id
+    WHERE {selectors.CROSSES_A_LIMIT}
     """
 )

@@ -182,13 +182,18 @@ async def intend(connection: Connection, ids: Collection[int], start_time: str) 
         await connection.execute(_INTEND, {"ids": list(ids), "start": start_time})
 
 
-async def withdraw_intent(connection: Connection, ids: Collection[int]) -> None:
-    """These were surely not sent."""
+async def withdraw_intent(connection: Connection, work_process_id: int, ids: Collection[int]) -> None:
+    """These were surely not sent; one that is being cancelled needs no more, since no agent could confirm it.
+
+    The mission is locked. It tells no agent of a cancel before the sending has ended, and looks at the row then.
+    """
+    unsent = assignments.c.id.in_(ids)
     await connection.execute(
         update(assignments)
-        .where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.TO_DISPATCH)
+        .where(unsent, assignments.c.status.in_([AssignmentStatus.TO_DISPATCH, AssignmentStatus.CANCELING]))
         .values(intent_at=None)
     )
+    await _end_unsent(connection, work_process_id, ids, AssignmentStatus.CANCELING, AssignmentStatus.CANCELED)
 
 
 async def sent(connection: Connection, work_process_id: int, rows: Sequence[Row]) -> None:
@@ -203,19 +208,29 @@ async def fail_unsent(connection: Connection, work_process_id: int, ids: Collect
 
     The mission is locked.
     """
-    if not ids:
-        return
-    before = [(AssignmentStatus.TO_DISPATCH, AssignmentStatus.FAILED, Severity.ERROR)]
-    before.append((AssignmentStatus.CANCELING, AssignmentStatus.CANCELED, Severity.INFO))
-    for from_, to, severity in before:
-        moved = await connection.execute(
-            update(assignments)
-            .where(assignments.c.id.in_(ids), assignments.c.status == from_)
-            .values(status=to, error=error, ended_at=func.now())
-            .returning(assignments.c.id, assignments.c.agent_id)
-        )
-        told = [changed(row.id, row.agent_id, from_, to, severity) for row in moved]
-        await events.append_for_mission(connection, work_process_id, told)
+    before, severity = AssignmentStatus.TO_DISPATCH, Severity.ERROR
+    await _end_unsent(connection, work_process_id, ids, before, AssignmentStatus.FAILED, severity, error)
+    before = AssignmentStatus.CANCELING
+    await _end_unsent(connection, work_process_id, ids, before, AssignmentStatus.CANCELED, error=error)
+
+
+async def _end_unsent(
+    connection: Connection,
+    work_process_id: int,
+    ids: Collection[int],
+    before: AssignmentStatus,
+    after: AssignmentStatus,
+    severity: Severity = Severity.INFO,
+    error: str | None = None,
+) -> None:
+    moved = await connection.execute(
+        update(assignments)
+        .where(assignments.c.id.in_(ids), assignments.c.status == before)
+        .values(status=after, error=error, ended_at=func.now())
+        .returning(assignments.c.id, assignments.c.agent_id)
+    )
+    told = [changed(row.id, row.agent_id, before, after, severity) for row in moved]
+    await events.append_for_mission(connection, work_process_id, told)
 
 
 async def ended_at_agent(connection: Connection, work_process_id: int, agent_id: int) -> Sequence[Row]:

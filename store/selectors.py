@@ -18,12 +18,15 @@ from store.operation_types import ABLE_TO
 from store.work_process_status import LockedWorkProcess
 
 _BATTERY = """
-    coalesce(
-        jsonb_path_query_first(details.sensors, 'lax $.**{0 to 1}.battery ? (@.type() == "number")'),
-        jsonb_path_query_first(details.sensors, 'lax $.**{0 to 1}.battery.value ? (@.type() == "number")')
-    )
+    CAST(coalesce(
+        jsonb_path_query_first({sensors}, 'lax $.**{{0 to 1}}.battery ? (@.type() == "number")'),
+        jsonb_path_query_first({sensors}, 'lax $.**{{0 to 1}}.battery.value ? (@.type() == "number")')
+    ) AS float8)
 """
-BATTERY = f"(SELECT CAST({_BATTERY} AS float8) FROM agent_details AS details WHERE details.agent_id = agents.id)"
+BATTERY = f"""
+    (SELECT {_BATTERY.format(sensors="details.sensors")} FROM agent_details AS details
+     WHERE details.agent_id = agents.id)
+"""
 """SQL: what an agent's sensor `battery` says, at the top or within one group; null: not known."""
 
 IS_CANDIDATE = """
@@ -32,9 +35,13 @@ IS_CANDIDATE = """
 """
 """SQL: whether an agent is of the kind that a selector looks for."""
 
+SEEN_AS = "concat_ws('/', coalesce(agents.yard_id, 0), agents.agent_class, agents.agent_type)"
+"""SQL: what decides for which selectors an agent is a candidate; first its yard."""
+
+_IS_CHARGED = f"(selector.battery_above IS NULL OR coalesce({BATTERY} > selector.battery_above, false))"
+
 WOULD_DO = f"""
-    {IS_CANDIDATE} AND selector.operation_types <@ {ABLE_TO}
-    AND (selector.battery_above IS NULL OR coalesce({BATTERY} > selector.battery_above, false))
+    {IS_CANDIDATE} AND selector.operation_types <@ {ABLE_TO} AND {_IS_CHARGED}
 """
 """SQL: whether a selector may choose this agent as it is now."""
 
@@ -44,6 +51,22 @@ GRANTABLE = """
     AND NOT EXISTS (SELECT FROM reservations WHERE reservations.agent_id = agents.id)
 """
 """SQL: whether an agent could be reserved now."""
+
+
+_WAS_CHARGED = f"coalesce({_BATTERY.format(sensors='before.sensors')} > selector.battery_above, false)"
+_WILL_BE_CHARGED = f"coalesce({_BATTERY.format(sensors='said.sensors')} > selector.battery_above, false)"
+CROSSES_A_LIMIT = f"""
+    EXISTS (SELECT FROM reservation_selectors WHERE waiting AND battery_above IS NOT NULL)
+    AND said.sensors IS NOT NULL AND EXISTS (
+        SELECT FROM reservation_selectors AS selector
+        WHERE selector.yard_id = agents.yard_id AND selector.waiting AND selector.battery_above IS NOT NULL
+            AND {_WAS_CHARGED} <> {_WILL_BE_CHARGED}
+    )
+"""
+"""SQL: whether a battery passes a limit that somebody waits for, from `before.sensors` to `said.sensors`.
+
+First a look that is the same for all agents: mostly nobody waits for a battery.
+"""
 
 
 def wanted(work_process: LockedWorkProcess) -> dict[str, Any] | None:
@@ -133,7 +156,10 @@ _CHOOSE = text(
         )
         AND NOT {AHEAD}
     ORDER BY agents.id = ANY(mine.unanswered),
-        power(agents.x - mine.x, 2) + power(agents.y - mine.y, 2) NULLS LAST, agents.id
+        -- Not as floats, whose squares overflow.
+        power(CAST(agents.x AS numeric) - CAST(mine.x AS numeric), 2)
+            + power(CAST(agents.y AS numeric) - CAST(mine.y AS numeric), 2) NULLS LAST,
+        agents.id
     LIMIT (SELECT count FROM reservation_selectors WHERE request_id = :request)
     """
 )
@@ -173,7 +199,7 @@ _FORGET_CHOICE = text(
 async def agents_came_or_went(connection: Connection, yard_ids: Collection[int]) -> list[int]:
     """Let the selectors of these yards claim agents or not; returns the free agents whose line that may have moved.
 
-    The agents that came or went are locked.
+    The agents that came or went, or whose battery passed a limit, are locked.
     """
     if not yard_ids:
         return []
@@ -215,6 +241,7 @@ _RECOMPUTE = text(
         SELECT selector.request_id, count(agents.id) >= selector.count AS claims
         FROM reservation_selectors AS selector
         LEFT JOIN agents ON agents.available AND agents.able_to @> selector.operation_types AND {IS_CANDIDATE}
+            AND {_IS_CHARGED}
         WHERE selector.request_id = ANY(CAST(:requests AS bigint[])) GROUP BY selector.request_id
     ) AS now_
     WHERE line.request_id = now_.request_id AND line.claims IS DISTINCT FROM now_.claims

@@ -537,7 +537,7 @@ reservation_selectors = Table(
     # Whom it chose and who did not answer: these it takes last.
     Column("unanswered", ARRAY(BigInteger), nullable=False, server_default="{}"),
     Column("waiting", Boolean, nullable=False, server_default=text("true")),
-    # In the line: it waits, and enough agents that would do are available, be they charged or not.
+    # In the line: it waits, and enough agents that would do are available.
     Column("claims", Boolean, nullable=False, server_default=text("false")),
     Index("ix_reservation_selectors_line", "yard_id", "score_key", "request_id", postgresql_where=text("waiting")),
 )

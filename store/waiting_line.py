@@ -20,14 +20,11 @@ _AVAILABLE = (
     " AND agents.not_listening_since IS NULL AND agents.quarantined_since IS NULL"
 )
 
-# What decides for which selectors it is a candidate; first its yard, which is read again here.
-_SEEN_AS = "concat_ws('/', coalesce(agents.yard_id, 0), agents.agent_class, agents.agent_type)"
-
 # What an agent can do matters when it could be granted; on its way it may report what it is busy with.
 _CHANGED = (
     f"(agents.available IS DISTINCT FROM ({_AVAILABLE})"
     f" OR (agents.status = 'free' AND agents.able_to IS DISTINCT FROM {ABLE_TO})"
-    f" OR (agents.available AND agents.seen_as IS DISTINCT FROM {_SEEN_AS}))"
+    f" OR (agents.available AND agents.seen_as IS DISTINCT FROM {selectors.SEEN_AS}))"
 )
 
 
@@ -95,9 +92,10 @@ _LOOK = text(
     WHERE agents.id = ANY(CAST(:ids AS bigint[]))
     """
 )
+# The yard is read again from `seen_as`.
 _SET_AVAILABLE = text(
     f"""
-    UPDATE agents SET available = ({_AVAILABLE}), able_to = {ABLE_TO}, seen_as = {_SEEN_AS}
+    UPDATE agents SET available = ({_AVAILABLE}), able_to = {ABLE_TO}, seen_as = {selectors.SEEN_AS}
     FROM (SELECT id, seen_as FROM agents WHERE id = ANY(CAST(:ids AS bigint[]))) AS before
     WHERE agents.id = before.id
     RETURNING agents.yard_id, CAST(nullif(split_part(before.seen_as, '/', 1), '') AS bigint) AS left_yard_id

@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.mission import Failed, Mission, Stop
 from workflows.options import WITH_HEARTBEAT
+from workflows.search_attributes import AGENTS
 
 
 async def reserve(mission: Mission) -> None:
@@ -16,6 +17,7 @@ async def reserve(mission: Mission) -> None:
     mission.board.status(WorkProcessStatus.PREPARING_RESOURCES)
     waiting_since = workflow.time()
     reserved = await _reserve_agents(mission)
+    chosen: list[str] = []
     while True:
         if reserved.outcome is Outcome.SUPERSEDED:
             raise Stop
@@ -25,7 +27,10 @@ async def reserve(mission: Mission) -> None:
             await _wait_for_grant(mission, reserved.waiting, waiting_since)
             reserved = await _reserve_agents(mission)
             continue
+        chosen = reserved.chosen or chosen
         if reserved.ready or await _ready(mission, reserved.round):
+            if chosen:  # whom a mission names, its run has known from its start
+                workflow.upsert_search_attributes([AGENTS.value_set(chosen)])
             return
         reserved = await mission.act(
             Activity.REQUEUE_RESERVATION,

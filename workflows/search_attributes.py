@@ -9,7 +9,8 @@ from temporalio.common import SearchAttributeKey
 MISSION_TYPE = SearchAttributeKey.for_keyword("MissionType")
 YARD = SearchAttributeKey.for_keyword("Yard")
 MISSION_PRIORITY = SearchAttributeKey.for_int("MissionPriority")
-# As many as fit into 2,048 bytes (store/work_processes.py): more than that the server refuses.
+# Given at the start, or once those that the system chose are ready. As many as fit into 2,048 bytes
+# (store/work_processes.py): more than that the server refuses.
 AGENTS = SearchAttributeKey.for_keyword_list("Agents")
 MISSION_STATUS = SearchAttributeKey.for_keyword("MissionStatus")
 # Of a queue's own run, and of the missions in it: the queue's id.

@@ -1,5 +1,6 @@
 """Least privilege: what accounts of agents may do on the broker, and what not."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -349,6 +350,18 @@ async def test_accounts_of_others_are_never_touched(intake: Intake, settings: Se
                     await intake.accounts.create(name)
         finally:
             await http.delete(url)
+
+
+async def test_accounts_of_others_are_never_touched_among_many_at_once(intake: Intake, settings: Settings) -> None:
+    names = [f"agent-{secrets.token_hex(3)}" for _ in range(12)]
+    made = await asyncio.gather(
+        *(intake.accounts.create(name) for name in ("guest", *names, "anonymous")), return_exceptions=True
+    )
+    assert [type(one) for one in made] == [Conflict, *[Login] * 12, Conflict]
+    for login in (made[1], made[12]):
+        assert isinstance(login, Login)
+        async with RawAgent(settings, login):
+            """It can log in."""
 
 
 async def test_orphan_queues_of_agents_expire(intake: Intake, settings: Settings, bus: Bus) -> None:

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 
 import aio_pika
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from fleet.roles import Intake
 from settings import Settings
 from store.database import Database
 from store.tables import agent_details, agents, events, message_counts
-from tests.fleet.conftest import agent_row, until
+from tests.fleet.conftest import RecordingLines, agent_row, until
 from tests.fleet.raw_agent import RawAgent, enveloped
 
 
@@ -35,6 +35,30 @@ async def say(agent: RawAgent, settings: Settings, uuid: str, word: str, kind: s
             for body in bodies
         )
     )
+
+
+async def test_who_says_to_be_of_another_type_moves_up_in_the_line(
+    agent: RawAgent, settings: Settings, database: Database, uuid: str, lines: RecordingLines
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(
+            update(agents).where(agents.c.uuid == uuid).values(available=True, seen_as="0/vehicle/truck")
+        )
+    await say(agent, settings, uuid, "visualization", "agent_sensors", {"pose": {"x": 1}})
+    await say(agent, settings, uuid, "update", "agent_update", {"agent_type": "truck"})
+    await say(agent, settings, uuid, "update", "agent_update", {"name": "after"})
+
+    async def said(name: str) -> object:
+        return (await agent_row(database, uuid))["name"] == name
+
+    await until(lambda: said("after"))
+    assert lines.agent_ids == [], "no word but another type moves it"
+    await say(agent, settings, uuid, "update", "agent_update", {"agent_type": "crane"})
+
+    async def refreshed() -> object:
+        return lines.agent_ids
+
+    assert await until(refreshed) == [(await agent_row(database, uuid))["id"]]
 
 
 async def test_only_the_last_pose_is_written(

@@ -1,11 +1,13 @@
 """Missions that say what kind of agent they want, and get one by choice of the system."""
 
 import asyncio
+import itertools
 import secrets
 from typing import Any
 
 from tests.support.planner import Script
 from tests.support.site import Mission, Site, SiteAgent, until
+from workflows.search_attributes import AGENTS
 
 
 def drive_all() -> Script:
@@ -29,6 +31,12 @@ async def choosing(site: Site, recipe: str, kind: str, **selector: Any) -> Missi
     )
 
 
+async def shown_agents(mission: Mission) -> list[str]:
+    """Whom the Temporal UI finds the mission by."""
+    described = await (await mission.run()).describe()
+    return list(described.typed_search_attributes.get(AGENTS) or [])
+
+
 async def test_nearest_agent_drives_and_the_mission_is_its_own(site: Site) -> None:
     kind, (_, near) = await fleet(site, (), ("--update", '{"pose": {"x": 90.0, "y": 90.0, "z": 0.0}}'))
 
@@ -42,6 +50,7 @@ async def test_nearest_agent_drives_and_the_mission_is_its_own(site: Site) -> No
     assert (shown["agentIds"], shown["agentUuids"]) == ([near.id], [near.uuid])
     assert shown["agentSelector"]["agentType"] == kind
     assert len(near.assignments()) == 1
+    assert await shown_agents(mission) == [near.uuid]
     types = [event["type"] for event in await mission.events()]
     assert types.index("work_process.agents_chosen") < types.index("task.started")
     assert (await mission.events("work_process.agents_chosen"))[0]["payload"]["agent_ids"] == [near.id]
@@ -66,6 +75,7 @@ async def test_agent_that_does_not_answer_is_replaced_by_another(site: Site) -> 
     recipe, _ = await site.recipe(drive_all())
     mission = await choosing(site, recipe, kind)
     assert (await mission.until("succeeded"))["agentIds"] == [spare.id]
+    assert await shown_agents(mission) == [spare.uuid]
     chosen = [event["payload"]["agent_ids"] for event in await mission.events("work_process.agents_chosen")]
     assert chosen == [[silent.id], [spare.id]]
     assert len(await mission.events("task.started")) == 1
@@ -96,3 +106,16 @@ async def test_agent_needs_its_battery(site: Site) -> None:
     await (await site.mission(recipe, [truck])).until("succeeded")
     await low.cancel()
     await low.until("canceled")
+
+
+async def test_agent_that_need_not_answer_is_chosen_with_one_that_does_and_both_go_on_to_who_waits(site: Site) -> None:
+    kind, agents = await fleet(site, ("--ignore-reserve",), ())
+    answer = await site.api.patch(f"/agents/{agents[0].id}", json={"acknowledgeReservation": False})
+    assert answer.status_code == 200
+    recipe, _ = await site.recipe(drive_all())
+    missions = [await choosing(site, recipe, kind, count=2) for _ in range(2)]
+    for shown in await asyncio.gather(*(mission.until("succeeded") for mission in missions)):
+        assert shown["agentIds"] == [agent.id for agent in agents]
+    for agent, mission in itertools.product(agents, missions):
+        assert len(agent.heard("reserve", mission)) == 1
+        assert len(agent.heard("release", mission)) == 1

@@ -5,6 +5,7 @@ Each test runs twice: as the worker runs it; and in the sandbox without a cache,
 
 import asyncio
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -146,6 +147,25 @@ async def test_ready_that_comes_before_the_answer_of_reserve_is_not_lost(bench: 
     await end_assignment(run)
     assert await run.handle.result() == "succeeded"
     assert run.fake.names().count(Activity.RESERVE_AGENTS) == 1
+
+
+async def test_agents_that_the_system_chose_are_shown_once_they_are_ready(bench: Bench) -> None:
+    mute = Reserved(outcome=Outcome.DONE, round=1, chosen=["mute"])
+    truck = Reserved(outcome=Outcome.DONE, ready=True, round=2, chosen=["truck"])
+    bench.fake.scripts[Activity.RESERVE_AGENTS] = lambda call: mute
+    bench.fake.scripts[Activity.REQUEUE_RESERVATION] = lambda call: truck
+    run = await driving(bench, ready_timeout=0.05, reserve_resend_interval=5)
+    assert await shown(run) == [["truck"]]
+    bench.fake.scripts.clear()
+    run = await driving(bench, agents=["named"])
+    assert await shown(run) == [], "the run has known it from its start"
+
+
+async def shown(run: Run) -> list[list[str]]:
+    """What the run has told the engine of its agents, besides at its start."""
+    events = [event async for event in run.handle.fetch_history_events()]
+    upserts = [event.upsert_workflow_search_attributes_event_attributes.search_attributes for event in events]
+    return [json.loads(upsert.indexed_fields["Agents"].data) for upsert in upserts if "Agents" in upsert.indexed_fields]
 
 
 async def test_ready_of_an_earlier_round_does_not_count(bench: Bench) -> None:
