@@ -17,6 +17,8 @@ Connection = AsyncConnection
 # SQLSTATE classes that say "not now": connection, resources, operator intervention, deadlock, object in use or locked.
 _PASSING = ("08", "40", "53", "55006", "55P03", "57")
 
+_STATEMENT_TIMEOUT = "57014"
+
 
 def passes(error: BaseException) -> bool:
     """Whether the same transaction may succeed later."""
@@ -28,26 +30,45 @@ def passes(error: BaseException) -> bool:
     return str(getattr(cause, "sqlstate", None) or "").startswith(_PASSING)
 
 
+def timed_out(error: PartUnavailable) -> bool:
+    """Whether the server is there, and ended a statement that took longer than it may."""
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) == _STATEMENT_TIMEOUT
+
+
 def _unavailable(error: Exception) -> PartUnavailable:
     return PartUnavailable("PostgreSQL", str(error).split("\n")[0])
 
 
-class Database:
-    """Transactions on PostgreSQL; raises PartUnavailable where the server cannot be reached."""
+def _milliseconds(statement_timeout: float) -> dict[str, str]:
+    return {"statement_timeout": str(max(1, round(statement_timeout * 1000)))}
 
-    def __init__(self, settings: Settings) -> None:
+
+class Database:
+    """Transactions on PostgreSQL; raises PartUnavailable where the server cannot be reached.
+
+    `pool_size`: instead of the settings'. `statement_timeout`: seconds that a statement may take, its waits included.
+    """
+
+    def __init__(
+        self, settings: Settings, *, pool_size: int | None = None, statement_timeout: float | None = None
+    ) -> None:
         if not settings.database_url:
             raise PartUnavailable("PostgreSQL", "MUSTER_DATABASE_URL is not set; `muster up` starts one")
         url = make_url(settings.database_url).set(drivername="postgresql+asyncpg")
         self.engine: AsyncEngine = create_async_engine(
             url,
-            pool_size=settings.database_pool_size,
+            pool_size=pool_size or settings.database_pool_size,
             max_overflow=0,
             pool_timeout=settings.database_pool_timeout,
             pool_pre_ping=False,
             # The last connection given back is taken first: a few warm ones serve, each with its prepared statements.
             pool_use_lifo=True,
-            connect_args={"timeout": settings.database_pool_timeout, "prepared_statement_cache_size": 500},
+            connect_args={
+                "timeout": settings.database_pool_timeout,
+                "prepared_statement_cache_size": 500,
+                "server_settings": {} if statement_timeout is None else _milliseconds(statement_timeout),
+            },
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -56,13 +56,13 @@ async def change_map(connection: Connection, yard_id: int, change: MapChange) ->
 
 async def create(
     connection: Connection, yard_id: int, objects: Sequence[Row], *, principal: Principal, source: str
-) -> list[Row]:
-    """Add map objects, with an event; returns their rows. Raises NotFound."""
+) -> list[int]:
+    """Add map objects, with an event; returns their ids. Raises NotFound."""
     uid = await _locked_yard(connection, yard_id)
     ids = await add(connection, yard_id, objects)
     if ids:
         await _tell(connection, Action.CREATED, yard_id, uid, ids, principal, source)
-    return await of_ids(connection, ids)
+    return ids
 
 
 async def of_ids(connection: Connection, ids: Sequence[int]) -> list[Row]:

@@ -1,5 +1,6 @@
 """Map objects of a yard: list, create, read, change, delete."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -39,18 +40,17 @@ async def create_map_objects(
 ) -> Page[MapObject]:
     """Add map objects to those that the yard has; all of them or none."""
     async with parts.database.transaction() as connection:
-        made = await creation.made_before(connection, body)
-        if made is not None:
-            rows = await map_objects.of_ids(connection, made)
-        else:
-            rows = await map_objects.create(
+        made: Sequence[int] | None = await creation.made_before(connection, body)
+        if made is None:
+            made = await map_objects.create(
                 connection,
                 id,
                 [item.model_dump() for item in body.map_objects],
                 principal=principal,
                 source=EventSource.API,
             )
-            await creation.remember(connection, *(row["id"] for row in rows))
+            await creation.remember(connection, *made)
+        rows = await map_objects.of_ids(connection, made)
     return Page(items=[MapObject.model_validate(row) for row in rows])
 
 
