@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         150, ge=1, description="sensors and updates of one agent per second; the excess is dropped"
     )
     update_rate_limit: int = Field(20, ge=1, description="updates of one agent per second; the excess is dropped")
+    data_request_timeout: Seconds = Field(
+        5.0, description="a data request of an agent that takes longer is refused, and changes nothing"
+    )
     intake_batch_size: int = Field(300, ge=1, description="agent messages taken in one transaction")
 
     # Missions

@@ -41,7 +41,7 @@ class QueueTurns:
             async with self._parts.database.transaction() as connection:
                 wakeups = await mission_queues.cancel(
                     connection,
-                    call.mission_queue_id,
+                    await mission_queues.locked(connection, call.mission_queue_id),
                     principal=ENGINE_OPERATOR,
                     reason=call.reason,
                     source=EventSource.MISSION_WORKER,

@@ -1,7 +1,5 @@
 """What every handler gets: the parts of this process, and who asks."""
 
-import hashlib
-import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
 from activities.activity_types import ActivityType, known_activity_type
 from api.probes import Probe
@@ -80,14 +78,6 @@ PrincipalDep = Annotated[Principal, Depends(_principal)]
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", description="the `ETag` you have seen; 412 if it changed since")
 ]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{1,255}$",
-        description="any text of your own: sent twice, it makes one mission",
-    ),
-]
 
 
 def etag(version: int) -> dict[str, str]:
@@ -107,12 +97,6 @@ def require_match(if_match: str | None, version: int) -> None:
             value=if_match,
             remedy="read it again, and decide on what it says now",
         )
-
-
-def body_hash(body: BaseModel) -> str:
-    """The fingerprint of a request's body, whatever its spacing and order of keys."""
-    canonical = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def read_cursor(cursor: str | None) -> int | None:

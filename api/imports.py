@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from activities.activity_types import ActivityType
+from activities.registry import activity_types
 from api.documents import Document, Entry, problem_at, read_document
 from api.models.base import Resource
 from api.models.recipes import RecipeBody
@@ -166,6 +167,15 @@ def _document(content: bytes, types: Mapping[str, ActivityType]) -> Document:
     return read_document(text, types)
 
 
+def file_problems(paths: Sequence[Path]) -> list[FieldProblem]:
+    """Everything that is wrong with files by themselves, whatever is stored; each with its file."""
+    try:
+        _documents(paths, activity_types())
+    except Refused as error:
+        return list(error.errors)
+    return []
+
+
 async def load_files(
     database: Database, paths: Sequence[Path], types: Mapping[str, ActivityType]
 ) -> dict[Path, Imported]:
@@ -173,42 +183,81 @@ async def load_files(
 
     Raises Refused with everything that is wrong, each with its file.
     """
-    documents: dict[Path, Document] = {}
+    documents = _documents(paths, types)
+    imported = await _import(database, documents, existing=Existing.KEEP, principal=MUSTER)
+    return {path: imported[str(path)] for path in paths}
+
+
+async def import_files(
+    database: Database,
+    contents: Mapping[str, str],
+    types: Mapping[str, ActivityType],
+    *,
+    existing: Existing,
+    principal: Principal,
+) -> dict[str, Imported]:
+    """Import the contents of files, by name, all of them or none.
+
+    Raises Refused with everything that is wrong, each with its file.
+    """
+    documents = _read_all({name: content.encode() for name, content in contents.items()}, types, [])
+    return await _import(database, documents, existing=existing, principal=principal)
+
+
+def _documents(paths: Sequence[Path], types: Mapping[str, ActivityType]) -> dict[str, Document]:
+    contents: dict[str, bytes] = {}
     problems: list[FieldProblem] = []
     for path in paths:
         try:
-            documents[path] = _document(path.read_bytes(), types)
+            contents[str(path)] = path.read_bytes()
         except OSError as error:
             problems.append(problem_at(str(path), None, f"cannot be read: {error.strerror}", "correct the path"))
+    return _read_all(contents, types, problems)
+
+
+def _read_all(
+    contents: Mapping[str, bytes], types: Mapping[str, ActivityType], problems: list[FieldProblem]
+) -> dict[str, Document]:
+    """The documents; raises Refused with these problems and all others."""
+    documents: dict[str, Document] = {}
+    for name, content in contents.items():
+        try:
+            documents[name] = _document(content, types)
         except Refused as error:
-            problems += _of_file(path, error.errors)
+            problems += _of_file(name, error.errors)
     problems += _doubles(documents)
     if problems:
         raise Refused(problems)
+    return documents
+
+
+async def _import(
+    database: Database, documents: Mapping[str, Document], *, existing: Existing, principal: Principal
+) -> dict[str, Imported]:
     async with database.transaction() as connection:
         stored = dict(
-            zip(documents, await _store(connection, list(documents.values()), Existing.KEEP, MUSTER), strict=True)
+            zip(documents, await _store(connection, list(documents.values()), existing, principal), strict=True)
         )
-        problems += [item for path, one in stored.items() for item in _of_file(path, one.problems)]
+        problems = [item for name, one in stored.items() for item in _of_file(name, one.problems)]
         if problems:
-            raise Refused(problems)
-    return {path: one.imported for path, one in stored.items()}
+            raise (AlreadyThere if any(one.taken for one in stored.values()) else Refused)(problems)
+    return {name: one.imported for name, one in stored.items()}
 
 
-def _doubles(documents: Mapping[Path, Document]) -> Iterator[FieldProblem]:
+def _doubles(documents: Mapping[str, Document]) -> Iterator[FieldProblem]:
     """Names that two files give; within one file its reader has found them."""
-    first: dict[tuple[str, str], Path] = {}
-    for path, document in documents.items():
+    first: dict[tuple[str, str], str] = {}
+    for file, document in documents.items():
         named = [("service", entry, service.name) for entry, service in document.services]
         named += [("recipe", entry, recipe.name) for entry, recipe in document.recipes]
         for kind, entry, name in named:
-            other = first.setdefault((kind, name), path)
-            if other != path:
+            other = first.setdefault((kind, name), file)
+            if other != file:
                 error = InvalidInput(
                     f"the {kind} {name!r} is in {other} too", field="name", value=name, remedy="give each its own name"
                 )
-                yield from _of_file(path, [entry.problem(error, "name")])
+                yield from _of_file(file, [entry.problem(error, "name")])
 
 
-def _of_file(path: Path, problems: Sequence[FieldProblem]) -> list[FieldProblem]:
-    return [item.model_copy(update={"field": f"{path}: {item.field or ''}"}) for item in problems]
+def _of_file(name: str, problems: Sequence[FieldProblem]) -> list[FieldProblem]:
+    return [item.model_copy(update={"field": f"{name}: {item.field}" if item.field else name}) for item in problems]

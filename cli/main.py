@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,6 +63,34 @@ def down() -> None:
             raise typer.Exit(1)
         time.sleep(0.1)
     console.print("Stopped.")
+
+
+Files = Annotated[list[Path], typer.Argument(help="YAML files of recipes and services, also helyOS's.")]
+
+
+@app.command()
+def apply(
+    files: Files,
+    existing: Annotated[
+        str, typer.Option(help="What to do with names that are there already: replace, keep or refuse.")
+    ] = "replace",
+) -> None:
+    """Bring recipes and services into a running Muster: all of the files or none."""
+    from api.imports import Existing
+
+    from .files import apply as run
+
+    if existing not in list(Existing):
+        raise typer.BadParameter(f"{existing!r} is none of {', '.join(Existing)}", param_hint="--existing")
+    raise typer.Exit(run(Settings(), files, Existing(existing), console))
+
+
+@app.command()
+def validate(files: Files) -> None:
+    """Say what is wrong with files of recipes and services; needs no running Muster."""
+    from .files import validate as run
+
+    raise typer.Exit(run(files, console))
 
 
 @app.command()

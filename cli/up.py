@@ -22,7 +22,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def up(settings: Settings, console: Console, *, servers_only: bool, fleet: bool) -> int:
-    """Run the stack until a signal comes (exit code 0) or a part ends by itself (1)."""
+    """Run the stack until a signal comes (exit code 0), a server ends or one of our programs will not stay up (1)."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
@@ -39,7 +39,7 @@ async def up(settings: Settings, console: Console, *, servers_only: bool, fleet:
         if not failure and not stopping.is_set():
             console.print(_addresses(stack))
             console.print("Ctrl-C stops everything that was started here.")
-            failure = await _until(stopping, stack.wait_for_exit())
+            failure = await _until(stopping, stack.keep_up(lambda part, state: console.print(_line(part, state))))
     except FolderInUse as error:
         console.print(f"{error} Use it, or stop it with `muster down`.", style="red", soft_wrap=True)
         return 1
@@ -79,6 +79,10 @@ async def _until(stopping: asyncio.Event, *work: Coroutine[Any, Any, object]) ->
         for task in [told, *tasks]:
             task.cancel()
         await asyncio.gather(told, *tasks, return_exceptions=True)
+
+
+def _line(part: str, state: str) -> str:
+    return f"[yellow]{escape(part)}: {escape(state)}[/yellow]"
 
 
 def _addresses(stack: Stack) -> Table:

@@ -42,14 +42,16 @@ class Crew:
         self._amqp = urlsplit(amqp_url)
         self._service_type = service_type
         self._planner = f"{service_type}-planner"
-        # The same port as the last time: missions under way know the planner by it.
-        self._planner_port = Ports(folder / "ports.json").choose({"planner": 0})["planner"]
+        self._planner_port = 0
 
     async def start(self, *, recipes: str) -> None:
         """Make yard, service and recipes known, then start the processes; `recipes`: keep or replace what is there."""
         if not AGENTS_PYTHON.exists():
             raise CannotRun(f"{AGENTS_PYTHON} is missing: run `make setup`.")
         await self._processes.stop_leftovers([self._planner, *self.trucks])
+        # The same port as the last time: missions under way know the planner by it. A planner that a killed fleet left
+        # behind had it until now.
+        self._planner_port = Ports(self._folder / "ports.json").choose({"planner": 0})["planner"]
         await self._register(recipes)
         await self.start_missing()
 

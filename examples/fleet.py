@@ -4,6 +4,7 @@ By hand, against any Muster: MUSTER_API_URL, MUSTER_AMQP_URL and MUSTER_API_TOKE
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -13,12 +14,24 @@ if not __package__:
     # Run as a script: here, `import fleet` would find this file instead of the package.
     sys.path[0] = str(Path(__file__).parents[1])
 
+import httpx
+
 from api.token import ensure_token
 from cli.stack.processes import MARKER, Processes
 from examples.crew import CannotRun, Crew, api_client
+from examples.watch import eventually
 from settings import Settings
 
 TRUCKS = ("truck-1", "truck-2", "truck-3")
+
+
+_PATIENCE = 60.0
+
+
+async def _is_ready(api: httpx.AsyncClient) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return (await api.get("/yards")).is_success
+    return False
 
 
 async def run(settings: Settings) -> None:
@@ -33,6 +46,9 @@ async def run(settings: Settings) -> None:
     async with api_client(settings.public_api_url, ensure_token(settings)) as api:
         crew = Crew(settings, api, processes, folder, amqp_url=settings.amqp_url, service_type="drive", trucks=TRUCKS)
         try:
+            # It may be starting again, as we may.
+            if not await eventually(lambda: _is_ready(api), _PATIENCE):
+                raise CannotRun(f"The API at {settings.public_api_url} is not ready.")
             await crew.start(recipes="keep")
             print(f"{', '.join(TRUCKS)} and their planner run; logs in {folder}", flush=True)
             while not stopping.is_set():

@@ -81,7 +81,7 @@ class BatchConsumer:
                 self._arrived.clear()
                 continue
             begun = time.monotonic()
-            handled = await self._handled(batch)
+            handled = await until_handled(self._handle, batch, self._queue, self._stopping)
             worked_until = time.monotonic()
             worked = worked_until - begun
             if handled:
@@ -108,19 +108,23 @@ class BatchConsumer:
             self._waiting.popleft()
         return batch
 
-    async def _handled(self, batch: Sequence[AbstractIncomingMessage]) -> bool:
-        pause = _RETRY_FIRST
-        while True:
-            try:
-                await self._handle(batch)
-                return True
-            except (PartUnavailable, UnknownOutcome) as error:
-                log.warning("intake of %s waits: %s", self._queue, error)
-            except Exception:
-                # Handlers sort out bad messages themselves; this is our own mistake, and must not lose messages.
-                log.exception("intake of %s failed; trying again", self._queue)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
-            if self._stopping.is_set() or batch[0].channel.is_closed:
-                return False
-            pause = min(pause * 2, _RETRY_MAX)
+
+async def until_handled(
+    handle: Handler, batch: Sequence[AbstractIncomingMessage], queue: str, stopping: asyncio.Event
+) -> bool:
+    """Hand over a batch until it is taken. False: we stop, or it will come again on another channel."""
+    pause = _RETRY_FIRST
+    while True:
+        try:
+            await handle(batch)
+            return True
+        except (PartUnavailable, UnknownOutcome) as error:
+            log.warning("intake of %s waits: %s", queue, error)
+        except Exception:
+            # Handlers sort out bad messages themselves; this is our own mistake, and must not lose messages.
+            log.exception("intake of %s failed; trying again", queue)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), pause)
+        if stopping.is_set() or batch[0].channel.is_closed:
+            return False
+        pause = min(pause * 2, _RETRY_MAX)

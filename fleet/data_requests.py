@@ -4,9 +4,12 @@ No query language: what is not on the list, or not for this class of agent, is r
 agent without an answer would wait for ever, since the SDK does.
 """
 
+import hashlib
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -25,10 +28,10 @@ from missions.events import EventSource
 from missions.requests import Id, Request, Words
 from missions.statuses import AgentClass
 from settings import Settings
-from store import agents, data_requests, map_objects
+from store import agents, data_requests, idempotency, map_objects
 from store.agents import AgentIdentity, agent_principal
 from store.connection import Connection
-from store.database import Database
+from store.database import Database, timed_out
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,11 @@ FOR_ASSISTANTS = (
 CHANGES = ("createMapObjects", "updateMapObjects", "deleteMapObjects", "deleteMapObjectByIds")
 """What an assistant may change."""
 
+_REMEMBERED = timedelta(hours=1)
+"""Of a change: a message that was in hand when its connection was lost comes back within seconds."""
+_FORGET_EACH = 60.0
+"""Seconds between two removals of what need not be remembered any more."""
+
 
 class MapObjectData(Request):
     """A map object in a change; only keys that were sent count."""
@@ -70,7 +78,10 @@ class Changes(Request):
 
 
 class DataRequests:
-    """Handles the queue of data requests, one by one: a batch that is tried again would repeat their changes."""
+    """Handles the queue of data requests. `database`: one that bounds how long a statement takes.
+
+    A change is remembered with its message: one that is delivered again is answered again, and changes nothing.
+    """
 
     def __init__(
         self, settings: Settings, database: Database, bus: Bus, signer: Signer, dead_letters: DeadLetters
@@ -81,6 +92,8 @@ class DataRequests:
         self._bus = bus
         self._signer = signer
         self._dead_letters = dead_letters
+        self._timeout = settings.data_request_timeout
+        self._forgotten_at = 0.0
 
     async def handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """Answer each request; raises PartUnavailable to be tried again."""
@@ -101,16 +114,20 @@ class DataRequests:
         try:
             self._refuse_excess(message)
             async with self._database.transaction() as connection:
-                found = await self._do(connection, message.uuid, message.inner.body)
+                found = await self._do(connection, message)
         except UserError as error:
             where = f"{error.field}: " if error.field else ""
-            found = {"error": f"{where}{error.detail}; {error.remedy}"}
-        except (PartUnavailable, UnknownOutcome):
+            found = _error(f"{where}{error.detail}; {error.remedy}")
+        except UnknownOutcome:
             raise
+        except PartUnavailable as error:
+            if not timed_out(error):
+                raise
+            found = _error(f"took longer than {self._timeout:g} s; narrow it by conditions, or ask again later")
         except Exception:
             # Whoever asked waits without a time-out: any answer is better than none.
             log.exception("a data request of %s failed", message.uuid)
-            found = {"error": "the request could not be carried out: look for odd values in it; our log has the cause"}
+            found = _error("the request could not be carried out: look for odd values in it; our log has the cause")
         await self._answer(message, found)
 
     def _refuse_excess(self, message: AgentMessage) -> None:
@@ -120,7 +137,8 @@ class DataRequests:
                 f"agent {message.uuid!r} asks too often", field="message", remedy="ask again later, and less often"
             )
 
-    async def _do(self, connection: Connection, uuid: str, body: Mapping[str, Any]) -> Any:
+    async def _do(self, connection: Connection, message: AgentMessage) -> str:
+        uuid, body = message.uuid, message.inner.body
         agent_class, yard_id = await agents.class_and_yard(connection, uuid)
         kind = "mutation" if "mutation" in body else "query"
         name = body.get(kind)
@@ -141,7 +159,26 @@ class DataRequests:
             )
         if kind == "query":
             return await data_requests.read(connection, str(name), conditions, uuid=uuid, yard_id=yard_id)
-        return await self._change(connection, str(name), body, conditions, uuid, yard_id)
+        ids = await self._change_once(connection, message, str(name), conditions, yard_id)
+        if name != "createMapObjects":
+            return json.dumps(ids)
+        return await data_requests.read(connection, "allMapObjects", {"id__in": ids}, uuid=uuid, yard_id=yard_id)
+
+    async def _change_once(
+        self, connection: Connection, message: AgentMessage, name: str, conditions: Mapping[str, Any], yard_id: int
+    ) -> list[int]:
+        """The ids of what this message changes, or has changed before."""
+        principal = agent_principal(message.uuid)
+        key, body_hash = _message_key(message.raw), hashlib.sha256(message.raw.body).hexdigest()
+        made = await idempotency.claim(connection, principal, f"{key}/{body_hash}", body_hash)
+        if made is not None:
+            return list(made)
+        ids = await self._change(connection, name, message.inner.body, conditions, message.uuid, yard_id)
+        await idempotency.remember(connection, principal, f"{key}/{body_hash}", body_hash, *ids, keep=_REMEMBERED)
+        if time.monotonic() > self._forgotten_at + _FORGET_EACH:
+            await idempotency.forget_expired(connection)
+            self._forgotten_at = time.monotonic()
+        return ids
 
     def _refuse_unlisted(self, name: object, kind: str, agent_class: str) -> None:
         listed = CHANGES if kind == "mutation" else FOR_ASSISTANTS
@@ -165,7 +202,7 @@ class DataRequests:
         conditions: Mapping[str, Any],
         uuid: str,
         yard_id: int,
-    ) -> Any:
+    ) -> list[int]:
         principal, source = agent_principal(uuid), EventSource.agent(uuid)
         if name in ("createMapObjects", "updateMapObjects"):
             rows = _objects(body.get("data"), yard_id)
@@ -178,18 +215,30 @@ class DataRequests:
             raise InvalidInput(
                 "would delete the whole map", field="conditions", value={}, remedy="say which map objects, e.g. `type`"
             )
-        rows = await data_requests.read(connection, "allMapObjects", conditions, uuid=uuid, yard_id=yard_id)
-        return await map_objects.remove_many(
-            connection, yard_id, [row["id"] for row in rows], principal=principal, source=source
-        )
+        ids = await data_requests.map_object_ids(connection, conditions, yard_id=yard_id)
+        return await map_objects.remove_many(connection, yard_id, ids, principal=principal, source=source)
 
-    async def _answer(self, message: AgentMessage, found: Any) -> None:
-        # Moments as text: rows come as the database has them.
-        body = wire.envelope(json.loads(json.dumps(found, default=str)), self._signer)
+    async def _answer(self, message: AgentMessage, found: str) -> None:
+        body = wire.envelope_of_text(found, self._signer)
         try:
             await self._bus.publish("", message.raw.reply_to or "", body, correlation_id=message.raw.correlation_id)
         except (PartUnavailable, UnknownOutcome) as error:
             log.warning("a data request of %s was not answered: %s", message.uuid, error)
+
+
+def _error(text: str) -> str:
+    return json.dumps({"error": text})
+
+
+def _message_key(raw: AbstractIncomingMessage) -> str:
+    """What a message and its redelivery have in common, and no other message of that agent and body has."""
+    if raw.message_id is None and raw.correlation_id is None and raw.timestamp is None:
+        raise InvalidInput(
+            "a change whose repeat cannot be told from it",
+            field="message",
+            remedy="send it with a `correlation_id`, a `message_id` or a `timestamp` of its own",
+        )
+    return f"data_request/{raw.message_id}/{raw.correlation_id}/{raw.timestamp}"
 
 
 def _refuse_unanswerable(message: AgentMessage) -> None:

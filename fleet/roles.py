@@ -15,6 +15,7 @@ from fleet.mission_requests import MissionRequests
 from fleet.moved_lines import MovedLines, RefreshLines
 from fleet.ready_board import ReadyBoard
 from fleet.sensors import BATCH_SIZE, FLUSH_INTERVAL, SensorIntake
+from fleet.side_by_side import SideBySideConsumer
 from fleet.signing import Signer
 from fleet.topology import DATA_REQUEST_QUEUE, LOSSY_QUEUE, ORDERED_QUEUE, YARD_QUEUE
 from fleet.yard_visualization import YardVisualization
@@ -26,6 +27,9 @@ from store.work_processes import ResolvePreset
 
 # What an agent says in one go (it runs an assignment, it has done it) becomes one batch.
 _BURST = 0.003
+
+DATA_REQUESTS_AT_ONCE = 3
+"""Answered side by side; each has a connection to the database."""
 
 
 class Intake:
@@ -64,16 +68,22 @@ class Intake:
             Downlink(settings, self._sensor_bus, signer),
             MovedLines(database, waker, refresh_lines),
         )
-        asked = DataRequests(settings, database, self._sensor_bus, signer, DeadLetters(self._sensor_bus, database))
+        # Their own few connections: a slow question must not keep one from the agents' reports.
+        self._asked_database = Database(
+            settings, pool_size=DATA_REQUESTS_AT_ONCE, statement_timeout=settings.data_request_timeout
+        )
+        asked = DataRequests(
+            settings, self._asked_database, self._sensor_bus, signer, DeadLetters(self._sensor_bus, database)
+        )
         yards = YardVisualization(
             settings,
             database,
             DeadLetters(self._sensor_bus, database),
             MovedLines(database, waker, refresh_lines),
         )
-        self._consumers = [
+        self._consumers: list[BatchConsumer | SideBySideConsumer] = [
             BatchConsumer(self._sensor_bus, YARD_QUEUE, yards.handle, batch_size=BATCH_SIZE, gather=FLUSH_INTERVAL),
-            BatchConsumer(self._sensor_bus, DATA_REQUEST_QUEUE, asked.handle, batch_size=1),
+            SideBySideConsumer(self._sensor_bus, DATA_REQUEST_QUEUE, asked.handle, at_once=DATA_REQUESTS_AT_ONCE),
             BatchConsumer(
                 self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size, gather=_BURST
             ),
@@ -103,4 +113,5 @@ class Intake:
         await self._account_rights.stop()
         await self._bus.close()
         await self._sensor_bus.close()
+        await self._asked_database.close()
         await self.accounts.close()

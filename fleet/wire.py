@@ -283,7 +283,11 @@ def read_body(model: type[Body], body: dict[str, Any]) -> Body:
 
 def envelope(message: Any, signer: Signer) -> bytes:
     """A signed message, ready to be published."""
-    text = json.dumps(message, separators=(",", ":"))
+    return envelope_of_text(json.dumps(message, separators=(",", ":")), signer)
+
+
+def envelope_of_text(text: str, signer: Signer) -> bytes:
+    """The same of a message that is JSON text already."""
     return json.dumps({"message": text, "signature": signer.sign(text)}).encode()
 
 

@@ -1,19 +1,33 @@
 """What agents may read by name (helyOS's data requests): one statement each, rows as helyOS names their columns.
 
-Secrets (keys, accounts, permissions) are in none of them.
+Secrets (keys, accounts, permissions) are in none of them. PostgreSQL makes the JSON: thousands of rows would hold up
+the process that asks, and all that it does beside.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Text, any_, case, cast, literal, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    any_,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from missions.errors import InvalidInput, TooLarge
 from missions.requests import MAX_ID
 from missions.statuses import WorkProcessStatus
 from store.agent_registry import CONNECTION_STATUS
 from store.connection import Connection
-from store.rows import Row, all_rows
 from store.tables import (
     agent_details,
     agents,
@@ -27,6 +41,8 @@ from store.tables import (
 
 MOST_ROWS = 10_000
 """More are refused: who asks should say what it wants."""
+MOST_BYTES = 8 * 1024 * 1024
+"""Of an answer; RabbitMQ 4 takes messages of 16 MiB."""
 
 _AGENT = (
     *(
@@ -136,15 +152,38 @@ def _of_yard(query: Select[Any], table: Any, yard_id: int) -> Select[Any]:
     return query.where(table.c.yard_id == yard_id)
 
 
-async def read(
-    connection: Connection, name: str, conditions: Mapping[str, Any], *, uuid: str, yard_id: int
-) -> list[Row]:
-    """The rows of a named query, for the agent `uuid` that stands in a yard. Raises InvalidInput, TooLarge."""
+async def read(connection: Connection, name: str, conditions: Mapping[str, Any], *, uuid: str, yard_id: int) -> str:
+    """The rows of a named query as a JSON list, for the agent `uuid` that stands in a yard.
+
+    Raises InvalidInput, TooLarge.
+    """
     query, table = _query(name, dict(conditions), uuid, yard_id)
-    rows = await all_rows(connection, query.order_by(table.c.id).limit(MOST_ROWS + 1))
-    if len(rows) > MOST_ROWS:
+    found = query.order_by(table.c.id).limit(MOST_ROWS + 1).subquery("found")
+    rows: Any = func.json_agg(aggregate_order_by(literal_column("found"), found.c.id))
+    answer = select(
+        func.count().label("count"), cast(func.coalesce(rows, literal_column("'[]'")), Text).label("rows")
+    ).select_from(found)
+    one = answer.subquery()
+    fits = func.octet_length(one.c.rows) <= MOST_BYTES
+    count, text = (await connection.execute(select(one.c.count, case((fits, one.c.rows))))).one()
+    _refuse_many(count)
+    if text is None:
+        raise TooLarge(f"more than {MOST_BYTES} bytes", field="conditions", remedy="narrow it by conditions")
+    return str(text)
+
+
+async def map_object_ids(connection: Connection, conditions: Mapping[str, Any], *, yard_id: int) -> list[int]:
+    """The ids that `allMapObjects` would give. Raises InvalidInput, TooLarge."""
+    query = _where(_of_yard(_OBJECTS, map_objects, yard_id), map_objects, conditions)
+    ids = query.with_only_columns(map_objects.c.id).order_by(map_objects.c.id).limit(MOST_ROWS + 1)
+    found = list((await connection.execute(ids)).scalars())
+    _refuse_many(len(found))
+    return found
+
+
+def _refuse_many(count: int) -> None:
+    if count > MOST_ROWS:
         raise TooLarge(f"more than {MOST_ROWS} rows", field="conditions", remedy="narrow it by conditions")
-    return rows
 
 
 def _query(name: str, conditions: dict[str, Any], uuid: str, yard_id: int) -> tuple[Select[Any], Any]:

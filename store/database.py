@@ -16,6 +16,8 @@ from store.connection import Connection
 # SQLSTATE classes that say "not now": connection, resources, operator intervention, deadlock, object in use or locked.
 _PASSING = ("08", "40", "53", "55006", "55P03", "57")
 
+_STATEMENT_TIMEOUT = "57014"
+
 
 def passes(error: BaseException) -> bool:
     """Whether the same transaction may succeed later."""
@@ -26,19 +28,36 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, asyncpg.PostgresError) and str(error.sqlstate or "").startswith(_PASSING)
 
 
+def timed_out(error: PartUnavailable) -> bool:
+    """Whether the server is there, and ended a statement that took longer than it may."""
+    return getattr(error.__cause__, "sqlstate", None) == _STATEMENT_TIMEOUT
+
+
 class Database:
     """Transactions on PostgreSQL; raises PartUnavailable where the server cannot be reached.
 
+    `pool_size`: instead of the settings'. `statement_timeout`: seconds that a statement may take, its waits included.
     `plans_once`: statements are planned once and not for each value. For processes that find rows by their keys, a
     thousand times a minute: planning takes longer than running there. A list with filters is better planned anew.
     """
 
-    def __init__(self, settings: Settings, *, plans_once: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pool_size: int | None = None,
+        statement_timeout: float | None = None,
+        plans_once: bool = False,
+    ) -> None:
         if not settings.database_url:
             raise PartUnavailable("PostgreSQL", "MUSTER_DATABASE_URL is not set; `muster up` starts one")
         self.url = make_url(settings.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-        self._size, self._timeout = settings.database_pool_size, settings.database_pool_timeout
-        self._server_settings = {"plan_cache_mode": "force_generic_plan"} if plans_once else {}
+        self._size, self._timeout = pool_size or settings.database_pool_size, settings.database_pool_timeout
+        self._server_settings: dict[str, str] = {}
+        if statement_timeout is not None:
+            self._server_settings["statement_timeout"] = str(max(1, round(statement_timeout * 1000)))
+        if plans_once:
+            self._server_settings["plan_cache_mode"] = "force_generic_plan"
         self._pool: asyncpg.Pool | None = None  # made in the loop that uses it
 
     @asynccontextmanager

@@ -1,6 +1,8 @@
-"""Idempotency keys: a creation that is sent twice makes one mission."""
+"""Idempotency keys: what is asked for twice is done once."""
 
-from sqlalchemy import insert, select, text
+from datetime import timedelta
+
+from sqlalchemy import delete, func, insert, select, text
 
 from missions.errors import InvalidInput
 from missions.principals import Principal
@@ -8,8 +10,8 @@ from store.connection import Connection
 from store.tables import idempotency_keys
 
 
-async def claim(connection: Connection, principal: Principal, key: str, body_hash: str) -> int | None:
-    """The mission that this key made before, or None if the key is new.
+async def claim(connection: Connection, principal: Principal, key: str, body_hash: str) -> tuple[int, ...] | None:
+    """The ids of what this key made before, or None if the key is new.
 
     Holds a lock on the key until the transaction ends, so that the second of two concurrent creations waits for the
     first. Raises InvalidInput if the key was used with another body.
@@ -20,7 +22,7 @@ async def claim(connection: Connection, principal: Principal, key: str, body_has
     )
     known = (
         await connection.execute(
-            select(idempotency_keys.c.body_hash, idempotency_keys.c.work_process_id).where(
+            select(idempotency_keys.c.body_hash, idempotency_keys.c.made).where(
                 idempotency_keys.c.principal == owner, idempotency_keys.c.key == key
             )
         )
@@ -29,23 +31,37 @@ async def claim(connection: Connection, principal: Principal, key: str, body_has
         return None
     if known.body_hash != body_hash:
         raise InvalidInput(
-            f"this Idempotency-Key made work process {known.work_process_id} from another body",
+            "this Idempotency-Key was used before, for another request",
             field="Idempotency-Key",
             value=key,
-            remedy="use a new key for a new mission",
+            remedy="use a new key for a new request",
         )
-    return int(known.work_process_id)
+    return tuple(known.made)
 
 
 async def remember(
-    connection: Connection, principal: Principal, key: str, body_hash: str, work_process_id: int
+    connection: Connection,
+    principal: Principal,
+    key: str,
+    body_hash: str,
+    *made: int,
+    keep: timedelta | None = None,
 ) -> None:
-    """Store what the key made, in the transaction of the creation."""
+    """Store what the key made, in the transaction of the creation. `keep`: how long; None: for ever."""
     await connection.execute(
         insert(idempotency_keys).values(
-            principal=_owner(principal), key=key, body_hash=body_hash, work_process_id=work_process_id
+            principal=_owner(principal),
+            key=key,
+            body_hash=body_hash,
+            made=list(made),
+            expires_at=None if keep is None else func.now() + keep,
         )
     )
+
+
+async def forget_expired(connection: Connection) -> None:
+    """Remove the keys whose time is over."""
+    await connection.execute(delete(idempotency_keys).where(idempotency_keys.c.expires_at < func.now()))
 
 
 def _owner(principal: Principal) -> str:

@@ -56,15 +56,21 @@ async def change_map(connection: Connection, yard_id: int, change: MapChange) ->
 
 async def create(
     connection: Connection, yard_id: int, objects: Sequence[Row], *, principal: Principal, source: str
-) -> list[Row]:
-    """Add map objects, with an event; returns their rows. Raises NotFound."""
+) -> list[int]:
+    """Add map objects, with an event; returns their ids. Raises NotFound."""
     uid = await _locked_yard(connection, yard_id)
     ids = await add(connection, yard_id, objects)
     if ids:
         await _tell(connection, Action.CREATED, yard_id, uid, ids, principal, source)
+    return ids
+
+
+async def of_ids(connection: Connection, ids: Sequence[int]) -> list[Row]:
+    """The rows of these map objects, but those that were deleted."""
     # As one array: a statement takes 32,767 parameters at most.
-    added = map_objects.c.id == any_(literal(ids, ARRAY(BigInteger)))
-    return await all_rows(connection, select(map_objects).where(added).order_by(map_objects.c.id))
+    these = map_objects.c.id == any_(literal(list(ids), ARRAY(BigInteger)))
+    query = select(map_objects).where(these, map_objects.c.deleted_at.is_(None))
+    return await all_rows(connection, query.order_by(map_objects.c.id))
 
 
 async def patch(

@@ -14,6 +14,7 @@ from missions.statuses import QueueStatus, Severity
 from missions.transitions import MISSION_QUEUE
 from store import events
 from store.connection import Connection
+from store.rows import Row
 from store.tables import mission_queues
 
 
@@ -23,8 +24,9 @@ class IllegalQueueTransition(MusterError):
 
 @dataclass
 class LockedQueue:
-    """A queue's row under its lock."""
+    """A queue's row under its lock, as it is after the last write of this transaction."""
 
+    row: Row
     id: int
     name: str
     status: QueueStatus
@@ -35,8 +37,11 @@ class LockedQueue:
     workflow_id: str | None
     version: int
 
-
-_COLUMNS = [mission_queues.c[name] for name in LockedQueue.__dataclass_fields__]
+    @classmethod
+    def of(cls, row: Row) -> "LockedQueue":
+        """The queue of a row that is locked, or was inserted by this transaction."""
+        fields = {name: row[name] for name in cls.__dataclass_fields__ if name != "row"}
+        return cls(row=row, **{**fields, "status": QueueStatus(row["status"])})
 
 
 async def lock(connection: Connection, queue_id: int) -> LockedQueue | None:
@@ -44,11 +49,9 @@ async def lock(connection: Connection, queue_id: int) -> LockedQueue | None:
 
     A mission that is written down for this queue need not wait for it.
     """
-    query = select(*_COLUMNS).where(mission_queues.c.id == queue_id).with_for_update(key_share=True)
+    query = select(mission_queues).where(mission_queues.c.id == queue_id).with_for_update(key_share=True)
     row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        return None
-    return LockedQueue(**{**row._mapping, "status": QueueStatus(row.status)})
+    return None if row is None else LockedQueue.of(row._asdict())
 
 
 async def change(
@@ -68,8 +71,8 @@ async def change(
     """
     if to not in MISSION_QUEUE[queue.status]:
         raise IllegalQueueTransition(f"mission queue {queue.id} is {queue.status!r}: {to!r} may not follow")
-    await write(connection, queue, {"status": to, **(values or {})})
     payload = {"id": queue.id, "from": queue.status.value, "to": to.value, **(why or {})}
+    await write(connection, queue, {"status": to, **(values or {})})
     await tell(
         connection,
         EventType.MISSION_QUEUE_STATUS_CHANGED,
@@ -78,17 +81,17 @@ async def change(
         source=source,
         severity=severity,
     )
-    queue.status = to
 
 
 async def write(connection: Connection, queue: LockedQueue, values: Mapping[str, Any]) -> None:
     """Write columns of a locked queue."""
-    await connection.execute(
+    written = await connection.execute(
         update(mission_queues)
         .where(mission_queues.c.id == queue.id)
         .values(version=mission_queues.c.version + 1, modified_at=func.now(), **values)
+        .returning(mission_queues)
     )
-    queue.version += 1
+    vars(queue).update(vars(LockedQueue.of(written.one()._asdict())))
 
 
 async def tell(

@@ -25,17 +25,17 @@ _RUNS = and_(text(MISSION_NOT_ENDED), work_processes.c.status != WorkProcessStat
 _SHOWN_AHEAD, _SHOWN_ENDED = 200, 50
 
 
-async def create(connection: Connection, values: Row, *, principal: Principal, source: str) -> int:
-    """Store a queue (columns of the table), stopped, and its event; returns its id."""
-    queue_id: int | None = await connection.scalar(
+async def create(connection: Connection, values: Row, *, principal: Principal, source: str) -> LockedQueue:
+    """Store a queue (columns of the table), stopped, and its event."""
+    created = await connection.execute(
         insert(mission_queues)
         .values(status=QueueStatus.STOPPED, created_by=principal.model_dump(mode="json"), **values)
-        .returning(mission_queues.c.id)
+        .returning(mission_queues)
     )
-    assert queue_id is not None
-    payload = {"id": queue_id, "name": values["name"]}
+    queue = LockedQueue.of(created.one()._asdict())
+    payload = {"id": queue.id, "name": queue.name}
     await tell(connection, EventType.MISSION_QUEUE_CREATED, payload, principal=principal, source=source)
-    return queue_id
+    return queue
 
 
 async def locked(connection: Connection, queue_id: int) -> LockedQueue:
@@ -47,16 +47,14 @@ async def locked(connection: Connection, queue_id: int) -> LockedQueue:
 
 
 async def edit(
-    connection: Connection, queue_id: int, values: Row, *, principal: Principal, source: str
+    connection: Connection, queue: LockedQueue, values: Row, *, principal: Principal, source: str
 ) -> list[Wakeup]:
-    """Change columns of a queue, with an event; its workflow looks again. Raises NotFound."""
-    queue = await locked(connection, queue_id)
-    before = await get(connection, queue_id)
-    changed = {name: value for name, value in values.items() if before[name] != value}
+    """Change columns of a queue, with an event; its workflow looks again."""
+    changed = {name: value for name, value in values.items() if queue.row[name] != value}
     if not changed:
         return []
     await write(connection, queue, changed)
-    payload = {"id": queue_id, "changed": sorted(changed)}
+    payload = {"id": queue.id, "changed": sorted(changed)}
     await tell(connection, EventType.MISSION_QUEUE_UPDATED, payload, principal=principal, source=source)
     return [] if queue.status in QUEUE_IDLE else await _look_again(connection, queue, "it was changed")
 
@@ -85,13 +83,12 @@ async def remove(connection: Connection, queue_id: int, *, principal: Principal,
 
 
 async def run(
-    connection: Connection, queue_id: int, *, principal: Principal, source: str, settings: Settings
+    connection: Connection, queue: LockedQueue, *, principal: Principal, source: str, settings: Settings
 ) -> list[Wakeup]:
     """Let a queue run its drafts, or go on after a pause; for one that runs, make sure that its workflow does.
 
-    Raises NotFound, Conflict while it is canceling.
+    Raises Conflict while it is canceling.
     """
-    queue = await locked(connection, queue_id)
     if queue.status is QueueStatus.CANCELING:
         raise _refused(queue, "run", "wait until it is 'canceled'")
     start = await _start(connection, queue, settings)
@@ -106,9 +103,8 @@ async def run(
     return [await add_queue_run(connection, queue.workflow_id, start)]
 
 
-async def pause(connection: Connection, queue_id: int, *, principal: Principal, source: str) -> list[Wakeup]:
-    """Start no further mission until `run`; the one in hand goes on. Raises NotFound, Conflict if it does not run."""
-    queue = await locked(connection, queue_id)
+async def pause(connection: Connection, queue: LockedQueue, *, principal: Principal, source: str) -> list[Wakeup]:
+    """Start no further mission until `run`; the one in hand goes on. Raises Conflict if it does not run."""
     if queue.status is QueueStatus.PAUSED:
         return []
     if queue.status not in (QueueStatus.RUN, QueueStatus.RUNNING):
@@ -117,9 +113,8 @@ async def pause(connection: Connection, queue_id: int, *, principal: Principal, 
     return await _look_again(connection, queue, "it is paused")
 
 
-async def stop(connection: Connection, queue_id: int, *, principal: Principal, source: str) -> list[Wakeup]:
-    """Start no further mission and end the queue's run; the one in hand goes on. Raises NotFound, Conflict."""
-    queue = await locked(connection, queue_id)
+async def stop(connection: Connection, queue: LockedQueue, *, principal: Principal, source: str) -> list[Wakeup]:
+    """Start no further mission and end the queue's run; the one in hand goes on. Raises Conflict."""
     if queue.status is QueueStatus.STOPPED:
         return []
     if queue.status in (QueueStatus.CANCELING, QueueStatus.CANCELED):
@@ -131,13 +126,12 @@ async def stop(connection: Connection, queue_id: int, *, principal: Principal, s
 
 
 async def cancel(
-    connection: Connection, queue_id: int, *, principal: Principal, reason: str, source: str, settings: Settings
+    connection: Connection, queue: LockedQueue, *, principal: Principal, reason: str, source: str, settings: Settings
 ) -> list[Wakeup]:
     """Cancel what runs of a queue, and end it once that has ended; its drafts stay drafts.
 
-    Raises NotFound, Conflict if it is stopped.
+    Raises Conflict if it is stopped.
     """
-    queue = await locked(connection, queue_id)
     if queue.status is QueueStatus.CANCELED:
         return []
     if queue.status is QueueStatus.STOPPED:
@@ -145,9 +139,9 @@ async def cancel(
     if queue.status is not QueueStatus.CANCELING:
         why = {"reason": reason} if reason else None
         await change(connection, queue, QueueStatus.CANCELING, principal=principal, source=source, why=why)
-    because = f"mission queue {queue_id} was cancelled" + (f": {reason}" if reason else "")
+    because = f"mission queue {queue.id} was cancelled" + (f": {reason}" if reason else "")
     asked: list[Wakeup] = []
-    for mission_id in await _running(connection, queue_id):  # one, or those that were started by hand beside it
+    for mission_id in await _running(connection, queue.id):  # one, or those that were started by hand beside it
         asked += await request_cancel(connection, mission_id, principal=principal, reason=because, source=source)
     start = await _start(connection, queue, settings)
     assert queue.workflow_id is not None

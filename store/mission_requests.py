@@ -39,7 +39,7 @@ async def create(
     principal, source = agent_principal(uuid), EventSource.agent(uuid)
     known = await idempotency.claim(connection, principal, key, body_hash)
     if known is not None:
-        return known, []
+        return known[0], []
     own_yard = await connection.scalar(select(agents.c.yard_id).where(agents.c.uuid == uuid))
     if own_yard is None:
         raise InvalidInput(

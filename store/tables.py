@@ -620,8 +620,10 @@ idempotency_keys = Table(
     Column("principal", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("body_hash", Text, nullable=False),
-    Column("work_process_id", ForeignKey("work_processes.id", ondelete="CASCADE"), nullable=False),
+    Column("made", ARRAY(BigInteger), nullable=False),  # ids of what it made or changed, of the route's sort
+    Column("expires_at", Moment),  # none: never
     _created(),
+    Index("ix_idempotency_keys_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
 )
 
 # What intake refused or noted as late, counted by reason.

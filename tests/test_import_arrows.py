@@ -23,10 +23,13 @@ ARROWS: dict[str, set[str]] = {
     "activities": {"fleet", "store", "missions", "settings"},
     "muster": {"activities", "missions", "settings"},
     "api": {"activities", "engine", "store", "missions", "settings"},
-    "cli": {"settings"},
+    "cli": {"settings", "api"},  # of api: ONLY_OF below
 }
 # Of a unit that is else closed to it, a unit may import these modules.
-ONLY_OF = {("engine", "workflows"): {"workflows.search_attributes"}}
+ONLY_OF = {
+    ("engine", "workflows"): {"workflows.search_attributes"},
+    ("cli", "api"): {"api.imports", "api.problems", "api.token"},
+}
 # They put the parts together, so they may import anything, and nothing of the product imports them.
 ROOTS = {"worker", "api.__main__"}
 # A fleet's own programs: they speak the protocol and know nothing of Muster.

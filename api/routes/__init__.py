@@ -2,6 +2,7 @@
 
 from api.routes import (
     agents,
+    imports,
     instant_actions,
     map_objects,
     mission_control,
@@ -22,6 +23,7 @@ ROUTERS = (
     instant_actions.router,
     recipes.router,
     services.router,
+    imports.router,
     yards.router,
     map_objects.router,
     recipes.activity_types_router,

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.deps import Parts, PartsDep, PrincipalDep, next_cursor, read_cursor
+from api.idempotency import MADE_BEFORE, CreationDep
 from api.models.agents import Agent, AgentPatch, AgentQuery, AgentRegister, FollowerConnection, FullAgent
 from api.models.base import Page, PathId
 from api.problems import responses
@@ -45,9 +46,9 @@ async def get_agent(id: PathId, parts: PartsDep, _: PrincipalDep) -> FullAgent:
     return await _read(parts, id)
 
 
-@router.post("", status_code=201, responses=responses(400, 409, 413, 422))
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 409, 413, 422))
 async def register_agent(
-    body: AgentRegister, response: Response, parts: PartsDep, principal: PrincipalDep
+    body: AgentRegister, response: Response, parts: PartsDep, principal: PrincipalDep, creation: CreationDep
 ) -> FullAgent:
     """Register an agent, so that it may check in and missions may name it."""
     if body.account is not None and parts.account_maker is None:
@@ -57,17 +58,23 @@ async def register_agent(
             remedy="leave `account` out, and make the account with the broker's own tools",
         )
     async with parts.database.transaction() as connection:
-        agent_id = await agent_registry.insert_agent(connection, body.columns())
-        if body.account is None:
+        made = await creation.made_before(connection, body)
+        if made is not None:
+            (agent_id,) = made
+        else:
+            agent_id = await agent_registry.insert_agent(connection, body.columns())
+        if made is None and body.account is None:
             await agent_registry.registered(connection, agent_id, body.uuid, principal, EventSource.API)
+            await creation.remember(connection, agent_id)
         standing = await account_rights.standing(connection, agent_id)
-    if body.account is not None and parts.account_maker is not None:
+    if made is None and body.account is not None and parts.account_maker is not None:
         # Between two transactions: a row that is locked while the broker is asked would stop the agents' intake.
         try:
             await parts.account_maker(standing, body.account.password)
             async with parts.database.transaction() as connection:
                 await account_made(connection, standing, body.uuid)
                 await agent_registry.registered(connection, agent_id, body.uuid, principal, EventSource.API)
+                await creation.remember(connection, agent_id)  # not before: the account is what was asked for
         except BaseException:
             async with parts.database.transaction() as connection:
                 await agent_registry.take_back(connection, agent_id)

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.deps import PartsDep, PrincipalDep, next_cursor, read_cursor
+from api.idempotency import MADE_BEFORE, CreationDep
 from api.models.base import Page, PageQuery, PathId
 from api.models.instant_actions import InstantAction, InstantActionCreate
 from api.problems import responses
@@ -17,9 +18,14 @@ from store.notifications import notify
 router = APIRouter(prefix="/agents/{id}/instant-actions", tags=["agents"])
 
 
-@router.post("", status_code=201, responses=responses(400, 404, 413, 422))
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 404, 413, 422))
 async def send_instant_action(
-    id: PathId, body: InstantActionCreate, response: Response, parts: PartsDep, principal: PrincipalDep
+    id: PathId,
+    body: InstantActionCreate,
+    response: Response,
+    parts: PartsDep,
+    principal: PrincipalDep,
+    creation: CreationDep,
 ) -> InstantAction:
     """Send an agent a command, whatever it does at the moment.
 
@@ -27,15 +33,20 @@ async def send_instant_action(
     see whether the agent was listening.
     """
     async with parts.database.transaction() as connection:
-        row = await instant_actions.add(
-            connection,
-            id,
-            instant_actions.command_text(body.command),
-            sender=body.sender,
-            principal=principal,
-            source=EventSource.API,
-            channel=body.channel,
-        )
+        made = await creation.made_before(connection, body)
+        if made is not None:
+            row = await instant_actions.get(connection, id, made[0])
+        else:
+            row = await instant_actions.add(
+                connection,
+                id,
+                instant_actions.command_text(body.command),
+                sender=body.sender,
+                principal=principal,
+                source=EventSource.API,
+                channel=body.channel,
+            )
+            await creation.remember(connection, row["id"])
     with contextlib.suppress(PartUnavailable):  # it is stored, and will be found
         await notify(parts.database, instant_actions.CHANNEL)
     response.headers["Location"] = f"/api/v1/agents/{id}/instant-actions/{row['id']}"

@@ -1,10 +1,12 @@
 """Map objects of a yard: list, create, read, change, delete."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
 from api.deps import PartsDep, PrincipalDep, next_cursor, read_cursor
+from api.idempotency import MADE_BEFORE, CreationDep
 from api.models.base import Page, PathId
 from api.models.yards import MapObject, MapObjectFields, MapObjectQuery, MapObjectsCreate
 from api.problems import responses
@@ -32,19 +34,23 @@ async def list_map_objects(
     )
 
 
-@router.post("", status_code=201, responses=responses(400, 404, 413, 422))
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 404, 413, 422))
 async def create_map_objects(
-    id: PathId, body: MapObjectsCreate, parts: PartsDep, principal: PrincipalDep
+    id: PathId, body: MapObjectsCreate, parts: PartsDep, principal: PrincipalDep, creation: CreationDep
 ) -> Page[MapObject]:
     """Add map objects to those that the yard has; all of them or none."""
     async with parts.database.transaction() as connection:
-        rows = await map_objects.create(
-            connection,
-            id,
-            [item.model_dump() for item in body.map_objects],
-            principal=principal,
-            source=EventSource.API,
-        )
+        made: Sequence[int] | None = await creation.made_before(connection, body)
+        if made is None:
+            made = await map_objects.create(
+                connection,
+                id,
+                [item.model_dump() for item in body.map_objects],
+                principal=principal,
+                source=EventSource.API,
+            )
+            await creation.remember(connection, *made)
+        rows = await map_objects.of_ids(connection, made)
     return Page(items=[MapObject.model_validate(row) for row in rows])
 
 

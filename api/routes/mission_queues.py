@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from api.deps import IfMatch, Parts, PartsDep, PrincipalDep, etag, next_cursor, read_cursor, require_match
+from api.idempotency import MADE_BEFORE, CreationDep
 from api.links import temporal_links
 from api.models.base import Page, PathId
 from api.models.mission_queues import (
@@ -22,24 +23,32 @@ from missions.principals import Principal
 from missions.statuses import QueueStatus
 from store import mission_queues
 from store.connection import Connection
+from store.mission_queue_status import LockedQueue
+from store.rows import Row
 from store.wakeups import Wakeup
 
 router = APIRouter(prefix="/mission-queues", tags=["mission queues"])
 
 
-@router.post("", status_code=201, responses=responses(400, 413, 422))
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 413, 422))
 async def create_mission_queue(
-    body: MissionQueueCreate, response: Response, parts: PartsDep, principal: PrincipalDep
+    body: MissionQueueCreate, response: Response, parts: PartsDep, principal: PrincipalDep, creation: CreationDep
 ) -> FullMissionQueue:
     """Create a queue. Put missions into it by their `missionQueueId`, then run it."""
     wakeups: list[Wakeup] = []
     async with parts.database.transaction() as connection:
-        queue_id = await mission_queues.create(connection, body.columns(), principal=principal, source=EventSource.API)
-        if body.status == QueueStatus.RUN:
-            wakeups = await _wish(connection, parts, queue_id, body.status, principal)
-        shown = await _read(connection, parts, queue_id)
+        made = await creation.made_before(connection, body)
+        if made is not None:
+            row = await mission_queues.get(connection, made[0])
+        else:
+            queue = await mission_queues.create(connection, body.columns(), principal=principal, source=EventSource.API)
+            await creation.remember(connection, queue.id)
+            if body.status == QueueStatus.RUN:
+                wakeups = await _wish(connection, parts, queue, body.status, principal)
+            row = queue.row
+        shown = await _shown(connection, parts, row)
     await parts.waker.send(wakeups)
-    response.headers["Location"] = f"/api/v1/mission-queues/{queue_id}"
+    response.headers["Location"] = f"/api/v1/mission-queues/{shown.id}"
     response.headers.update(etag(shown.version))
     return shown
 
@@ -63,7 +72,7 @@ async def list_mission_queues(
 async def get_mission_queue(id: PathId, response: Response, parts: PartsDep, _: PrincipalDep) -> FullMissionQueue:
     """One queue with its missions; all of them: the list of work processes with `missionQueueId`."""
     async with parts.database.transaction() as connection:
-        shown = await _read(connection, parts, id)
+        shown = await _shown(connection, parts, await mission_queues.get(connection, id))
     response.headers.update(etag(shown.version))
     return shown
 
@@ -80,14 +89,15 @@ async def patch_mission_queue(
     """Change a queue, and/or say by its `status` what it shall do: `run`, `paused`, `stopped` or `cancel`."""
     wakeups: list[Wakeup] = []
     async with parts.database.transaction() as connection:
-        require_match(if_match, (await mission_queues.locked(connection, id)).version)
+        queue = await mission_queues.locked(connection, id)
+        require_match(if_match, queue.version)
         if body.columns():
             wakeups += await mission_queues.edit(
-                connection, id, body.columns(), principal=principal, source=EventSource.API
+                connection, queue, body.columns(), principal=principal, source=EventSource.API
             )
         if body.status is not None:
-            wakeups += await _wish(connection, parts, id, body.status, principal)
-        shown = await _read(connection, parts, id)
+            wakeups += await _wish(connection, parts, queue, body.status, principal)
+        shown = await _shown(connection, parts, queue.row)
     await parts.waker.send(wakeups)
     response.headers.update(etag(shown.version))
     return shown
@@ -136,27 +146,27 @@ async def _do(
     queue_id: int, wish: str, response: Response, parts: Parts, principal: Principal, reason: str = ""
 ) -> FullMissionQueue:
     async with parts.database.transaction() as connection:
-        wakeups = await _wish(connection, parts, queue_id, wish, principal, reason)
-        shown = await _read(connection, parts, queue_id)
+        queue = await mission_queues.locked(connection, queue_id)
+        wakeups = await _wish(connection, parts, queue, wish, principal, reason)
+        shown = await _shown(connection, parts, queue.row)
     await parts.waker.send(wakeups)
     response.headers.update(etag(shown.version))
     return shown
 
 
 async def _wish(
-    connection: Connection, parts: Parts, queue_id: int, wish: str, principal: Principal, reason: str = ""
+    connection: Connection, parts: Parts, queue: LockedQueue, wish: str, principal: Principal, reason: str = ""
 ) -> list[Wakeup]:
     by: dict[str, Any] = {"principal": principal, "source": EventSource.API}
     if wish == QueueStatus.RUN:
-        return await mission_queues.run(connection, queue_id, settings=parts.settings, **by)
+        return await mission_queues.run(connection, queue, settings=parts.settings, **by)
     if wish == QueueStatus.PAUSED:
-        return await mission_queues.pause(connection, queue_id, **by)
+        return await mission_queues.pause(connection, queue, **by)
     if wish == QueueStatus.STOPPED:
-        return await mission_queues.stop(connection, queue_id, **by)
-    return await mission_queues.cancel(connection, queue_id, reason=reason, settings=parts.settings, **by)
+        return await mission_queues.stop(connection, queue, **by)
+    return await mission_queues.cancel(connection, queue, reason=reason, settings=parts.settings, **by)
 
 
-async def _read(connection: Connection, parts: Parts, queue_id: int) -> FullMissionQueue:
-    row = await mission_queues.get(connection, queue_id)
-    missions = await mission_queues.missions_of(connection, queue_id)
+async def _shown(connection: Connection, parts: Parts, row: Row) -> FullMissionQueue:
+    missions = await mission_queues.missions_of(connection, row["id"])
     return FullMissionQueue.with_missions(row, missions, temporal_links(parts, row["workflow_id"]))

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import IfMatch, Parts, PartsDep, PrincipalDep, etag, next_cursor, read_cursor, require_match
+from api.idempotency import MADE_BEFORE, CreationDep
 from api.imports import YAML_BODY, Existing, Imported, import_text
 from api.models.base import Page, PathId
 from api.models.recipes import ActivityTypeResource, RecipeBody, RecipeQuery, RecipeResource
@@ -17,17 +18,24 @@ router = APIRouter(prefix="/recipes", tags=["recipes"])
 activity_types_router = APIRouter(prefix="/activity-types", tags=["activity types"])
 
 
-@router.post("", status_code=201, responses=responses(400, 409, 413, 422))
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 409, 413, 422))
 async def create_recipe(
-    body: RecipeBody, response: Response, parts: PartsDep, principal: PrincipalDep
+    body: RecipeBody, response: Response, parts: PartsDep, principal: PrincipalDep, creation: CreationDep
 ) -> RecipeResource:
     """Create a recipe: its graph must hold, and each step's input must fit its activity type."""
     _refuse_problems(body, parts)
     async with parts.database.transaction() as connection:
-        recipe_id = await recipes.create(connection, body, principal=principal, source=EventSource.API)
+        made = await creation.made_before(connection, body)
+        recipe_id = (
+            await recipes.create(connection, body, principal=principal, source=EventSource.API)
+            if made is None
+            else made[0]
+        )
         if recipe_id is None:
             raise recipes.name_taken(body.name)
-        await recipes.refuse_unknown_fallback(connection, body)
+        if made is None:
+            await recipes.refuse_unknown_fallback(connection, body)
+            await creation.remember(connection, recipe_id)
     response.headers["Location"] = f"/api/v1/recipes/{recipe_id}"
     return await _read(parts, recipe_id, response)
 

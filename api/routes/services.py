@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import IfMatch, Parts, PartsDep, PrincipalDep, etag, next_cursor, read_cursor, require_match
+from api.idempotency import MADE_BEFORE, CreationDep
 from api.imports import YAML_BODY, Existing, Imported, import_text
 from api.models.base import Page, PathId
 from api.models.services import Service, ServiceCreate, ServicePatch, ServiceQuery
@@ -16,11 +17,18 @@ from store import services
 router = APIRouter(prefix="/services", tags=["services"])
 
 
-@router.post("", status_code=201, responses=responses(400, 409, 413, 422))
-async def create_service(body: ServiceCreate, response: Response, parts: PartsDep, principal: PrincipalDep) -> Service:
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 409, 413, 422))
+async def create_service(
+    body: ServiceCreate, response: Response, parts: PartsDep, principal: PrincipalDep, creation: CreationDep
+) -> Service:
     """Register a service that recipes may call."""
     async with parts.database.transaction() as connection:
-        service_id = await services.create(connection, body.columns(), principal=principal, source=EventSource.API)
+        made = await creation.made_before(connection, body)
+        if made is not None:
+            (service_id,) = made
+        else:
+            service_id = await services.create(connection, body.columns(), principal=principal, source=EventSource.API)
+            await creation.remember(connection, service_id)
     response.headers["Location"] = f"/api/v1/services/{service_id}"
     return await _read(parts, service_id, response)
 

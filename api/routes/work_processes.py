@@ -5,17 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.deps import (
-    IdempotencyKey,
     IfMatch,
     Parts,
     PartsDep,
     PrincipalDep,
-    body_hash,
     etag,
     next_cursor,
     read_cursor,
     require_match,
 )
+from api.idempotency import MADE_BEFORE, CreationDep
 from api.links import temporal_links
 from api.models.base import Page, PathId
 from api.models.work_processes import (
@@ -29,7 +28,7 @@ from missions.errors import InvalidInput
 from missions.events import EventSource
 from missions.principals import Principal
 from missions.statuses import WorkProcessStatus
-from store import cancels, drafts, idempotency, work_process_queries, work_processes
+from store import cancels, drafts, work_process_queries, work_processes
 from store.connection import Connection
 from store.waiting_reasons import waiting_reasons
 from store.wakeups import Wakeup
@@ -38,30 +37,27 @@ from store.work_process_queries import MissionFilter
 router = APIRouter(prefix="/work-processes", tags=["work processes"])
 
 
-@router.post("", status_code=201, responses={200: {"description": "made before"}, **responses(400, 413, 422)})
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 413, 422))
 async def create_work_process(
     body: WorkProcessCreate,
     response: Response,
     parts: PartsDep,
     principal: PrincipalDep,
-    key: IdempotencyKey = None,
+    creation: CreationDep,
 ) -> WorkProcess:
     """Create a mission as a draft, or dispatch it at once.
 
     The answer comes after the commit: the mission runs then, also if the engine is down at this moment. With an
     `Idempotency-Key` that was used before the mission it made is answered, with status 200.
     """
-    fingerprint = body_hash(body)
     wakeups: list[Wakeup] = []
     async with parts.database.transaction() as connection:
-        known = await idempotency.claim(connection, principal, key, fingerprint) if key is not None else None
-        if known is not None:
-            work_process_id = known
-            response.status_code = 200
+        made = await creation.made_before(connection, body)
+        if made is not None:
+            (work_process_id,) = made
         else:
             work_process_id = await drafts.create(connection, body, principal=principal, source=EventSource.API)
-            if key is not None:
-                await idempotency.remember(connection, principal, key, fingerprint, work_process_id)
+            await creation.remember(connection, work_process_id)
             if body.status is WorkProcessStatus.DISPATCHED:
                 wakeups = await _dispatch(connection, parts, work_process_id, principal)
         created = await read_mission(connection, parts, work_process_id)

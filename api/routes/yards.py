@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.deps import Parts, PartsDep, PrincipalDep, next_cursor, read_cursor
+from api.idempotency import MADE_BEFORE, CreationDep
 from api.models.base import Page, PathId
 from api.models.yards import FullYard, Yard, YardCreate, YardPatch, YardQuery
 from api.problems import responses
@@ -14,12 +15,19 @@ from store import map_objects, yards
 router = APIRouter(prefix="/yards", tags=["yards"])
 
 
-@router.post("", status_code=201, responses=responses(400, 409, 413, 422))
-async def create_yard(body: YardCreate, response: Response, parts: PartsDep, principal: PrincipalDep) -> FullYard:
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 409, 413, 422))
+async def create_yard(
+    body: YardCreate, response: Response, parts: PartsDep, principal: PrincipalDep, creation: CreationDep
+) -> FullYard:
     """Create a yard with its map."""
     async with parts.database.transaction() as connection:
-        yard_id = await yards.create(connection, body.columns(), principal=principal, source=EventSource.API)
-        await map_objects.add(connection, yard_id, body.objects() or [])
+        made = await creation.made_before(connection, body)
+        if made is not None:
+            (yard_id,) = made
+        else:
+            yard_id = await yards.create(connection, body.columns(), principal=principal, source=EventSource.API)
+            await map_objects.add(connection, yard_id, body.objects() or [])
+            await creation.remember(connection, yard_id)
     response.headers["Location"] = f"/api/v1/yards/{yard_id}"
     return await _read(parts, yard_id)
 

@@ -19,6 +19,7 @@ FLEET = ROOT / "examples" / "fleet.py"
 class Api:
     """`python -m api`, ready when it says so."""
 
+    name: ClassVar[str] = "api"
     label: ClassVar[str] = "API"
     remedy: ClassVar[str] = "Mend what the log says and start again."
 
@@ -30,7 +31,7 @@ class Api:
     async def start(self, ports: Mapping[str, int]) -> str:
         """Start it and wait until it reaches everything it needs."""
         child = await self._processes.spawn(
-            "api",
+            self.name,
             [sys.executable, "-m", "api"],
             env={**self._env, "MUSTER_API_PORT": str(ports["api"])},
             cwd=ROOT,
@@ -51,12 +52,13 @@ class Api:
 
     async def stop(self) -> None:
         """Stop it."""
-        await self._processes.stop("api")
+        await self._processes.stop(self.name)
 
 
 class Worker:
     """`python -m worker`. It drains when it is stopped, so the servers must still be there then."""
 
+    name: ClassVar[str] = "worker"
     label: ClassVar[str] = "Worker"
     remedy: ClassVar[str] = "Mend what the log says and start again."
     ports: Mapping[str, int] = {}
@@ -67,7 +69,7 @@ class Worker:
     async def start(self, ports: Mapping[str, int]) -> str:
         """Start it."""
         await self._processes.spawn(
-            "worker",
+            self.name,
             [sys.executable, "-m", "worker"],
             env=self._env,
             cwd=ROOT,
@@ -77,12 +79,13 @@ class Worker:
 
     async def stop(self) -> None:
         """Stop it after it finished what it has in hand."""
-        await self._processes.stop("worker")
+        await self._processes.stop(self.name)
 
 
 class Fleet:
     """The demo fleet: agents on the unmodified SDK."""
 
+    name: ClassVar[str] = "fleet"
     label: ClassVar[str] = "Demo fleet"
     remedy: ClassVar[str] = "Mend what the log says, or start with --no-fleet."
     ports: Mapping[str, int] = {}
@@ -92,9 +95,9 @@ class Fleet:
 
     async def start(self, ports: Mapping[str, int]) -> str:
         """Start it."""
-        await self._processes.spawn("fleet", [sys.executable, FLEET], env=self._env, cwd=ROOT)
+        await self._processes.spawn(self.name, [sys.executable, FLEET], env=self._env, cwd=ROOT)
         return "started"
 
     async def stop(self) -> None:
         """Stop it."""
-        await self._processes.stop("fleet")
+        await self._processes.stop(self.name)

@@ -19,8 +19,9 @@ from .part import Part, PartFailed
 from .ports import Ports, is_free
 from .postgres import Postgres
 from .postgres_home import remove_home
-from .processes import Processes
+from .processes import Child, Processes
 from .rabbitmq import RabbitMQ
+from .restarts import Restarts
 from .temporal import Temporal
 
 Report = Callable[[str, str], None]
@@ -111,13 +112,42 @@ class Stack:
         while True:
             for name, child in list(self.processes.children.items()):
                 if name not in (*HELPERS, *but) and child.process.returncode is not None:
-                    return PartFailed(
-                        name,
-                        f"ended by itself (exit code {child.process.returncode}).",
-                        log=child.log_tail(),
-                        remedy=f"Full log: {child.log}",
-                    )
+                    return _ended(child, f"ended by itself (exit code {child.process.returncode}).")
             await asyncio.sleep(0.2)
+
+    async def keep_up(self, report: Report) -> PartFailed:
+        """Start our own programs again whenever one ends by itself.
+
+        Wait until a server ends, or one of ours ends at once several times in a row; say which.
+        """
+        apps = [part for part in self._started if isinstance(part, Api | Worker | Fleet)]
+        waits = [self.wait_for_exit(but=APPS), *(self._restart(part, report) for part in apps)]
+        tasks = [asyncio.ensure_future(wait) for wait in waits]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _restart(self, part: Api | Worker | Fleet, report: Report) -> PartFailed:
+        restarts = Restarts()
+        while True:
+            child = self.processes.children[part.name]
+            code = await child.process.wait()
+            pause = restarts.pause()
+            if pause is None:
+                return _ended(child, f"ended at once, {restarts.in_a_row} times in a row (exit code {code}).")
+            report(part.label, f"ended by itself (exit code {code}); starts again in {pause:g} s")
+            await asyncio.sleep(pause)
+            await part.stop()  # what it left behind
+            restarts.started()
+            try:
+                where = await part.start({name: self._ports.remembered(name) for name in part.ports})
+                report(part.label, f"started again; {where}")
+            except PartFailed as failure:  # it ended, which counts above; or it takes long
+                report(part.label, failure.reason)
 
     async def stop(self, report: Report | None = None) -> None:
         """Stop everything we started: our own programs first, since the worker drains, then the servers."""
@@ -249,3 +279,7 @@ class Stack:
     async def _stop_part(self, part: Part) -> None:
         await part.stop()
         self._report(part.label, "stopped")
+
+
+def _ended(child: Child, reason: str) -> PartFailed:
+    return PartFailed(child.record.name, reason, log=child.log_tail(), remedy=f"Full log: {child.log}")

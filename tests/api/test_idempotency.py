@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 from httpx import AsyncClient
@@ -56,3 +57,43 @@ async def test_bad_keys(world: AsyncClient, key: str) -> None:
     headers = {"Idempotency-Key": key.encode("latin-1")}
     found = problem(await world.post("/work-processes", json=MISSION, headers=headers), 422)  # type: ignore[arg-type]
     assert found["errors"][0]["field"] == "Idempotency-Key"
+
+
+CREATIONS: list[tuple[str, dict[str, Any]]] = [
+    ("/mission-queues", {"name": "round", "status": "run"}),
+    ("/agents", {"uuid": "truck-9"}),
+    ("/agents/1/instant-actions", {"command": "pause operation"}),
+    ("/yards", {"uid": "east", "mapObjects": [{"type": "wall"}]}),
+    ("/yards/1/map-objects", {"mapObjects": [{"type": "wall"}, {"type": "door"}]}),
+    ("/services", {"name": "other", "type": "other", "url": "http://127.0.0.1:9/"}),
+    ("/recipes", {"name": "other"}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), CREATIONS, ids=[path for path, _ in CREATIONS])
+async def test_whatever_is_created_is_created_once(
+    world: AsyncClient, database: Database, path: str, body: dict[str, Any]
+) -> None:
+    first = await world.post(path, json=body, headers=KEY)
+    assert first.status_code == 201, first.text
+    before = await stored(database)
+    again = await world.post(path, json=body, headers=KEY)
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert again.headers.get("Location") == first.headers.get("Location")
+    other = await world.post(path, json=body | {"description": "other"} if "name" in body else {}, headers=KEY)
+    assert other.status_code == 422
+    assert await stored(database) == before
+
+
+async def test_a_key_stands_for_one_address(world: AsyncClient) -> None:
+    body = {"command": "pause operation"}
+    assert (await world.post("/agents/1/instant-actions", json=body, headers=KEY)).status_code == 201
+    problem(await world.post("/agents/2/instant-actions", json=body, headers=KEY), 422)
+
+
+async def test_what_was_deleted_meanwhile_is_not_made_again(world: AsyncClient, database: Database) -> None:
+    queue = await created(world, "/mission-queues", {"name": "round"}, **KEY)
+    await world.delete(f"/mission-queues/{queue['id']}")
+    before = await stored(database)
+    problem(await world.post("/mission-queues", json={"name": "round"}, headers=KEY), 404)
+    assert await stored(database) == before

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from store.database import Database
@@ -190,3 +192,23 @@ async def test_idle_queue_is_deleted_and_its_missions_stay(world: httpx.AsyncCli
     left = (await world.get(f"/work-processes/{waiting['id']}")).json()
     assert (left["status"], left["missionQueueId"]) == ("draft", None)
     assert (await queue_events(database))[-1][0] == "deleted"
+
+
+async def test_a_change_reads_its_queue_once(world: httpx.AsyncClient, database: Database, app: FastAPI) -> None:
+    queue_id = await in_status(world, database, "running")
+    reads: list[str] = []
+
+    def note(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("SELECT") and "FROM mission_queue" in statement.replace("\n", ""):
+            reads.append(statement)
+
+    engine = app.state.parts.database.engine.sync_engine
+    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+    try:
+        body = {"name": "other", "stopOnFailure": True, "status": "paused"}
+        shown = (await world.patch(f"/mission-queues/{queue_id}", json=body)).json()
+    finally:
+        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+    assert len(reads) == 1, reads
+    assert shown == (await world.get(f"/mission-queues/{queue_id}")).json()
+    assert (shown["name"], shown["status"], shown["version"]) == ("other", "paused", 3)

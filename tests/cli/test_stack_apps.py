@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.stack import apps
+from cli.stack import apps, restarts
 from cli.stack.launcher import Stack
 from settings import Settings
 from tests.support.muster_command import eventually
@@ -23,7 +23,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(("127.0.0.1", int(os.environ["MUSTER_API_PORT"])), Handler).serve_forever()
 """
 WORKER = """
-import os, pathlib, signal, time
+import os, pathlib, signal, sys, time
+if pathlib.Path("broken").exists():
+    sys.exit("it is broken")
 def drain(*_):
     time.sleep(0.3)
     pathlib.Path("drained").touch()
@@ -75,4 +77,41 @@ async def test_a_child_that_dies_is_noticed(stack: Stack, tmp_path: Path) -> Non
     os.kill(stack.processes.children["worker"].record.pid, 9)
     failure = await asyncio.wait_for(stack.wait_for_exit(), 10)
     assert failure.part == "worker"
+    assert "worker.log" in failure.remedy
+
+
+async def test_who_is_killed_is_started_again_with_a_line_that_says_so(stack: Stack, tmp_path: Path) -> None:
+    await stack.start_apps(fleet=False)
+    eventually((tmp_path / "working").exists, "the worker", 10)
+    (tmp_path / "working").unlink()
+    told: list[str] = []
+    url = stack.api_url
+    keeping = asyncio.ensure_future(stack.keep_up(lambda part, state: told.append(f"{part}: {state}")))
+    killed = {name: child.record.pid for name, child in stack.processes.children.items()}
+    for pid in killed.values():
+        os.kill(pid, 9)
+
+    def both_are_up() -> bool:
+        return sum("started again" in line for line in told) == 2 and (tmp_path / "working").exists()
+
+    await asyncio.to_thread(eventually, both_are_up, "both", 10)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.get(f"{url}/health/ready")).status_code == 200
+    assert "API: ended by itself (exit code -9); starts again in 0.5 s" in told
+    assert not killed.items() & {name: child.record.pid for name, child in stack.processes.children.items()}.items()
+    assert not keeping.done()
+    keeping.cancel()
+
+
+async def test_who_ends_at_once_again_and_again_is_given_up(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarts, "_FIRST_PAUSE", 0.01)
+    await stack.start_apps(fleet=False)
+    eventually((tmp_path / "working").exists, "the worker", 10)
+    (tmp_path / "broken").touch()
+    os.kill(stack.processes.children["worker"].record.pid, 9)
+    failure = await asyncio.wait_for(stack.keep_up(lambda part, state: None), 10)
+    assert str(failure) == "worker ended at once, 6 times in a row (exit code 1)."
+    assert "it is broken" in failure.log
     assert "worker.log" in failure.remedy

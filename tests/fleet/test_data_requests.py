@@ -1,17 +1,20 @@
 """Data requests with the unmodified SDK's `DatabaseConnector`: what an assistant may, and what others may not."""
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aio_pika
-from sqlalchemy import insert, select, update
+from aio_pika.abc import AbstractQueue
+from sqlalchemy import func, insert, select, text, update
 
 from fleet.roles import Intake
 from settings import Settings
 from store.database import Database
-from store.tables import agents, events, map_objects, yards
-from tests.fleet.conftest import YARD, Enrol, StartAgent
+from store.tables import agents, events, idempotency_keys, map_objects, yards
+from tests.fleet.conftest import YARD, Enrol, RecordingLines, RecordingWaker, StartAgent, agent_row, no_steps, until
 from tests.fleet.raw_agent import RawAgent, enveloped
 
 ALL_NAMES = (
@@ -175,3 +178,97 @@ async def test_a_vehicle_may_read_the_map_and_no_more(
     assert isinstance(readable, list)
     assert "give the agent the class `assistant`" in agents_["error"]
     assert "is for assistants" in change["error"]
+
+
+class Asker:
+    """An agent that asks by hand, and need not wait for the answer before it asks again."""
+
+    def __init__(self, settings: Settings, raw: RawAgent, uuid: str, queue: AbstractQueue) -> None:
+        self.raw, self._settings, self._uuid, self._queue = raw, settings, uuid, queue
+
+    async def ask(self, body: dict[str, Any], **properties: Any) -> None:
+        properties["reply_to"] = self._queue.name
+        key = f"agent.{self._uuid}.database_req"
+        await self.raw.publish(self._settings.uplink_exchange, key, enveloped({"body": body}), **properties)
+
+    async def answer(self) -> Any:
+        async with asyncio.timeout(10), self._queue.iterator(no_ack=True) as answers:
+            return json.loads(json.loads((await anext(answers)).body)["message"])
+
+
+@contextlib.asynccontextmanager
+async def asker(settings: Settings, database: Database, enrol: Enrol, uuid: str) -> AsyncIterator[Asker]:
+    async with database.transaction() as connection:
+        yard_id = await connection.scalar(select(yards.c.id).where(yards.c.uid == YARD))
+    login = await enrol.account(uuid, "AMQP", yard_id=yard_id, agent_class="assistant")
+    async with RawAgent(settings, login) as raw:
+        yield Asker(settings, raw, uuid, await (await raw.channel()).declare_queue(None))
+
+
+async def test_a_slow_question_holds_up_neither_reports_nor_other_agents(
+    settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines, enrol: Enrol, uuid: str
+) -> None:
+    slow = settings.model_copy(update={"data_request_timeout": 1.5})
+    # One connection listens, so two questions would take all that is left.
+    narrow = Database(settings, pool_size=3)
+    intake = Intake(slow, narrow, waker, resolve_preset=no_steps, refresh_lines=lines)
+    await intake.start()
+    try:
+        async with (
+            asker(settings, database, enrol, uuid) as one,
+            asker(settings, database, enrol, f"{uuid}-1") as other,
+            asker(settings, database, enrol, f"{uuid}-2") as two,
+            database.transaction() as connection,
+        ):
+            await connection.execute(text("LOCK TABLE map_objects IN ACCESS EXCLUSIVE MODE"))
+            for each in (one, other):
+                await each.ask({"query": "allMapObjects"})
+            hanging = asyncio.ensure_future(one.answer())
+            await two.ask({"query": "allAgents", "conditions": {"uuid": uuid}})
+            await two.raw.state(f"{uuid}-2", "busy")
+            (found,) = await two.answer()
+
+            async def is_busy() -> object:
+                return (await agent_row(database, f"{uuid}-2"))["status"] == "busy"
+
+            await until(is_busy)
+            assert found["uuid"] == uuid
+            assert not hanging.done()
+            assert "took longer than 1.5 s" in (await hanging)["error"]
+    finally:
+        await intake.stop()
+        await narrow.close()
+
+
+async def test_a_change_that_is_delivered_twice_is_made_once_and_answered_alike(
+    settings: Settings, intake: Intake, database: Database, enrol: Enrol, uuid: str
+) -> None:
+    create = {"mutation": "createMapObjects", "data": [{"type": uuid}]}
+    async with asker(settings, database, enrol, uuid) as agent:
+        await agent.ask(create, message_id="one")
+        first = await agent.answer()
+        await agent.ask(create, message_id="one")
+        assert await agent.answer() == first
+        await agent.ask(create, message_id="two")
+        (second,) = await agent.answer()
+        assert second["id"] != first[0]["id"]
+        delete = {"mutation": "deleteMapObjects", "conditions": {"type": uuid}}
+        for _ in range(2):
+            await agent.ask(delete, message_id="three")
+            assert await agent.answer() == [first[0]["id"], second["id"]]
+    async with database.transaction() as connection:
+        kept = (
+            select(func.count())
+            .select_from(idempotency_keys)
+            .where(idempotency_keys.c.principal.contains(uuid), idempotency_keys.c.expires_at > func.now())
+        )
+        assert await connection.scalar(kept) == 3
+
+
+async def test_a_refused_change_may_be_sent_again(
+    settings: Settings, intake: Intake, database: Database, enrol: Enrol, uuid: str
+) -> None:
+    async with asker(settings, database, enrol, uuid) as agent:
+        for _ in range(2):
+            await agent.ask({"mutation": "updateMapObjects", "data": [{"id": 10**9}]}, message_id="one")
+            assert "no map object" in (await agent.answer())["error"]

@@ -37,7 +37,7 @@ class Queue:
         async with self.database.transaction() as connection:
             yard_id = await connection.scalar(insert(yards).values(uid=name).returning(yards.c.id))
             await connection.execute(insert(work_process_types).values(name=name))
-            self.id = await mission_queues.create(connection, {"name": name, **fields}, **BY_US)
+            self.id = (await mission_queues.create(connection, {"name": name, **fields}, **BY_US)).id
         self.recipe = name
         self._mission = {"work_process_type_name": name, "yard_id": yard_id, "yard_uid": name, "created_by": {}}
         return self
@@ -50,7 +50,9 @@ class Queue:
 
     async def run(self) -> None:
         async with self.database.transaction() as connection:
-            await mission_queues.run(connection, self.id, settings=self.settings, **BY_US)
+            await mission_queues.run(
+                connection, await mission_queues.locked(connection, self.id), settings=self.settings, **BY_US
+            )
 
     async def advance(self) -> tuple[QueueAdvanced, list[Wakeup]]:
         """What the activity does."""

@@ -48,6 +48,23 @@ def upgrade() -> None:
         postgresql_where=sa.text("transition IS NOT NULL"),
     )
     op.create_table(
+        "idempotency_keys",
+        sa.Column("principal", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("body_hash", sa.Text(), nullable=False),
+        sa.Column("made", sa.ARRAY(sa.BigInteger()), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("principal", "key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index(
+        "ix_idempotency_keys_expires_at",
+        "idempotency_keys",
+        ["expires_at"],
+        unique=False,
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
+    op.create_table(
         "installation",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -421,21 +438,6 @@ def upgrade() -> None:
         op.f("ix_agents_interconnections_follower_id"), "agents_interconnections", ["follower_id"], unique=False
     )
     op.create_table(
-        "idempotency_keys",
-        sa.Column("principal", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("body_hash", sa.Text(), nullable=False),
-        sa.Column("work_process_id", sa.BigInteger(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["work_process_id"],
-            ["work_processes.id"],
-            name=op.f("fk_idempotency_keys_work_process_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("principal", "key", name=op.f("pk_idempotency_keys")),
-    )
-    op.create_table(
         "instant_actions",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("yard_id", sa.BigInteger(), nullable=True),
@@ -737,7 +739,6 @@ def downgrade() -> None:
     )
     op.drop_index(op.f("ix_instant_actions_agent_id"), table_name="instant_actions")
     op.drop_table("instant_actions")
-    op.drop_table("idempotency_keys")
     op.drop_index(op.f("ix_agents_interconnections_follower_id"), table_name="agents_interconnections")
     op.drop_table("agents_interconnections")
     op.drop_table("agent_details")
@@ -771,6 +772,12 @@ def downgrade() -> None:
     op.drop_table("mission_queue")
     op.drop_table("message_counts")
     op.drop_table("installation")
+    op.drop_index(
+        "ix_idempotency_keys_expires_at",
+        table_name="idempotency_keys",
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
+    op.drop_table("idempotency_keys")
     op.drop_index("uq_events_transition", table_name="events", postgresql_where=sa.text("transition IS NOT NULL"))
     op.drop_index("ix_events_unsequenced", table_name="events", postgresql_where=sa.text("sequence IS NULL"))
     op.drop_table("events")
