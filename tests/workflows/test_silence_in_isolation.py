@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from temporalio.client import Client
 
 from missions.contracts import (
     Activity,
@@ -188,22 +187,20 @@ async def test_cancel_meanwhile_wins(bench: Bench) -> None:
     await assert_canceled(run)
 
 
-async def test_it_looks_again_for_another_agent_until_the_silent_one_speaks(client: Client) -> None:
-    bench = Bench(client)  # once: it takes its time
+async def test_it_looks_again_for_another_agent_until_the_silent_one_speaks(bench: Bench) -> None:
     bench.fake.scripts[Activity.RESERVE_SUBSTITUTE] = lambda call: SubstituteReserved(
         outcome=Outcome.WAITING, why="no free agent fits"
     )
-    async with bench.running():
-        run = await silent(bench, "reassign")
-        await run.until_called(Activity.RESERVE_SUBSTITUTE, 2)
-        await run.signal(Signal.AGENT_SILENT, SILENT.model_copy(update={"silent": False}))
-        await run.until_waiting()
-        looked = run.fake.names().count(Activity.RESERVE_SUBSTITUTE)
-        await asyncio.sleep(1.2)  # nothing shall happen, for longer than to the next look
-        assert run.fake.names().count(Activity.RESERVE_SUBSTITUTE) == looked
-        await end(run, 1)
-        assert await run.ended() == "COMPLETED"
-        assert run.fake.names().count(Activity.RAISE_ATTENTION) == 1
+    run = await silent(bench, "reassign")
+    await run.until_called(Activity.RESERVE_SUBSTITUTE, 2)
+    await run.signal(Signal.AGENT_SILENT, SILENT.model_copy(update={"silent": False}))
+    await run.until_waiting()
+    looked = run.fake.names().count(Activity.RESERVE_SUBSTITUTE)
+    await asyncio.sleep(1.2)  # nothing shall happen, for longer than to the next look
+    assert run.fake.names().count(Activity.RESERVE_SUBSTITUTE) == looked
+    await end(run, 1)
+    assert await run.ended() == "COMPLETED"
+    assert run.fake.names().count(Activity.RAISE_ATTENTION) == 1
 
 
 @pytest.mark.parametrize("policy", ["fail", "reassign"])
