@@ -20,13 +20,13 @@ down: .venv/.ready ## stop the stack of this folder
 	@$(PY) -m cli.main down
 
 test: setup ## all tests but the conformance
-	@$(PY) -m pytest -n 2 --dist loadfile --ignore tests/conformance $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/conformance $(PYTEST_ARGS)
 
 conformance: setup ## helyOS's own scenarios, their messages counted on the broker
-	@$(PY) -m pytest -n 2 --dist loadfile tests/conformance $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/conformance $(PYTEST_ARGS)
 
 check: lint ## lint and the tests that need no server, under 2 minutes
-	@$(PY) -m pytest -n 2 --dist loadfile -m "not stack" $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not stack" $(PYTEST_ARGS)
 
 lint: .venv/.ready ## ruff and mypy
 	@$(PY) -m ruff check --quiet .

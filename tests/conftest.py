@@ -21,11 +21,29 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         test_services.shut_down()
 
 
+# Each takes half a minute or more: begun last, one would run on while the other pytest worker has nothing left to do.
+LONG = (
+    "examples/test_demo",
+    "workflows/test_kill_and_resume",
+    "cli/test_stack_lifecycle",
+    "deploy/test_dockerfile",
+    "workflows/test_cancel",
+    "api/test_start",
+)
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "services" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.stack)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, bool]:
+    """The long files first; what needs no server last, for it is quick and fills the rest of the time."""
+    file = f"{item.path.parent.name}/{item.path.stem}"
+    return LONG.index(file) if file in LONG else len(LONG), item.get_closest_marker("stack") is None
 
 
 @pytest.fixture(scope="session")

@@ -51,8 +51,8 @@ async def test_assistant_reads_its_yard_and_changes_its_map(
         {"query": "allMapObjects", "conditions": {"type": uuid}},
         {"mutation": "deleteMapObjects", "condition": {"type": uuid}},
         {"query": "allMapObjects", "conditions": {"type": uuid}},
-        {"query": "missionAssignments", "conditions": {"work_process_id": 1}},
-        {"query": "missionsById", "conditions": {"id__in": [1, 2]}},
+        {"query": "missionAssignments", "conditions": {"work_process_id": 10**9}},
+        {"query": "missionsById", "conditions": {"id__in": [10**9]}},
         *({"query": name} for name in ALL_NAMES),
     )
     (me,), made, (mine,), deleted, *rest = found
