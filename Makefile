@@ -4,6 +4,8 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; exit; }; done; echo python3)
 PY := .venv/bin/python
 PYTEST_ARGS ?=
+# Demo and tests start the same programs over and over; they are not to be compiled anew each time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup up down demo test conformance check lint fmt bench histories lock clean rabbitmq
 
