@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cli.stack.addresses import Addresses
+from settings import Settings
+from store import migrate
+from store.database import Database
 from tests.support import services as test_services
 from tests.support.services import WorkerAddresses
 
@@ -58,3 +61,13 @@ async def worker_addresses(services: Addresses) -> AsyncIterator[WorkerAddresses
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     async with test_services.private_part_of(services, f"muster_test_{worker}_{secrets.token_hex(3)}") as own:
         yield own
+
+
+@pytest.fixture(scope="session")
+async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
+    """This pytest worker's database with our tables; folders that want rows in it, or none, have their own fixture."""
+    settings = Settings(database_url=worker_addresses.database_url)
+    await migrate.upgrade(settings)
+    database = Database(settings)
+    yield database
+    await database.close()

@@ -16,20 +16,9 @@ from activities.run_step import as_activity
 from missions.contracts import Outcome, RunStep, StepRan
 from missions.events import utc_now
 from missions.statuses import ServiceRequestStatus
-from settings import Settings
-from store import migrate, step_requests
+from store import step_requests
 from store.database import Connection, Database
 from store.tables import events, service_requests, work_processes, yards
-from tests.support.services import WorkerAddresses
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

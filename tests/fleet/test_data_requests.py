@@ -77,7 +77,7 @@ async def test_map_objects_are_changed_by_id_all_or_none(
     intake: Intake, database: Database, start_agent: StartAgent, uuid: str
 ) -> None:
     async with database.transaction() as connection:
-        yard_id = await connection.scalar(select(map_objects.c.yard_id).limit(1))
+        yard_id = await connection.scalar(select(yards.c.id).where(yards.c.uid == YARD))
         row = insert(map_objects).values(yard_id=yard_id, type=uuid, name="old", data={"kept": True})
         object_id = await connection.scalar(row.returning(map_objects.c.id))
     one = {"query": "allMapObjects", "conditions": {"id": object_id}}

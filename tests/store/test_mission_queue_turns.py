@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -12,7 +11,7 @@ from missions.contracts import QueueAdvanced
 from missions.events import EventSource
 from missions.principals import MUSTER
 from settings import Settings
-from store import migrate, mission_queues, queue_places
+from store import mission_queues, queue_places
 from store.database import Connection, Database
 from store.mission_queue_turns import Turn
 from store.tables import work_process_types, work_processes, yards
@@ -72,15 +71,6 @@ class Queue:
             await connection.execute(
                 update(work_processes).where(work_processes.c.id == mission_id).values(status="succeeded")
             )
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from missions.events import utc_now
 from store import assignments as store
 from store.database import Database
 from store.tables import assignments, events, work_processes
-from tests.store.test_silent_agents import World, database, world
+from tests.store.conftest import World
 
-FIXTURES = (database, world)
 pytestmark = pytest.mark.stack
 
 _WAITS_FOR_A_LOCK = text(
