@@ -4,6 +4,8 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; exit; }; done; echo python3)
 PY := .venv/bin/python
 PYTEST_ARGS ?=
+# Demo and tests start the same programs over and over; they are not to be compiled anew each time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup up down demo test conformance check lint fmt bench histories lock clean rabbitmq
 
@@ -20,13 +22,13 @@ down: .venv/.ready ## stop the stack of this folder
 	@$(PY) -m cli.main down
 
 test: setup ## all tests but the conformance
-	@$(PY) -m pytest -n 2 --dist loadfile --ignore tests/conformance $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/conformance $(PYTEST_ARGS)
 
 conformance: setup ## helyOS's own scenarios, their messages counted on the broker
-	@$(PY) -m pytest -n 2 --dist loadfile tests/conformance $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/conformance $(PYTEST_ARGS)
 
 check: lint ## lint and the tests that need no server, under 2 minutes
-	@$(PY) -m pytest -n 2 --dist loadfile -m "not stack" $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not stack" $(PYTEST_ARGS)
 
 lint: .venv/.ready ## ruff and mypy
 	@$(PY) -m ruff check --quiet .

@@ -4,7 +4,6 @@ The release is published, with the broker's confirm, before the reservation ends
 """
 
 import asyncio
-from datetime import datetime
 from typing import Any
 
 from temporalio import activity
@@ -13,11 +12,12 @@ from activities.parts import Parts
 from missions import task_events
 from missions.contracts import Activity, FinishMission, MissionFinished, Outcome
 from missions.errors import Failure
-from missions.events import EventSource, EventType, NewEvent, utc_now
+from missions.events import EventSource, NewEvent, utc_now
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
-from store import assignment_cancels, assignments, instant_actions, mission_agents, pauses, queue_places
+from store import assignment_cancels, assignments, attention, instant_actions, mission_agents, pauses, queue_places
 from store.agent_service import quarantine
+from store.attention import Entry
 from store.connection import Connection
 from store.mission_agents import ToRelease
 from store.notifications import notify
@@ -117,9 +117,9 @@ class Finisher:
             values["halt"] = True
         also = [_task_event(work_process, status, failure, now)]
         if unconfirmed:
-            raised = [_halted(row, now) if call.halted else _never_confirmed(row, now) for row in unconfirmed]
+            raised = [_unconfirmed(row, halted=call.halted) for row in unconfirmed]
             values["attention"] = work_process.attention + raised
-            also += [_attention_event(entry) for entry in raised]
+            also += [attention.raised(entry) for entry in raised]
             await quarantine(
                 connection,
                 {row.agent_id for row in unconfirmed},
@@ -141,24 +141,15 @@ class Finisher:
         return await leave(connection, work_process.id, work_process.attempt)
 
 
-def _never_confirmed(row: Any, now: datetime) -> dict[str, Any]:
-    return {
-        "code": "cancel_unconfirmed",
-        "text": f"agent {row.uuid} never confirmed that assignment {row.id} was stopped",
-        "agentId": row.agent_id,
-        "assignmentId": row.id,
-        "since": now.isoformat(),
-    }
-
-
-def _halted(row: Any, now: datetime) -> dict[str, Any]:
-    return {
-        "code": "halted_at_work",
-        "text": f"agent {row.uuid} was released without having confirmed that assignment {row.id} was stopped",
-        "agentId": row.agent_id,
-        "assignmentId": row.id,
-        "since": now.isoformat(),
-    }
+def _unconfirmed(row: Any, *, halted: bool) -> Entry:
+    """What the mission shows of an agent that may still be at work."""
+    stopped = f"assignment {row.id} was stopped"
+    if halted:
+        words = f"agent {row.uuid} was released without having confirmed that {stopped}"
+        return attention.entry("halted_at_work", words, row.agent_id, row.id)
+    return attention.entry(
+        "cancel_unconfirmed", f"agent {row.uuid} never confirmed that {stopped}", row.agent_id, row.id
+    )
 
 
 def _task_event(
@@ -180,14 +171,4 @@ def _task_event(
         will_retry=False,
         started_at=work_process.started_at,
         now=now,
-    )
-
-
-def _attention_event(entry: dict[str, Any]) -> NewEvent:
-    return NewEvent(
-        type=EventType.WORK_PROCESS_ATTENTION_RAISED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        severity=Severity.WARNING,
-        payload=entry,
     )

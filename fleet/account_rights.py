@@ -5,24 +5,19 @@ broker has taken it. Until then the intake refuses what is not allowed any more,
 vouches for who speaks.
 """
 
-import asyncio
-import contextlib
 import logging
 
 from fleet.account_import import Rights
 from fleet.accounts import Accounts, BrokerRefused, agent_rights, mqtt_rights
+from fleet.notified_loop import NotifiedLoop
 from missions.errors import PartUnavailable, UserError
 from settings import Settings
 from store import account_rights
 from store.account_rights import Standing
 from store.database import Database
-from store.notifications import listening
 
 log = logging.getLogger(__name__)
 
-_LOOK_AGAIN = 2.0
-"""Seconds after which it looks unasked: a notification may be missed."""
-_PAUSE = 1.0
 _BATCH = 20
 
 
@@ -32,43 +27,15 @@ def rights_of(settings: Settings, standing: Standing) -> Rights:
     return rights(settings, standing.uuid, followers=standing.followers, yard_uid=standing.yard_uid)
 
 
-class AccountRights:
+class AccountRights(NotifiedLoop):
     """A loop of the intake; of any number one works at a time."""
 
     def __init__(self, settings: Settings, database: Database, accounts: Accounts) -> None:
+        super().__init__(database, account_rights.CHANNEL, "rights of accounts")
         self._settings = settings
-        self._database = database
         self._accounts = accounts
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Start the loop."""
-        self._task = asyncio.create_task(self._run(), name="rights of accounts")
-
-    async def stop(self) -> None:
-        """Stop it; what is in hand is done again."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                async with listening(self._database, account_rights.CHANNEL) as listener:
-                    while True:
-                        while await self._set_due():
-                            pass
-                        await listener.wait(_LOOK_AGAIN)
-            except PartUnavailable as error:
-                log.warning("rights of accounts wait: %s", error)
-            except Exception:
-                # A loop that ended would stay unnoticed until somebody misses its work.
-                log.exception("setting rights of accounts failed; it goes on")
-            await asyncio.sleep(_PAUSE)
-
-    async def _set_due(self) -> bool:
-        """Set the rights of a few; returns whether there may be more to set at once."""
+    async def _work(self) -> bool:
         # Two that set one account could cross.
         async with account_rights.turn(self._database) as mine:
             if not mine:

@@ -15,6 +15,30 @@ from store.database import Database
 from store.tables import agents, assignments, work_processes
 from store.work_process_status import LockedWorkProcess, lock
 
+Entry = dict[str, Any]
+
+
+def entry(code: str, words: str, agent_id: int | None, assignment_id: int | None) -> Entry:
+    """What a mission shows of one trouble, since now."""
+    return {
+        "code": code,
+        "text": words,
+        "agentId": agent_id,
+        "assignmentId": assignment_id,
+        "since": utc_now().isoformat(),
+    }
+
+
+def raised(new: Entry) -> NewEvent:
+    """The event of an entry."""
+    return NewEvent(
+        type=EventType.WORK_PROCESS_ATTENTION_RAISED,
+        source=EventSource.MISSION_WORKER,
+        actor=MUSTER,
+        severity=Severity.WARNING,
+        payload=new,
+    )
+
 
 async def raise_(connection: Connection, call: RaiseAttention) -> bool:
     """Add an entry `{code, text, agentId, assignmentId, since}`; one for each code and assignment, the newest.
@@ -27,35 +51,16 @@ async def raise_(connection: Connection, call: RaiseAttention) -> bool:
     if work_process.ended or any(one["text"] == call.text for one in before):
         return False
     agent_id = await connection.scalar(select(assignments.c.agent_id).where(assignments.c.id == call.assignment_id))
-    entry = {
-        "code": call.code,
-        "text": call.text,
-        "agentId": agent_id,
-        "assignmentId": call.assignment_id,
-        "since": utc_now().isoformat(),
-    }
+    new = entry(call.code, call.text, agent_id, call.assignment_id)
     await connection.execute(
         update(work_processes)
         .where(work_processes.c.id == work_process.id)
         .values(
-            attention=[*(one for one in work_process.attention if one not in before), entry],
+            attention=[*(one for one in work_process.attention if one not in before), new],
             version=work_processes.c.version + 1,
         )
     )
-    await events.append_for_mission(
-        connection,
-        work_process.id,
-        [
-            NewEvent(
-                type=EventType.WORK_PROCESS_ATTENTION_RAISED,
-                source=EventSource.MISSION_WORKER,
-                actor=MUSTER,
-                severity=Severity.WARNING,
-                payload=entry,
-            )
-        ],
-        attempt=work_process.attempt,
-    )
+    await events.append_for_mission(connection, work_process.id, [raised(new)], attempt=work_process.attempt)
     return True
 
 

@@ -11,6 +11,7 @@ from missions.principals import Principal
 from missions.statuses import AssignmentStatus, Severity, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
 from store import events, wakeups
+from store.assignments import changed
 from store.connection import Connection
 from store.rows import one_row
 from store.tables import assignments
@@ -145,23 +146,11 @@ async def cancel_assignment(
     if not sent:
         values["ended_at"] = func.now()
     await connection.execute(update(assignments).where(assignments.c.id == assignment_id).values(**values))
+    told = changed(assignment_id, row["agent_id"], status, to)
     await events.append_for_mission(
         connection,
         work_process.id,
-        [
-            NewEvent(
-                type=EventType.ASSIGNMENT_STATUS_CHANGED,
-                source=source,
-                actor=principal,
-                payload={
-                    "assignment_id": assignment_id,
-                    "agent_id": row["agent_id"],
-                    "from": status.value,
-                    "to": to.value,
-                },
-                source_module="store.cancels",
-            )
-        ],
+        [told.model_copy(update={"source": source, "actor": principal, "source_module": "store.cancels"})],
         attempt=work_process.attempt,
     )
     if not sent:

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cli.stack.addresses import Addresses
+from settings import Settings
+from store import migrate
+from store.database import Database
 from tests.support import services as test_services
 from tests.support.services import WorkerAddresses
 
@@ -21,11 +24,29 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         test_services.shut_down()
 
 
+# Each takes half a minute or more: begun last, one would run on while the other pytest worker has nothing left to do.
+LONG = (
+    "examples/test_demo",
+    "workflows/test_kill_and_resume",
+    "cli/test_stack_lifecycle",
+    "deploy/test_dockerfile",
+    "workflows/test_cancel",
+    "api/test_start",
+)
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "services" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.stack)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, bool]:
+    """The long files first; what needs no server last, for it is quick and fills the rest of the time."""
+    file = f"{item.path.parent.name}/{item.path.stem}"
+    return LONG.index(file) if file in LONG else len(LONG), item.get_closest_marker("stack") is None
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +61,13 @@ async def worker_addresses(services: Addresses) -> AsyncIterator[WorkerAddresses
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     async with test_services.private_part_of(services, f"muster_test_{worker}_{secrets.token_hex(3)}") as own:
         yield own
+
+
+@pytest.fixture(scope="session")
+async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
+    """This pytest worker's database with our tables; folders that want rows in it, or none, have their own fixture."""
+    settings = Settings(database_url=worker_addresses.database_url)
+    await migrate.upgrade(settings)
+    database = Database(settings)
+    yield database
+    await database.close()

@@ -1,7 +1,7 @@
 """A silent agent's assignment for another agent: what is written, and in which order the agents are told."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from missions.events import EventSource
 from missions.principals import MUSTER
 from missions.statuses import PauseMode
 from settings import Settings
-from store import attention, migrate, pauses, silent_agents
+from store import attention, pauses, silent_agents
 from store.database import Database
 from store.tables import (
     agents,
@@ -39,23 +39,14 @@ from store.tables import (
 )
 from store.wakeups import Wakeup
 from store.work_process_status import lock
-from tests.support.services import WorkerAddresses
+from tests.support.rows import Rows
 
 
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
-
-
-class World:
+class World(Rows):
     """A mission whose agent is silent, and what its agents are told: a downlink and a waker in one."""
 
     def __init__(self, database: Database) -> None:
-        self.database = database
+        super().__init__(database)
         self.said: list[tuple[str, int]] = []
         self.quarantined_at_cancel = False
         self.held_at_release: list[int] = []
@@ -85,10 +76,6 @@ class World:
         if self.dies_at == "send":
             self.dies_at = ""
             raise PartUnavailable("Temporal", "test")
-
-    async def made(self, table: Any, **values: Any) -> int:
-        async with self.database.transaction() as connection:
-            return int(await connection.scalar(insert(table).values(**values).returning(table.c.id)) or 0)
 
     async def make(self) -> None:
         self.yard = await self.made(yards, uid=secrets.token_hex(6))

@@ -1,6 +1,6 @@
 """Settling a failed assignment: tried again after it died between any two of its parts."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from missions.principals import MUSTER
 from missions.statuses import PauseMode
 from settings import Settings
 from store import instant_actions as action_store
-from store import migrate, mission_agents, pauses
+from store import mission_agents, pauses
 from store.assignments import fail_unsent
 from store.database import Database
 from store.tables import (
@@ -31,7 +31,6 @@ from store.tables import (
     yards,
 )
 from store.wakeups import Wakeup
-from tests.support.services import WorkerAddresses
 
 WORDS = ("cancel", "release", "wake")
 
@@ -60,15 +59,6 @@ class Outside:
     async def send(self, batch: Sequence[Wakeup]) -> None:
         for wakeup in batch:
             self._say("wake", wakeup.work_process_id)
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 class World:

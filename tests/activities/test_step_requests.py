@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.parts import Parts
@@ -17,21 +17,11 @@ from activities.run_step import as_activity
 from missions.contracts import Outcome, RunStep, StepRan
 from missions.events import utc_now
 from missions.statuses import ServiceRequestStatus
-from settings import Settings
-from store import migrate, step_requests
+from store import step_requests
 from store.connection import Connection
 from store.database import Database
 from store.tables import events, service_requests, work_processes, yards
-from tests.support.services import WorkerAddresses
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
+from tests.support.locks import until_somebody_waits_for_a_lock
 
 
 @pytest.fixture
@@ -145,20 +135,6 @@ async def test_answer_that_comes_while_a_cancel_is_being_written_is_not_stored(d
     async with database.transaction() as connection:
         assert (await step_requests.read(connection, row["id"]))["status"] == ServiceRequestStatus.DISPATCHING_SERVICE
         assert await connection.scalar(select(work_processes.c.event_count).where(mission)) == 0
-
-
-_WAITS_FOR_A_LOCK = text(
-    "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
-
-
-async def until_somebody_waits_for_a_lock(database: Database) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            async with database.statement() as connection:  # a transaction would see one moment for ever
-                if await connection.scalar(_WAITS_FOR_A_LOCK):
-                    return
-            await asyncio.sleep(0.01)
 
 
 async def test_step_that_died_after_its_end_still_tells_the_mission_what_it_skipped(database: Database) -> None:

@@ -1,6 +1,7 @@
 """An agent by hand: what no SDK would send, but an account could."""
 
 import json
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import Any
 
@@ -54,14 +55,7 @@ class RawAgent:
         """Whether it can listen to this key."""
         channel = await self.channel()
         queue = await channel.declare_queue(None, exclusive=True)
-        try:
-            await queue.bind(exchange, key)
-        except ChannelAccessRefused:
-            return False
-        finally:
-            if not channel.is_closed:
-                await channel.close()
-        return True
+        return await _allowed(channel, queue.bind(exchange, key))
 
     async def may_publish(self, exchange: str, key: str, **properties: Any) -> bool:
         """Whether it can publish with this key."""
@@ -76,39 +70,32 @@ class RawAgent:
     async def may_consume(self, queue: str) -> bool:
         """Whether it can read this queue."""
         channel = await self.channel()
-        try:
-            await (await channel.get_queue(queue, ensure=False)).get(fail=False)
-        except ChannelAccessRefused:
-            return False
-        finally:
-            if not channel.is_closed:
-                await channel.close()
-        return True
+        return await _allowed(channel, (await channel.get_queue(queue, ensure=False)).get(fail=False))
 
     async def may(self, deed: str, queue: str) -> bool:
         """Whether it can `purge` or `delete` this queue."""
         channel = await self.channel()
-        try:
-            known = await channel.get_queue(queue, ensure=False)
-            await (known.purge() if deed == "purge" else known.delete(if_unused=False, if_empty=False))
-        except ChannelAccessRefused:
-            return False
-        finally:
-            if not channel.is_closed:
-                await channel.close()
-        return True
+        known = await channel.get_queue(queue, ensure=False)
+        return await _allowed(
+            channel, known.purge() if deed == "purge" else known.delete(if_unused=False, if_empty=False)
+        )
 
     async def may_declare(self, queue: str) -> bool:
         """Whether it can make a queue of this name."""
         channel = await self.channel()
-        try:
-            await channel.declare_queue(queue, exclusive=True)
-        except ChannelAccessRefused:
-            return False
-        finally:
-            if not channel.is_closed:
-                await channel.close()
-        return True
+        return await _allowed(channel, channel.declare_queue(queue, exclusive=True))
+
+
+async def _allowed(channel: AbstractChannel, deed: Awaitable[object]) -> bool:
+    """Whether the broker does not refuse it; it closes the channel if it does."""
+    try:
+        await deed
+    except ChannelAccessRefused:
+        return False
+    finally:
+        if not channel.is_closed:
+            await channel.close()
+    return True
 
 
 def enveloped(message: Any, signature: str | None = None) -> bytes:

@@ -54,8 +54,8 @@ async def test_assistant_reads_its_yard_and_changes_its_map(
         {"query": "allMapObjects", "conditions": {"type": uuid}},
         {"mutation": "deleteMapObjects", "condition": {"type": uuid}},
         {"query": "allMapObjects", "conditions": {"type": uuid}},
-        {"query": "missionAssignments", "conditions": {"work_process_id": 1}},
-        {"query": "missionsById", "conditions": {"id__in": [1, 2]}},
+        {"query": "missionAssignments", "conditions": {"work_process_id": 10**9}},
+        {"query": "missionsById", "conditions": {"id__in": [10**9]}},
         *({"query": name} for name in ALL_NAMES),
     )
     (me,), made, (mine,), deleted, *rest = found
@@ -80,7 +80,7 @@ async def test_map_objects_are_changed_by_id_all_or_none(
     intake: Intake, database: Database, start_agent: StartAgent, uuid: str
 ) -> None:
     async with database.transaction() as connection:
-        yard_id = await connection.scalar(select(map_objects.c.yard_id).limit(1))
+        yard_id = await connection.scalar(select(yards.c.id).where(yards.c.uid == YARD))
         row = insert(map_objects).values(yard_id=yard_id, type=uuid, name="old", data={"kept": True})
         object_id = await connection.scalar(row.returning(map_objects.c.id))
     one = {"query": "allMapObjects", "conditions": {"id": object_id}}

@@ -1,30 +1,19 @@
 """Who locks agents in id order does not meet who plans assignments for them in an order of its own."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import insert, text
 
 from missions.events import utc_now
-from settings import Settings
-from store import migrate, selectors
+from store import selectors
 from store.connection import Connection
 from store.database import Database
 from store.reservations import Request, hand_over, lock_agents
 from store.tables import agents, reservation_request_agents, reservation_requests, work_processes, yards
-from tests.support.services import WorkerAddresses
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 class World:

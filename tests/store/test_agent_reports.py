@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,8 +10,6 @@ from sqlalchemy import insert, select, text
 
 from missions.events import utc_now
 from missions.statuses import AgentStatus
-from settings import Settings
-from store import migrate
 from store.agent_reports import Applied, AssignmentReport, Rejection, StateReport, apply
 from store.agents import identities
 from store.assignment_cancels import cancels_sent
@@ -30,16 +27,6 @@ from store.tables import (
 )
 from store.waiting_line import refresh_lines
 from store.work_process_status import lock
-from tests.support.services import WorkerAddresses
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 class World:

@@ -6,9 +6,8 @@ from sqlalchemy import select
 from missions.contracts import RaiseAttention
 from store import attention
 from store.tables import events, work_processes
-from tests.store.test_silent_agents import World, database, world
+from tests.store.conftest import World
 
-FIXTURES = (database, world)
 pytestmark = pytest.mark.stack
 
 

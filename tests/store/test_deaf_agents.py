@@ -1,7 +1,6 @@
 """Agents that are deaf and talk on: asked again after a pause that grows, and at once when they check in or answer."""
 
 import secrets
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,23 +9,12 @@ from sqlalchemy import func, insert, select, update
 
 from missions.events import utc_now
 from missions.statuses import AgentStatus
-from settings import Settings
-from store import agent_reports, migrate
+from store import agent_reports
 from store.agent_reports import StateReport
 from store.agent_service import heard, listen_again, not_listening
 from store.agents import CheckIn, check_in
 from store.database import Database
 from store.tables import agents, yards
-from tests.support.services import WorkerAddresses
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

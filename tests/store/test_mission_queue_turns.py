@@ -2,23 +2,23 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 
 from missions.contracts import QueueAdvanced
 from missions.events import EventSource
 from missions.principals import MUSTER
 from settings import Settings
-from store import migrate, mission_queues, queue_places
+from store import mission_queues, queue_places
 from store.connection import Connection
 from store.database import Database
 from store.mission_queue_turns import Turn
 from store.tables import work_process_types, work_processes, yards
 from store.wakeups import Wakeup
 from store.work_process_status import lock
+from tests.support.locks import until_somebody_waits_for_a_lock
 from tests.support.services import WorkerAddresses
 
 BY_US: dict[str, Any] = {"principal": MUSTER, "source": EventSource.API}
@@ -77,15 +77,6 @@ class Queue:
             )
 
 
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
-
-
 @pytest.fixture
 async def queue(database: Database, worker_addresses: WorkerAddresses) -> Queue:
     return await Queue(database, Settings(database_url=worker_addresses.database_url)).make()
@@ -110,7 +101,7 @@ async def test_mission_that_ends_while_its_queue_begins_to_wait_for_it_is_not_mi
             work_process = await lock(connection, mission)
             told = await queue_places.mission_ended(connection, work_process)  # nobody waits for it yet
             ending.set()
-            await until_blocked(queue.database)
+            await until_somebody_waits_for_a_lock(queue.database)
             await connection.execute(
                 update(work_processes).where(work_processes.c.id == mission).values(status="succeeded")
             )
@@ -122,17 +113,6 @@ async def test_mission_that_ends_while_its_queue_begins_to_wait_for_it_is_not_mi
     advanced, _ = await queue.advance()
     assert await task == []
     assert (advanced.status, advanced.over) == ("stopped", True)
-
-
-async def until_blocked(database: Database) -> None:
-    """Wait until somebody waits for a lock."""
-    async with database.statement() as connection:
-        while not await connection.scalar(  # noqa: ASYNC110  # the database has no event for it
-            text(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-        ):
-            await asyncio.sleep(0.01)
 
 
 async def test_end_of_a_mission_wakes_a_queue_that_runs_and_no_other(queue: Queue) -> None:

@@ -2,26 +2,21 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from missions.priorities import Priority
-from settings import Settings
-from store import migrate
 from store.database import Database
 from store.events import append_for_mission
 from store.reservations import enqueue, leave, lock_agents, try_grant
 from store.tables import agents, reservation_requests, reservations, wakeups, work_processes, yards
 from store.waiting_line import refresh_lines
 from store.work_process_status import lock
-from tests.support.services import WorkerAddresses
 
 AGENTS = 5
 KINDS = ("lift", "truck")
@@ -53,15 +48,6 @@ WISHES = st.lists(
     min_size=2,
     max_size=14,
 )
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 class Fleet:

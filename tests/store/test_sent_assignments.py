@@ -4,29 +4,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from missions.events import utc_now
 from store import assignments as store
-from store.database import Database
 from store.tables import assignments, events, work_processes
-from tests.store.test_silent_agents import World, database, world
+from tests.store.conftest import World
+from tests.support.locks import until_somebody_waits_for_a_lock
 
-FIXTURES = (database, world)
 pytestmark = pytest.mark.stack
-
-_WAITS_FOR_A_LOCK = text(
-    "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
-
-
-async def until_somebody_waits_for_a_lock(database: Database) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            async with database.statement() as connection:  # a transaction would see one moment for ever
-                if await connection.scalar(_WAITS_FOR_A_LOCK):
-                    return
-            await asyncio.sleep(0.01)
 
 
 async def noted(world: World) -> None:

@@ -1,28 +1,14 @@
 """What a step's service is told of agents and of the map."""
 
 import secrets
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from sqlalchemy import insert
 
-from settings import Settings
-from store import migrate
 from store.database import Database
 from store.step_context import step_context
 from store.tables import agents, map_objects, yards
-from tests.support.services import WorkerAddresses
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 async def made(database: Database, table: Any, **values: Any) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +12,7 @@ from missions.errors import FailureCode, PlanningFailed
 from missions.events import utc_now
 from missions.planner_answers import PlannedAssignment
 from missions.requests import AgentSelector
-from settings import Settings
-from store import agent_reports, migrate, substitutes
+from store import agent_reports, substitutes
 from store import assignments as assignment_rows
 from store.agent_reports import StateReport
 from store.database import Database
@@ -30,27 +29,11 @@ from store.tables import (
 )
 from store.waiting_line import agents_with_missed_grants, refresh_lines
 from store.work_process_status import lock
-from tests.support.services import WorkerAddresses
+from tests.support.rows import Rows
 
 
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
-
-
-class World:
+class World(Rows):
     """A yard with one free agent; missions whose agents are silent."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-
-    async def made(self, table: Any, **values: Any) -> int:
-        async with self.database.transaction() as connection:
-            return int(await connection.scalar(insert(table).values(**values).returning(table.c.id)) or 0)
 
     async def make(self) -> None:
         self.yard = await self.made(yards, uid=secrets.token_hex(6))

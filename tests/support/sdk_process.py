@@ -1,16 +1,23 @@
-"""Runs `sdk_agent.py` as processes of the agents' own Python and reads what they logged."""
+"""Runs `sdk_agent.py` as processes of the agents' own Python and reads what they logged.
+
+They are forked from one process, which has loaded their libraries (`sdk_nursery.py`).
+"""
 
 import asyncio
+import atexit
+import functools
 import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 PROGRAM = Path(__file__).with_name("sdk_agent.py")
+NURSERY = Path(__file__).with_name("sdk_nursery.py")
 PYTHON_VARIABLE = "MUSTER_AGENTS_PYTHON"
 """Python of the agents' virtual environment, if it is not `.venv-agents`."""
 
@@ -23,10 +30,50 @@ def agents_python() -> Path:
     return path
 
 
+class AgentProcess:
+    """A process that the nursery started; it is the nursery's child, so its exit code is in a file."""
+
+    def __init__(self, pid: int, out: Path) -> None:
+        self.pid = pid
+        self._exit_code = Path(f"{out}.{pid}")
+
+    def poll(self) -> int | None:
+        """Its exit code, once it has ended."""
+        return int(self._exit_code.read_text()) if self._exit_code.exists() else None
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash; returns when it is gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while self.poll() is None:
+            assert time.monotonic() < deadline, f"agent process {self.pid} does not end"
+            time.sleep(0.001)
+
+
+class _Nursery:
+    """The process that starts agents for this one."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [str(agents_python()), str(NURSERY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        atexit.register(self._process.communicate, timeout=10)
+
+    def start(self, argv: list[str], folder: Path, out: Path) -> AgentProcess:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"argv": argv, "folder": str(folder), "out": str(out)}) + "\n")
+        self._process.stdin.flush()
+        return AgentProcess(int(self._process.stdout.readline()), out)
+
+
+_nursery = functools.cache(_Nursery)
+
+
 class SdkAgent:
     """One agent process."""
 
-    def __init__(self, uuid: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    def __init__(self, uuid: str, process: AgentProcess, log: Path) -> None:
         self.uuid = uuid
         self.process = process
         self._log = log
@@ -37,14 +84,13 @@ class SdkAgent:
         url = urlsplit(amqp_url)
         log = folder / f"{uuid}.jsonl"
         command = [
-            *(str(agents_python()), str(PROGRAM), "--uuid", uuid, "--log", str(log)),
+            *(str(PROGRAM), "--uuid", uuid, "--log", str(log)),
             *("--host", url.hostname or "127.0.0.1", "--port", str(url.port or 5672)),
             *("--vhost", unquote(url.path[1:]) or "/"),
             *(("--token", token) if token is not None else ()),
             *options,
         ]
-        with (folder / f"{uuid}.out").open("ab") as out:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder)
+        process = _nursery().start(command, folder, folder / f"{uuid}.out")
         return cls(uuid, process, log)
 
     def records(self, event: str | None = None) -> list[dict[str, Any]]:
@@ -68,8 +114,7 @@ class SdkAgent:
 
     def kill(self) -> None:
         """SIGKILL, as a crash."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.kill()
 
     def stop(self) -> None:
         """End it, however it stands."""

@@ -329,14 +329,15 @@ class Mission:
 
 async def until(condition: Callable[[], Any], timeout: float, explain: Callable[[], str] = lambda: "") -> Any:
     """Wait until an async condition holds and return its value; the failure says what `explain` says."""
-    deadline = time.monotonic() + timeout
+    deadline, pause = time.monotonic() + timeout, 0.02
     while True:
         value = await condition()
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {explain()}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.2, 0.1)  # who asks all the time takes the machine from what it waits for
 
 
 @asynccontextmanager

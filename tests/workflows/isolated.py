@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import pytest
 from pydantic import BaseModel
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker, WorkflowRunner
+from temporalio.worker import Replayer, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from engine.client import DATA_CONVERTER
@@ -72,7 +72,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 Script = Callable[[Any], Any]
 """Called with an activity's input; returns what it answers instead (None: as usual). May be async."""
 
-# The worker goes without; here the SDK watches over all of workflows/.
+# The worker goes without; in replays the SDK watches over all of workflows/.
 SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("missions"))
 
 STEP = "microservice"
@@ -265,10 +265,11 @@ class Run:
 class Bench:
     """A task queue with a workflow worker and an activity worker, each of which can be stopped."""
 
-    def __init__(self, client: Client, *, max_cached_workflows: int = 100, runner: WorkflowRunner = RUNNER) -> None:
-        self.client, self._cached, self._runner = client, max_cached_workflows, runner
+    def __init__(self, client: Client, *, max_cached_workflows: int = 100) -> None:
+        self.client, self._cached = client, max_cached_workflows
         self.fake = FakeActivities(client)
         self.queue = f"isolated-{secrets.token_hex(4)}"
+        self._started: list[WorkflowHandle[Any, Any]] = []
         self._tasks: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
 
     def start_workflows(self) -> None:
@@ -276,7 +277,7 @@ class Bench:
             self.client,
             task_queue=self.queue,
             workflows=WORKFLOWS,
-            workflow_runner=self._runner,
+            workflow_runner=RUNNER,
             max_cached_workflows=self._cached,
         )
         self._tasks["workflows"] = worker, asyncio.create_task(worker.run())
@@ -319,6 +320,7 @@ class Bench:
         handle = await self.client.start_workflow(
             WORK_PROCESS, start, id=f"mission-{secrets.token_hex(6)}", task_queue=self.queue
         )
+        self._started.append(handle)
         return Run(handle, self.fake)
 
     async def start_queue(self) -> Run:
@@ -329,7 +331,27 @@ class Bench:
         handle = await self.client.start_workflow(
             MISSION_QUEUE, start, id=f"queue-{secrets.token_hex(6)}", task_queue=self.queue
         )
+        self._started.append(handle)
         return Run(handle, self.fake)
+
+    async def replay(self) -> None:
+        """Replay each run's tasks from its start, as after it left the cache, and all of it in the sandbox."""
+        for handle in self._started:
+            for run_id in {handle.first_execution_run_id, (await handle.describe()).run_id}:
+                history = await self.client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
+                await _replayer(RUNNER).replay_workflows(_each_task(history))
+                await _replayer(SANDBOX).replay_workflow(history)
+
+
+def _replayer(runner: WorkflowRunner) -> Replayer:
+    return Replayer(workflows=WORKFLOWS, data_converter=DATA_CONVERTER, workflow_runner=runner)
+
+
+async def _each_task(history: WorkflowHistory) -> AsyncIterator[WorkflowHistory]:
+    """What the worker is given for each task of a run that it does not know any more."""
+    for end, event in enumerate(history.events, start=1):
+        if event.HasField("workflow_task_started_event_attributes"):
+            yield WorkflowHistory(history.workflow_id, history.events[:end])
 
 
 def step(name: str, number: int, *depends_on: str, preset: ActivityPreset | None = None, **fields: Any) -> StepPlan:
@@ -426,13 +448,11 @@ async def client() -> AsyncIterator[Client]:
         yield environment.client
 
 
-@pytest.fixture(params=["as the worker runs it", "replayed in the sandbox"])
-async def bench(
-    request: pytest.FixtureRequest, client: Client, caplog: pytest.LogCaptureFixture
-) -> AsyncIterator[Bench]:
-    """A bench as the worker is, and one with the sandbox and no cache: every task replays the run from its start."""
-    replayed = Bench(client, max_cached_workflows=0, runner=SANDBOX)
-    bench = replayed if "replayed" in request.param else Bench(client)
+@pytest.fixture
+async def bench(client: Client, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Bench]:
+    """A bench as the worker is; what ran on it is replayed afterwards."""
+    bench = Bench(client)
     async with bench.running():
         yield bench
+    await bench.replay()
     assert_quiet(caplog)
