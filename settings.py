@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     # Parts
     database_url: str = Field("", description="PostgreSQL: postgresql://user:password@host:port/name")
     amqp_url: str = Field("", description="RabbitMQ: amqp://user:password@host:port/vhost")
+    mqtt_url: str = Field("", description="where agents find that broker over MQTT; `muster up` shows it")
     amqp_management_url: str = Field(
         "", description="RabbitMQ management API; empty: the AMQP host on port 15672 with the same login"
     )

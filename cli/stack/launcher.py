@@ -219,7 +219,7 @@ class Stack:
             or management_url_of(amqp_url),
             temporal_address=self._temporal_address or temporal.address,
             temporal_ui_url=temporal.ui_url or self._settings.temporal_ui_url,
-            mqtt_url=rabbitmq.mqtt_url,
+            mqtt_url=rabbitmq.mqtt_url or self._settings.mqtt_url,
         )
         new = self.addresses_file.with_suffix(".new")
         new.touch(mode=0o600)

@@ -205,7 +205,7 @@ class Enrol:
 
     def speaks(self, protocol: str) -> tuple[str, ...]:
         """The option that makes the SDK agent speak this."""
-        assert self._mqtt_url, "this broker's MQTT port is not known"
+        assert self._mqtt_url, "set MUSTER_MQTT_URL: this broker's MQTT port is not known"
         return ("--mqtt", str(urlsplit(self._mqtt_url).port)) if protocol == "MQTT" else ()
 
 

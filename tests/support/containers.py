@@ -33,6 +33,7 @@ def start_missing(settings: Settings) -> tuple[Settings, str, list[DockerContain
             rabbitmq = _rabbitmq()
             host = start(rabbitmq, "Server startup complete")
             found["amqp_url"] = f"amqp://guest:guest@{host}:{rabbitmq.get_exposed_port(5672)}/"
+            found["mqtt_url"] = f"mqtt://guest:guest@{host}:{rabbitmq.get_exposed_port(1883)}"
             found["amqp_management_url"] = f"http://guest:guest@{host}:{rabbitmq.get_exposed_port(15672)}"
         if find_temporal() is None:
             temporal = DockerContainer("temporalio/temporal").with_command("server start-dev --ip 0.0.0.0")
@@ -52,7 +53,7 @@ def _rabbitmq() -> DockerContainer:
     )
     (folder / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_mqtt].\n")
     folder.chmod(0o755)
-    container = DockerContainer(IMAGE).with_exposed_ports(5672, 15672)
+    container = DockerContainer(IMAGE).with_exposed_ports(5672, 15672, 1883)
     for file in folder.iterdir():
         container.with_volume_mapping(str(file), f"/etc/rabbitmq/{file.name}")
     return container
