@@ -4,10 +4,9 @@ from typing import Any
 
 import httpx
 import pytest
-import sqlalchemy
-from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import ClauseElement, text
 
+from store.connection import Connection
 from store.database import Database
 from store.wakeups import WakeupKind
 from tests.api.conftest import RecordingWaker, created, mission, problem, stored
@@ -194,21 +193,24 @@ async def test_idle_queue_is_deleted_and_its_missions_stay(world: httpx.AsyncCli
     assert (await queue_events(database))[-1][0] == "deleted"
 
 
-async def test_a_change_reads_its_queue_once(world: httpx.AsyncClient, database: Database, app: FastAPI) -> None:
+async def test_a_change_reads_its_queue_once(
+    world: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue_id = await in_status(world, database, "running")
     reads: list[str] = []
 
-    def note(_c: Any, _u: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("SELECT") and "FROM mission_queue" in statement.replace("\n", ""):
-            reads.append(statement)
+    execute = Connection.execute
 
-    engine = app.state.parts.database.engine.sync_engine
-    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
-    try:
+    async def noted(self: Connection, statement: ClauseElement, *parameters: Any) -> Any:
+        words = " ".join(str(statement).split())
+        if words.startswith("SELECT") and "FROM mission_queue" in words:
+            reads.append(words)
+        return await execute(self, statement, *parameters)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "execute", noted)
         body = {"name": "other", "stopOnFailure": True, "status": "paused"}
         shown = (await world.patch(f"/mission-queues/{queue_id}", json=body)).json()
-    finally:
-        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
     assert len(reads) == 1, reads
     assert shown == (await world.get(f"/mission-queues/{queue_id}")).json()
     assert (shown["name"], shown["status"], shown["version"]) == ("other", "paused", 3)

@@ -15,9 +15,9 @@ from store.reservations import enqueue, find_request, hand_over, try_grant
 from store.tables import agent_details, agents, reservations, work_processes, yards
 from store.waiting_line import agents_with_missed_grants, refresh_lines
 from store.work_process_status import lock
-from tests.store.test_substitutes import World, database, world
+from tests.store.test_substitutes import World, world
 
-FIXTURES = (database, world)
+FIXTURES = (world,)
 pytestmark = pytest.mark.stack
 
 
