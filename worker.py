@@ -67,7 +67,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
     client = await connect()
     ready_board = ReadyBoard()
     async with contextlib.AsyncExitStack() as stack:
-        database = Database(settings, plans_once=True)
+        database = Database(settings)
         stack.push_async_callback(database.close)
         waker = EngineWaker(client, database)
         stack.push_async_callback(waker.close)

@@ -18,13 +18,16 @@ _PASSING = ("08", "40", "53", "55006", "55P03", "57")
 
 _STATEMENT_TIMEOUT = "57014"
 
+# An idle connection that the server ended says so in its own words, if it is used before it has noticed.
+_CONNECTION_LOST = (asyncpg.InternalClientError,)
+
 
 def passes(error: BaseException) -> bool:
     """Whether the same transaction may succeed later."""
-    if isinstance(error, OSError):
+    if isinstance(error, asyncpg.InterfaceError):
+        return "in progress" not in str(error)  # two statements at once on one connection are our mistake
+    if isinstance(error, (OSError, *_CONNECTION_LOST, asyncpg.InvalidCachedStatementError)):
         return True
-    if isinstance(error, asyncpg.InterfaceError):  # the connection; or a value that does not fit its column
-        return not isinstance(error, ValueError)
     return isinstance(error, asyncpg.PostgresError) and str(error.sqlstate or "").startswith(_PASSING)
 
 
@@ -37,8 +40,6 @@ class Database:
     """Transactions on PostgreSQL; raises PartUnavailable where the server cannot be reached.
 
     `pool_size`: instead of the settings'. `statement_timeout`: seconds that a statement may take, its waits included.
-    `plans_once`: statements are planned once and not for each value. For processes that find rows by their keys, a
-    thousand times a minute: planning takes longer than running there. A list with filters is better planned anew.
     """
 
     def __init__(
@@ -47,17 +48,14 @@ class Database:
         *,
         pool_size: int | None = None,
         statement_timeout: float | None = None,
-        plans_once: bool = False,
     ) -> None:
         if not settings.database_url:
             raise PartUnavailable("PostgreSQL", "MUSTER_DATABASE_URL is not set; `muster up` starts one")
-        self.url = make_url(settings.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self.url = _for_asyncpg(settings.database_url)
         self._size, self._timeout = pool_size or settings.database_pool_size, settings.database_pool_timeout
         self._server_settings: dict[str, str] = {}
         if statement_timeout is not None:
             self._server_settings["statement_timeout"] = str(max(1, round(statement_timeout * 1000)))
-        if plans_once:
-            self._server_settings["plan_cache_mode"] = "force_generic_plan"
         self._pool: asyncpg.Pool | None = None  # made in the loop that uses it
 
     @asynccontextmanager
@@ -81,9 +79,12 @@ class Database:
             connection = await self._acquire(self._pool)
             try:
                 yield connection
+            except _CONNECTION_LOST:
+                connection.terminate()
+                raise
             finally:
                 await self._pool.release(connection)
-        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError, *_CONNECTION_LOST) as error:
             if not passes(error):
                 raise
             raise PartUnavailable("PostgreSQL", str(error).split("\n")[0]) from error
@@ -113,6 +114,14 @@ class Database:
         """Give all connections back."""
         if self._pool is not None:
             await self._pool.close()
+
+
+def _for_asyncpg(address: str) -> str:
+    """The address as asyncpg reads it; SQLAlchemy's `ssl` is its `sslmode`."""
+    url = make_url(address).set(drivername="postgresql")
+    if "ssl" in url.query:
+        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": url.query["ssl"]})
+    return url.render_as_string(hide_password=False)
 
 
 async def _json_as_objects(connection: Any) -> None:

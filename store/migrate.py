@@ -1,24 +1,28 @@
 """Bring the database to this version's tables; safe when several processes start at once."""
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import NullPool, insert, make_url, select, text
+from sqlalchemy import NullPool, insert, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from missions.errors import PartUnavailable
 from settings import Settings
 from store.connection import Connection
-from store.database import Database
+from store.database import Database, passes
 from store.tables import installation
 
 # Held for the whole upgrade: a second process waits, then finds nothing left to do.
 _MIGRATION_LOCK = 0x6D6D6967
 
 
-def alembic_config() -> Config:
+def _alembic_config() -> Config:
     """Alembic's configuration, without an ini file."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -31,23 +35,36 @@ async def upgrade(settings: Settings) -> str:
     try:
         async with database.transaction() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            await _to_newest(database.url)
+            await _run(database.url, lambda config: command.upgrade(config, "head"))
             return await _installation_id(connection)
     finally:
         await database.close()
 
 
-async def _to_newest(url: str) -> None:
-    # Alembic works on a connection of SQLAlchemy's.
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
-    async with engine.begin() as connection:
-        await connection.run_sync(_run)
+async def revise(settings: Settings, message: str, revision: str) -> None:
+    """Have Alembic write a migration: what `store/tables.py` has, and this database of the version before has not."""
+    await _run(Database(settings).url, lambda config: command.revision(config, message, True, rev_id=revision))
 
 
-def _run(connection: SyncConnection) -> None:
-    config = alembic_config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+async def _run(url: str, do: Callable[[Config], object]) -> None:
+    """Alembic works on a connection of SQLAlchemy's."""
+
+    def with_connection(connection: SyncConnection) -> None:
+        config = _alembic_config()
+        config.attributes["connection"] = connection
+        do(config)
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url, timeout=10), poolclass=NullPool
+    )
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(with_connection)
+    except (OSError, DBAPIError) as error:
+        cause = (error.orig and error.orig.__cause__) or error if isinstance(error, DBAPIError) else error
+        if not passes(cause):
+            raise
+        raise PartUnavailable("PostgreSQL", str(cause)) from error
 
 
 async def _installation_id(connection: Connection) -> str:

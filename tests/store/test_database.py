@@ -100,12 +100,57 @@ async def test_value_that_fits_no_column_is_no_outage(database: Database) -> Non
             await connection.scalar(text("SELECT CAST(:value AS integer)"), {"value": 2**40})
 
 
-@pytest.mark.parametrize(("plans_once", "mode"), [(False, "auto"), (True, "force_generic_plan")])
-async def test_worker_has_its_statements_planned_once(settings: Settings, plans_once: bool, mode: str) -> None:
-    database = Database(settings, plans_once=plans_once)
-    async with database.statement() as connection:
-        assert await connection.scalar(text("SELECT current_setting('plan_cache_mode')")) == mode
+async def test_two_statements_at_once_are_our_mistake_and_no_outage(database: Database) -> None:
+    async with database.transaction() as connection:
+        first = asyncio.ensure_future(connection.scalar(text("SELECT pg_sleep(0.05)")))
+        await asyncio.sleep(0)
+        with pytest.raises(asyncpg.InterfaceError, match="in progress"):
+            await connection.scalar(_PID)
+        await first
+
+
+async def test_connections_ended_in_idleness_are_never_anything_but_unavailable(database: Database) -> None:
+    # The server's farewell may be there and the end of the connection not yet: so many tries.
+    admin = await asyncpg.connect(database.url)
+    for _ in range(40):
+        async with database.statement() as one, database.statement() as other:
+            pids = [await one.scalar(_PID), await other.scalar(_PID)]
+        await admin.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids)
+        for _ in pids:
+            with suppress(PartUnavailable):
+                await _in_transaction(database)
+    await admin.close()
+
+
+async def test_cancelled_in_the_middle_of_a_statement_the_connection_serves_on(settings: Settings) -> None:
+    database = Database(settings, pool_size=1)
+    pid = await _pid(database)
+    for _ in range(3):
+        task = asyncio.ensure_future(_asleep(database))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await _pid(database) == pid
     await database.close()
+
+
+@pytest.mark.parametrize("parameter", ["sslmode=disable", "ssl=disable"])
+async def test_address_may_say_how_to_encrypt(settings: Settings, parameter: str) -> None:
+    address = settings.database_url + ("&" if "?" in settings.database_url else "?") + parameter
+    given = settings.model_copy(update={"database_url": address})
+    await migrate.upgrade(given)
+    database = Database(given)
+    assert await _pid(database)
+    await database.close()
+
+
+async def test_server_that_leaves_while_tables_are_made_is_unavailable(settings: Settings) -> None:
+    away = settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/none"})
+    with pytest.raises(PartUnavailable, match="PostgreSQL"):
+        await migrate.upgrade(away)
+    with pytest.raises(PartUnavailable, match="PostgreSQL"):
+        await migrate.revise(away, "nothing", "9999")
 
 
 async def ended(database: Database, pid: int) -> None:
@@ -119,3 +164,13 @@ async def _pid(database: Database) -> int:
     async with database.statement() as connection:
         pid: int = await connection.scalar(_PID)
     return pid
+
+
+async def _in_transaction(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.scalar(_PID)
+
+
+async def _asleep(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.scalar(text("SELECT pg_sleep(10)"))
