@@ -72,6 +72,13 @@ async def test_agents_are_found_by_uuid_and_yard(world: AsyncClient) -> None:
     assert await _pages(world, "/agents", status="free") == [[]]
 
 
+async def test_services_are_found_by_name_and_type(world: AsyncClient) -> None:
+    await created(world, "/services", {"name": "second", "type": "other", "url": "http://a/"})
+    assert await _pages(world, "/services", name="second") == [[2]]
+    assert await _pages(world, "/services", type="drive") == [[1]]
+    assert await _pages(world, "/services", name="second", type="drive") == [[]]
+
+
 async def test_assignments_come_in_pages(world: AsyncClient, database: Database) -> None:
     made = await mission(world)
     rows = [
