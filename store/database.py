@@ -21,7 +21,8 @@ _STATEMENT_TIMEOUT = "57014"
 
 def passes(error: BaseException) -> bool:
     """Whether the same transaction may succeed later."""
-    if isinstance(error, OSError):
+    # The last: its connection was cut while a statement was on its way, and the driver noticed only half of it.
+    if isinstance(error, OSError | asyncpg.InternalClientError):
         return True
     if isinstance(error, asyncpg.InterfaceError):  # the connection; or a value that does not fit its column
         return not isinstance(error, ValueError)
@@ -83,7 +84,7 @@ class Database:
                 yield connection
             finally:
                 await self._pool.release(connection)
-        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresError) as error:
             if not passes(error):
                 raise
             raise PartUnavailable("PostgreSQL", str(error).split("\n")[0]) from error

@@ -47,7 +47,7 @@ HOMES: dict[str, set[str]] = {
     "typer": {"cli"},
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("api.problems", "asyncpg"): "turns the driver's errors (server away, wrong login) into 503",
+    ("api.problems", "asyncpg"): "turns the driver's errors into 503 (server away, wrong login) or 500 (our mistake)",
     ("api.app", "temporalio"): "reads the namespace from Temporal's own variables, for links to its UI",
     ("muster.testing", "temporalio"): "runs a type in the engine's own test environment",
     ("muster.testing", "httpx"): "the StepContext that it makes holds a client, as the real one does",

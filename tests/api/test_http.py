@@ -143,13 +143,14 @@ async def test_a_cut_connection_is_a_503_and_the_next_request_works(world: Async
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE pid <> pg_backend_pid() AND datname = current_database()"
     )
-    async with database.transaction() as connection:
-        await connection.execute(cut)
-    answers = [await world.get("/work-processes") for _ in range(3)]
-    assert answers[-1].status_code == 200
-    for answer in answers:
-        if answer.status_code != 200:
-            assert problem(answer, 503)["part"] == "PostgreSQL"
+    for _ in range(5):  # the driver finds out in several ways
+        async with database.transaction() as connection:
+            await connection.execute(cut)
+        answers = [await world.get("/work-processes") for _ in range(3)]
+        assert answers[-1].status_code == 200
+        for answer in answers:
+            if answer.status_code != 200:
+                assert problem(answer, 503)["part"] == "PostgreSQL"
 
 
 async def test_a_locked_row_does_not_hang_a_request(
