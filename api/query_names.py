@@ -3,6 +3,7 @@
 from functools import cache
 
 from fastapi import FastAPI, Request
+from pydantic.alias_generators import to_camel
 
 from api.problems import FieldProblem, Refused, shown
 
@@ -12,7 +13,8 @@ async def refuse_unknown_query(request: Request) -> None:
     if not request.query_params:
         return
     known = _query_names(request.app)[f"/api/v1{request.scope['route'].path}", request.method.lower()]
-    unknown = [name for name in request.query_params if name not in known]
+    # As in bodies, `agent_id` is `agentId`.
+    unknown = [name for name in request.query_params if name not in known and to_camel(name) not in known]
     if unknown:
         raise Refused([_unknown(name, request.query_params[name], known) for name in unknown[:50]])
 

@@ -54,6 +54,7 @@ async def test_filters(world: AsyncClient) -> None:
     assert await ids(type="other") == [three["id"]]
     assert await ids(type="none") == []
     assert await ids(yardId=2) == [two["id"]]
+    assert await ids(agent_id=1) == await ids(agentId=1)
     assert await ids(agentId=1) == [two["id"], one["id"]]
     assert await ids(createdAfter=one["createdAt"]) == [three["id"], two["id"]]
     assert await ids(agentId=1, status="draft") == [one["id"]]

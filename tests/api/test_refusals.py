@@ -207,6 +207,12 @@ async def test_a_bad_recipe_is_refused_and_nothing_is_stored(
     assert await stored(database) == before
 
 
+async def test_what_a_steps_input_lacks_has_no_value(world: AsyncClient) -> None:
+    steps = [{"step": "a", "uses": "http_notify", "input": {"message": "gone"}}]
+    (error,) = problem(await world.post("/recipes", json={"name": "other", "steps": steps}), 422)["errors"]
+    assert (error["field"], error["value"]) == ("steps.a.input.url", None)
+
+
 async def test_all_that_is_wrong_with_a_recipe_is_told_at_once(world: AsyncClient) -> None:
     steps = [{"step": "a", "uses": "x", "dependencies": ["z"]}, {"step": "b", "uses": "y"}]
     found = problem(await world.post("/recipes", json={"name": "other", "steps": steps}), 422)
