@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-demo: setup ## a fleet, a few missions, what happened to them; takes a minute, then stops everything
+demo: setup ## a fleet, a few missions, what happened to them; takes a minute (two the first time), then stops everything
 	@$(PY) examples/demo.py
 
 up: setup ## the whole stack with a demo fleet, until Ctrl-C

@@ -112,7 +112,7 @@ class ActivityType:
             raise InvalidInput(
                 f"step {step!r} uses {self.name!r}, whose input {where or '(as a whole)'}: {first['msg']}",
                 field=f"steps.{step}.input.{where}".rstrip("."),
-                value=first.get("input"),
+                value=None if first["type"] == "missing" else first["input"],
                 remedy=f"see the JSON Schema of {self.name!r} at /api/v1/activity-types",
             ) from None
 

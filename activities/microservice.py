@@ -58,7 +58,7 @@ def _dummy_answer(context: StepContext) -> dict[str, Any]:
     request = context.request if isinstance(context.request, dict) else {"data": context.request}
     if "results" in request or "result" in request:
         return {"status": "ready", **request}
-    agents = context.context.get("mission_agent_ids", [])
+    agents = context.context["mission"]["agent_ids"]
     return {"status": "ready", "results": [{"agent_id": agent, "assignment": request} for agent in agents]}
 
 
@@ -75,7 +75,7 @@ class _Call:
         self._body = json.dumps(
             {
                 "request": context.request,
-                "context": {k: v for k, v in context.context.items() if k != "mission_agent_ids"},
+                "context": context.context,
                 **({} if context.config is None else {"config": context.config}),
             }
         ).encode()
@@ -199,7 +199,7 @@ class _Call:
 
 def job_url(url: str, job: str) -> str:
     """Where a service's job is polled and stopped. helyOS joins them without a slash, so its URLs end with one."""
-    return f"{url.rstrip('/')}/{quote(job, safe='')}"
+    return f"{url.rstrip('/')}/{quote(job, safe=':')}"
 
 
 async def cancel_job(http: httpx.AsyncClient, url: str, api_key: str | None, job: str) -> None:

@@ -124,7 +124,6 @@ class _StepRun:
             if self._asks_health(row):
                 return None
             context = await step_context(connection, work_process, row)
-            context["mission_agent_ids"] = work_process.agent_ids
             self._dependents = list(context["orchestration"]["next_step"])
             request = _request(row, context.get("dependencies", []))
             begun: list[NewEvent] = []

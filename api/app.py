@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
 from temporalio.envconfig import ClientConfig
 
@@ -13,6 +13,7 @@ from api.body_limit import BodyLimit
 from api.deadline import Deadline
 from api.deps import AccountMaker, Parts
 from api.probes import make_probes
+from api.query_names import refuse_unknown_query
 from api.routes import ROUTERS
 from api.token import ensure_token
 from engine.waker import connect_waker
@@ -63,7 +64,7 @@ def create_app(settings: Settings, *, waker: Waker | None = None, account_maker:
     app.add_api_route("/", _to_the_description, include_in_schema=False)
     app.include_router(health.router)
     for router in ROUTERS:
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router, prefix="/api/v1", dependencies=[Depends(refuse_unknown_query)])
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     # Longer than the wait for a connection, so that this one tells of itself first.

@@ -170,6 +170,10 @@ def field_problems(found: Sequence[Any], *, skip: int = 1) -> Iterator[FieldProb
     """Pydantic's errors as field, value and remedy; `skip`: how many leading parts of a place are ours (`body`)."""
     for item in found:
         field = ".".join(str(part) for part in item["loc"][skip:]) or None
+        if item["type"] == "model_attributes_type" and isinstance(item["input"], bytes):
+            # Without the header the body is not read, so it arrives as it is.
+            yield _not_sent_as_json()
+            continue
         message = item["msg"].removeprefix("Value error, ")
         detail, _, remedy = message.partition("; ")
         yield FieldProblem(
@@ -180,13 +184,22 @@ def field_problems(found: Sequence[Any], *, skip: int = 1) -> Iterator[FieldProb
         )
 
 
+def _not_sent_as_json() -> FieldProblem:
+    return FieldProblem(
+        field=None,
+        value=None,
+        detail="the body was not sent as JSON",
+        remedy="send the header `Content-Type: application/json`",
+    )
+
+
 def _remedy(kind: str, detail: str) -> str:
     if kind == "missing":
         return "add it"
     if kind == "extra_forbidden":
         return "remove it: this field is not known here (see /docs for those that are)"
     if kind == "model_attributes_type":
-        return "send a JSON object with the header `Content-Type: application/json`"
+        return "send a JSON object"
     if " should " in detail:
         return "send a value that " + detail.partition(" should ")[2].replace("be ", "is ", 1)
     return "correct it"

@@ -48,7 +48,13 @@ class Places:
 
 def read_yaml(text: str) -> Places:
     """Read one document; raises YamlProblem."""
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        raise YamlProblem(
+            f"contains the character U+{error.character:04X}, which YAML does not allow",
+            yaml.Mark("", error.position, text.count("\n", 0, error.position), _column(text, error.position), None, 0),
+        ) from None
     try:
         node = loader.get_single_node()
         places = Places()
@@ -59,10 +65,14 @@ def read_yaml(text: str) -> Places:
         raise YamlProblem(error.problem or "is no YAML", error.problem_mark) from None
     except yaml.YAMLError as error:
         raise YamlProblem(str(error).split("\n")[0]) from None
-    except (RecursionError, ValueError) as error:
-        raise YamlProblem(f"cannot be read: {error}") from None
+    except RecursionError:
+        raise YamlProblem("is nested too deep") from None
     finally:
         loader.dispose()
+
+
+def _column(text: str, position: int) -> int:
+    return position - text.rfind("\n", 0, position) - 1
 
 
 class _Reader:
@@ -78,7 +88,11 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        return self._loader.construct_object(node)
+        try:
+            return self._loader.construct_object(node)
+        except ValueError:  # such as a number of more digits than Python reads
+            shown = node.value if len(node.value) <= 40 else f"{node.value[:40]}…"
+            raise YamlProblem(f"{shown} is not a value that can be read", node.start_mark) from None
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         written = [key.value for key, _ in node.value]

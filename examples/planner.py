@@ -74,7 +74,8 @@ def plan(request: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     For two agents: four assignments in the order [[0], [1, 2], [3]]. `request` is the mission's `data`; its `seconds`
     say how long each drive takes.
     """
-    agents = context["agents"]
+    # A service that is registered with `requireAgentsData` is told of all agents of the yard, others' too.
+    agents = [agent for agent in context["agents"] if agent["id"] in context["mission"]["agent_ids"]]
     if not agents:
         return {"status": "failed", "message": "there is nobody to plan for"}
     seconds = request.get("seconds", 1)

@@ -3,10 +3,11 @@
 Every field that is added later needs a default: runs of the version before it are still on their way.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from missions.errors import Failure
 from missions.recipes import MissionOptions
@@ -193,11 +194,25 @@ class PauseWish(Contract):
     immediate: bool = Field(False, description="the agents at work are told to stand still")
 
 
+def _storable(text: object) -> object:
+    """Text without what PostgreSQL refuses, and not longer than a client's reason may be."""
+    return text.replace("\x00", "").encode(errors="replace").decode()[:10_000] if isinstance(text, str) else text
+
+
 class CancelRequest(Contract):
     """The workflow's signals `cancel` and `halt`: who asks, and why."""
 
-    reason: str = ""
-    requested_by: str = "temporal"
+    reason: Annotated[str, BeforeValidator(_storable)] = ""
+    requested_by: Annotated[str, BeforeValidator(_storable)] = "temporal"
+
+    @classmethod
+    def of_signal(cls, said: Sequence[Any]) -> "CancelRequest":
+        """What a signal's inputs say: people write these by hand, and in whatever form, they mean a cancel."""
+        first = said[0] if said else None
+        try:
+            return cls.model_validate(first or {})
+        except ValidationError:
+            return cls(reason=str(first))
 
 
 class QueueChanged(Contract):

@@ -1,9 +1,10 @@
 """What a client asks of a mission, as pure data: checked for form here, for what it names in store/drafts.py."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import (
@@ -114,22 +115,38 @@ AnyPriority = Annotated[
 ]
 
 
-def _only_text(value: object) -> object:
-    if value is None or isinstance(value, str | datetime):
+_DATE = r"\d{4}-\d\d-\d\d"
+_TIME = r"\d\d:\d\d(:\d\d(\.\d+)?)?"
+_RFC_3339 = re.compile(rf"{_DATE}[Tt ]{_TIME}([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
+
+
+def _rfc_3339(value: object) -> object:
+    # Without it, digits alone would be read as seconds since 1970.
+    if isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.fullmatch(value)):
         return value
-    raise ValueError("send a time as text, RFC 3339 with a zone")
+    raise ValueError(
+        "is no time as RFC 3339 with a zone; send text such as 2030-01-31T06:00:00Z (in an address, + is %2B)"
+    )
 
 
-Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_only_text)]
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is not within the years 1 to 9999; send a time that is, in UTC too") from None
+
+
+SentTime = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
+"""A time as a client writes it; in UTC."""
 
 
 def _not_in_another_age(moment: datetime | None) -> datetime | None:
     if moment is not None and moment > utc_now() + _LONGEST_SCHEDULE:
-        raise ValueError(f"{moment.isoformat()} is more than ten years away")
+        raise ValueError(f"{moment.isoformat()} is more than ten years away; send an earlier one")
     return moment
 
 
-StartTime = Annotated[Moment | None, AfterValidator(_not_in_another_age)]
+StartTime = Annotated[SentTime | None, AfterValidator(_not_in_another_age)]
 
 
 class Request(BaseModel):

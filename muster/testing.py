@@ -27,6 +27,12 @@ __all__ = ["Answer", "FakeStepContext", "check_activity_type", "never_answers", 
 Answer = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 """Answers the type's HTTP requests; may be async."""
 
+_NO_AGENTS: dict[str, Any] = {
+    "mission": {"id": 1, "agent_ids": [], "agent_uuids": []},
+    "agents": [],
+    "orchestration": {"current_step": "step", "next_step": []},
+}
+
 # With the engine's heartbeat time-out of 4 s there is one second for the way.
 _HEARTBEAT = 3.0
 
@@ -64,7 +70,7 @@ class FakeStepContext(StepContext):
             attempt=1,
             step="step",
             request={} if request is None else request,
-            context=context or {"agents": [], "orchestration": {"current_step": "step", "next_step": []}},
+            context=_NO_AGENTS if context is None else context,
             config=config,
             service=service,
             idempotency_key="work-process-test-1:1:step",

@@ -8,6 +8,7 @@ from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventType, NewEvent
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.principals import Principal
+from missions.priorities import Priority
 from missions.recipes import refuse_too_many_agents
 from missions.requests import MissionChanges, NewMission, in_order
 from missions.statuses import WorkProcessStatus
@@ -72,11 +73,11 @@ async def edit(
     if not given:
         return
     if row["status"] != WorkProcessStatus.DRAFT:
-        field = MissionChanges.model_fields[given[0]].alias
+        field, value = MissionChanges.model_fields[given[0]].alias, getattr(changes, given[0])
         raise Conflict(
             f"work process {work_process_id} is {row['status']!r}: its fields cannot change any more",
             field=field,
-            value=changes.model_dump(mode="json")[given[0]],
+            value=value.name if isinstance(value, Priority) else changes.model_dump(mode="json")[given[0]],
             remedy="only a draft can be edited; cancel this mission and create a new one",
         )
     wanted = {name: getattr(changes, name) for name in _PLAIN if name in given}

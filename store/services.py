@@ -78,9 +78,13 @@ async def id_of(connection: Connection, name: str) -> int | None:
     return found
 
 
-async def page(connection: Connection, *, after: int, limit: int, service_type: str | None = None) -> list[Row]:
+async def page(
+    connection: Connection, *, after: int, limit: int, name: str | None = None, service_type: str | None = None
+) -> list[Row]:
     """Services in the order of their ids."""
     query = select(services).where(services.c.id > after).order_by(services.c.id).limit(limit)
+    if name is not None:
+        query = query.where(services.c.name == name)
     if service_type is not None:
         query = query.where(services.c.service_type == service_type)
     return await all_rows(connection, query)

@@ -108,6 +108,12 @@ async def step_context(connection: Connection, work_process: LockedWorkProcess, 
     context: dict[str, Any] = {}
     if request["require_map_data"]:
         context["map"] = await _map(connection, work_process.yard_id, request["require_map_objects"] or [])
+    # helyOS has no such key: with `require_agents_data` nobody could tell the mission's agents from the others.
+    context["mission"] = {
+        "id": work_process.id,
+        "agent_ids": [str(agent_id) for agent_id in work_process.agent_ids],  # as in `agents`
+        "agent_uuids": list(work_process.agent_uuids),
+    }
     context["agents"] = await _agents(connection, work_process, request)
     context["orchestration"] = {"current_step": request["step"], "next_step": list(request["following"])}
     context["orchestation"] = context["orchestration"]  # the specification's spelling

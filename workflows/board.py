@@ -12,6 +12,7 @@ class Board:
         self._status = WorkProcessStatus.DISPATCHED
         self._waiting = ""
         self._pause = ""
+        self._unknown = ""
         self._steps = dict.fromkeys(steps, "waiting")
 
     def status(self, status: WorkProcessStatus, waiting: str = "") -> None:
@@ -22,6 +23,11 @@ class Board:
     def pause(self, text: str) -> None:
         """Whether somebody paused it; empty: nobody."""
         self._pause = text
+        self._show()
+
+    def unknown_signal(self, name: str) -> None:
+        """Somebody sent a signal that does nothing."""
+        self._unknown = f"the signal `{name[:100]}` is not known and did nothing; `cancel` and `halt` are"
         self._show()
 
     def step(self, name: str, text: str) -> None:
@@ -35,5 +41,7 @@ class Board:
             lines.append(self._pause)
         if self._waiting:
             lines.append(f"waits: {self._waiting}")
+        if self._unknown:
+            lines.append(self._unknown)
         lines += [f"- `{name}`: {text}" for name, text in self._steps.items()]
         workflow.set_current_details("\n\n".join(lines))

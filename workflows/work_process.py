@@ -5,9 +5,12 @@ that every wait looks at: what runs is brought to its end, then the cancel path 
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
@@ -106,16 +109,22 @@ class WorkProcess:
         """Cancel one assignment; its row says `canceling`."""
         self._mission.cancels_wished.add(wish.assignment_id)
 
+    # People send these two by hand: an input that does not fit would be dropped, or fail the task for ever.
     @workflow.signal(name=Signal.CANCEL)
-    def cancel(self, request: CancelRequest) -> None:
+    def cancel(self, *said: Any) -> None:
         """Cancel the mission, as an alternative to the API and to the engine's own cancel."""
-        self._mission.cancel = self._mission.cancel or request
+        self._mission.cancel = self._mission.cancel or CancelRequest.of_signal(said)
 
     @workflow.signal(name=Signal.HALT)
-    def halt(self, request: CancelRequest) -> None:
+    def halt(self, *said: Any) -> None:
         """Cancel the mission without waiting for its agents; also one that is being cancelled."""
         self._mission.halted = True
-        self._mission.cancel = self._mission.cancel or request
+        self._mission.cancel = self._mission.cancel or CancelRequest.of_signal(said)
+
+    @workflow.signal(dynamic=True)
+    def unknown(self, name: str, _: Sequence[RawValue]) -> None:
+        """Take a signal that no mission knows, such as a misspelt `cancel`: whoever sent it is told on the board."""
+        self._mission.board.unknown_signal(name)
 
     def _natively_cancelled(self, reason: str) -> None:
         self._mission.native_cancel = True

@@ -3,11 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, SecretStr, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
 from missions.requests import Id, Name, Request, Words
-from missions.statuses import AgentClass
+from missions.statuses import AgentClass, AgentStatus
 
 AGENT_UUID = r"^[A-Za-z0-9_-]{1,64}$"
 """What an agent's uuid may be made of: it is part of routing keys and of the broker's permission patterns."""
@@ -80,8 +80,8 @@ class AgentQuery(PageQuery):
 
     yard_id: Id | None = None
     uuid: QueryText | None = None
-    status: Annotated[QueryText | None, WithJsonSchema({"enum": ["free", "ready", "busy", "not_automatable"]})] = None
-    agent_class: QueryText | None = None
+    status: AgentStatus | None = None
+    agent_class: AgentClass | None = None
     agent_type: QueryText | None = None
 
 

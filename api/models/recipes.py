@@ -43,7 +43,8 @@ class RecipeBody(Recipe):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, document: object) -> object:
-        refuse_unstorable(document)
+        if isinstance(document, dict):
+            refuse_unstorable(document)
         return document
 
 

@@ -127,6 +127,7 @@ class ServicePatch(ServiceFields):
 class ServiceQuery(PageQuery):
     """Which services to list."""
 
+    name: QueryText | None = None
     type: QueryText | None = None
 
 

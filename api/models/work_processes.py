@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
 from missions.priorities import Priority
-from missions.requests import Id, MissionChanges, NewMission, Request, Words
+from missions.requests import Id, MissionChanges, NewMission, Request, SentTime, Words
 from missions.statuses import PauseMode, WorkProcessStatus
 from missions.transitions import CLIENT_MAY_CREATE, CLIENT_MAY_WRITE
 
@@ -86,7 +86,7 @@ class WorkProcessQuery(PageQuery):
     yard_id: Id | None = None
     agent_id: Id | None = None
     mission_queue_id: Id | None = None
-    created_after: Moment | None = Field(None, description="RFC 3339 with zone")
+    created_after: SentTime | None = Field(None, description="RFC 3339 with zone")
 
     @field_validator("status")
     @classmethod

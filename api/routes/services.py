@@ -53,7 +53,11 @@ async def list_services(query: Annotated[ServiceQuery, Query()], parts: PartsDep
     """Services in the order of their ids."""
     async with parts.database.transaction() as connection:
         rows = await services.page(
-            connection, after=read_cursor(query.cursor) or 0, limit=query.limit + 1, service_type=query.type
+            connection,
+            after=read_cursor(query.cursor) or 0,
+            limit=query.limit + 1,
+            name=query.name,
+            service_type=query.type,
         )
     return Page(
         items=[Service.of(row) for row in rows[: query.limit]],

@@ -141,6 +141,12 @@ async def test_jobs_id_is_quoted_in_its_address() -> None:
     assert planner.asked == [("GET", f"{URL}a%2Fb%3Fc")]
 
 
+async def test_a_colon_in_a_jobs_id_stays_so_that_the_key_may_be_one() -> None:
+    planner = FakePlanner({"status": "ready", "results": []})
+    await run_activity_type(microservice, INPUT, context(planner, job_id="work-process-ab-7:1:plan"))
+    assert planner.asked == [("GET", f"{URL}work-process-ab-7:1:plan")]
+
+
 async def test_service_that_hangs_does_not_hold_up_its_own_cancel() -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(never_answers)) as http:
         await asyncio.wait_for(cancel_job(http, URL, None, "7"), 4)
@@ -188,12 +194,14 @@ async def test_step_without_a_service_says_which_type_is_missing() -> None:
 @pytest.mark.parametrize(
     ("request_", "results"),
     [
-        ({"go": 1}, [{"agent_id": 3, "assignment": {"go": 1}}, {"agent_id": 4, "assignment": {"go": 1}}]),
+        ({"go": 1}, [{"agent_id": "3", "assignment": {"go": 1}}, {"agent_id": "4", "assignment": {"go": 1}}]),
         ({"results": [{"agent_id": 9, "assignment": {}}]}, [{"agent_id": 9, "assignment": {}}]),
     ],
 )
 async def test_dummy_service_answers_with_its_request(request_: Any, results: Any) -> None:
     step = FakeStepContext(
-        request=request_, context={"mission_agent_ids": [3, 4]}, service=Service("", None, True, "Assignment planner")
+        request=request_,
+        context={"mission": {"agent_ids": ["3", "4"]}},
+        service=Service("", None, True, "Assignment planner"),
     )
     assert (await run_activity_type(microservice, INPUT, step))["results"] == results

@@ -203,3 +203,18 @@ async def test_all_names_that_are_taken_are_told(world: AsyncClient, database: D
     answer = problem(await world.post("/services/import?existing=refuse", content=text), 409)
     assert places(answer["errors"]) == {("services.0.name", 2, 12), ("services.1.name", 3, 12)}
     assert await stored(database) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "place"),
+    [
+        ("recipes: []\n# \x00", "contains the character U+0000", "line 2, column 3"),
+        (f"recipes:\n  - {{name: {'9' * 5000}}}", "999… is not a value that can be read", "line 2, column 12"),
+        ("recipes: " + "[" * 3000, "is nested too deep", ""),
+    ],
+    ids=["a control character", "a long number", "deep"],
+)
+async def test_what_cannot_be_read_is_told_in_plain_words(world: AsyncClient, text: str, says: str, place: str) -> None:
+    (error,) = problem(await world.post("/recipes/import", content=text), 422)["errors"]
+    assert says in error["detail"]
+    assert place in error["detail"]

@@ -102,9 +102,13 @@ async def test_a_body_at_the_limit_is_taken(world: AsyncClient) -> None:
     assert (await mission(world, data={"big": "x" * 1_000_000}))["status"] == "dispatched"
 
 
-async def test_a_body_of_another_type_is_told_so(world: AsyncClient) -> None:
-    found = problem(await world.post("/work-processes", content=b"{}"), 422)
-    assert "Content-Type" in found["errors"][0]["remedy"]
+@pytest.mark.parametrize("path", ["/work-processes", "/recipes", "/services"])
+async def test_a_body_of_another_type_is_told_so(world: AsyncClient, path: str) -> None:
+    for headers in ({}, {"Content-Type": "application/x-www-form-urlencoded"}):
+        (error,) = problem(await world.post(path, content=b"{}", headers=headers), 422)["errors"]
+        assert error["detail"] == "the body was not sent as JSON"
+        assert "Content-Type: application/json" in error["remedy"]
+    assert problem(await world.post(path, json=[]), 422)["errors"][0]["remedy"] == "send a JSON object"
 
 
 async def test_an_error_of_ours_shows_a_trace_and_nothing_else(
@@ -139,13 +143,14 @@ async def test_a_cut_connection_is_a_503_and_the_next_request_works(world: Async
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE pid <> pg_backend_pid() AND datname = current_database()"
     )
-    async with database.transaction() as connection:
-        await connection.execute(cut)
-    answers = [await world.get("/work-processes") for _ in range(3)]
-    assert answers[-1].status_code == 200
-    for answer in answers:
-        if answer.status_code != 200:
-            assert problem(answer, 503)["part"] == "PostgreSQL"
+    for _ in range(5):  # the driver finds out in several ways
+        async with database.transaction() as connection:
+            await connection.execute(cut)
+        answers = [await world.get("/work-processes") for _ in range(3)]
+        assert answers[-1].status_code == 200
+        for answer in answers:
+            if answer.status_code != 200:
+                assert problem(answer, 503)["part"] == "PostgreSQL"
 
 
 async def test_a_locked_row_does_not_hang_a_request(

@@ -54,6 +54,7 @@ async def test_filters(world: AsyncClient) -> None:
     assert await ids(type="other") == [three["id"]]
     assert await ids(type="none") == []
     assert await ids(yardId=2) == [two["id"]]
+    assert await ids(agent_id=1) == await ids(agentId=1)
     assert await ids(agentId=1) == [two["id"], one["id"]]
     assert await ids(createdAfter=one["createdAt"]) == [three["id"], two["id"]]
     assert await ids(agentId=1, status="draft") == [one["id"]]
@@ -70,6 +71,13 @@ async def test_agents_are_found_by_uuid_and_yard(world: AsyncClient) -> None:
     assert await _pages(world, "/agents", uuid="truck-2") == [[2]]
     assert await _pages(world, "/agents", yardId=2) == [[]]
     assert await _pages(world, "/agents", status="free") == [[]]
+
+
+async def test_services_are_found_by_name_and_type(world: AsyncClient) -> None:
+    await created(world, "/services", {"name": "second", "type": "other", "url": "http://a/"})
+    assert await _pages(world, "/services", name="second") == [[2]]
+    assert await _pages(world, "/services", type="drive") == [[1]]
+    assert await _pages(world, "/services", name="second", type="drive") == [[]]
 
 
 async def test_assignments_come_in_pages(world: AsyncClient, database: Database) -> None:

@@ -10,6 +10,18 @@ from api.problems import Problem
 from store.database import Database
 from tests.api.conftest import MISSION, RecordingWaker, mission, problem, stored
 
+# Digits alone are no seconds since 1970; and a time must be one in UTC too.
+NO_TIMES = [
+    "1",
+    "-1",
+    "20300131",
+    "99999999999",
+    "2030-01-31",
+    "2030-02-30T00:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+]
+
 BAD_MISSIONS: list[tuple[dict[str, Any], str]] = [
     ({"workProcessTypeName": "flying"}, "workProcessTypeName"),
     ({"workProcessTypeName": ""}, "workProcessTypeName"),
@@ -54,6 +66,7 @@ BAD_MISSIONS: list[tuple[dict[str, Any], str]] = [
     ({"schedStartAt": "2030-01-01T00:00:00"}, "schedStartAt"),
     ({"schedStartAt": "tomorrow"}, "schedStartAt"),
     ({"schedStartAt": 1893456000}, "schedStartAt"),
+    *(({"schedStartAt": time}, "schedStartAt") for time in NO_TIMES),
     ({"schedEndAt": "2030-01-01T00:00:00Z"}, "schedEndAt"),
     ({"id": 5}, "id"),
 ]
@@ -71,6 +84,20 @@ async def test_a_bad_mission_is_refused_and_nothing_is_stored(
     assert field in [error["field"] for error in found["errors"]]
     assert await stored(database) == before
     assert waker.sent == []
+
+
+@pytest.mark.parametrize("time", NO_TIMES)
+async def test_what_is_no_time_is_refused_everywhere(world: AsyncClient, database: Database, time: str) -> None:
+    draft = await mission(world, status="draft")
+    before = await stored(database)
+    answers = [
+        await world.patch(f"/work-processes/{draft['id']}", json={"schedStartAt": time}),
+        await world.post("/mission-queues", json={"name": "round", "schedStartAt": time}),
+        await world.get("/work-processes", params={"createdAfter": time}),
+    ]
+    fields = [problem(answer, 422)["errors"][0]["field"] for answer in answers]
+    assert fields == ["schedStartAt", "schedStartAt", "createdAfter"]
+    assert await stored(database) == before
 
 
 @pytest.mark.parametrize("missing", ["workProcessTypeName", "status", "yardId"])
@@ -132,6 +159,12 @@ async def test_the_fields_of_a_running_mission_are_fixed(
     assert await stored(database) == before
 
 
+async def test_a_refused_priority_is_told_by_its_name(world: AsyncClient) -> None:
+    made = await mission(world)
+    found = problem(await world.patch(f"/work-processes/{made['id']}", json={"priority": "HIGH"}), 409)
+    assert found["errors"][0]["value"] == "HIGH"
+
+
 async def test_cancel_and_edit_do_not_go_together(world: AsyncClient, database: Database) -> None:
     made = await mission(world, status="draft")
     before = await stored(database)
@@ -172,6 +205,12 @@ async def test_a_bad_recipe_is_refused_and_nothing_is_stored(
     assert found["errors"][0]["field"]
     problem(await world.put("/recipes/1", json={"name": "driving"} | recipe), 422)
     assert await stored(database) == before
+
+
+async def test_what_a_steps_input_lacks_has_no_value(world: AsyncClient) -> None:
+    steps = [{"step": "a", "uses": "http_notify", "input": {"message": "gone"}}]
+    (error,) = problem(await world.post("/recipes", json={"name": "other", "steps": steps}), 422)["errors"]
+    assert (error["field"], error["value"]) == ("steps.a.input.url", None)
 
 
 async def test_all_that_is_wrong_with_a_recipe_is_told_at_once(world: AsyncClient) -> None:
@@ -242,6 +281,24 @@ async def test_ids_that_do_not_exist(world: AsyncClient, resource: str) -> None:
 async def test_bad_filters(world: AsyncClient, query: str) -> None:
     found = problem(await world.get(f"/work-processes?{query}"), 422)
     assert found["errors"][0]["field"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/agents?status=foo", "status"),
+        ("/agents?agentClass=foo", "agentClass"),
+        ("/activity-types?limit=0", "limit"),
+        ("/work-processes/1?foo=1", "foo"),
+        ("/work-processes/1/events?foo=1", "foo"),
+        ("/work-processes/1/service-requests?limit=3", "limit"),
+        ("/services?nam=planner", "nam"),
+    ],
+)
+async def test_what_a_list_does_not_know_is_refused_as_in_a_body(world: AsyncClient, path: str, field: str) -> None:
+    await mission(world)
+    (error,) = problem(await world.get(path), 422)["errors"]
+    assert error["field"] == field
 
 
 async def test_a_key_is_never_repeated_in_an_error(world: AsyncClient) -> None:

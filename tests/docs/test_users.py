@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from activities.registry import activity_types
 from api.app import create_app
+from api.documents import read_document
 from missions.recipes import MissionOptions, RecipeStep
 from missions.statuses import WorkProcessStatus
 from settings import Settings
@@ -60,3 +62,25 @@ def test_every_status_is_explained() -> None:
 def test_every_option_and_step_field_is_explained() -> None:
     fields = [*MissionOptions.model_fields.values(), *RecipeStep.model_fields.values()]
     assert [field.alias for field in fields if f"`{field.alias}`" not in PAGE] == []
+
+
+@pytest.mark.parametrize("page", CALLING_PAGES)
+def test_every_variable_of_a_command_is_set_or_explained(page: str) -> None:
+    text = (ROOT / page).read_text()
+    commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    known = set(re.findall(r"^([A-Z]+)=", commands, re.MULTILINE)) | set(re.findall(r"`\$([A-Z]+)`", text))
+    assert set(re.findall(r"\$([A-Z]+)", commands)) - known == set()
+
+
+@pytest.mark.parametrize("page", CALLING_PAGES)
+def test_answers_are_read_with_python_alone(page: str) -> None:
+    commands = re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert {program for each in commands for program in re.findall(r"\| *(?:#.*)?\n? *(\w+)", each)} <= {"python3"}
+
+
+def test_files_that_are_imported_can_be() -> None:
+    files = re.findall(r"--data-binary '\n(.*?)^'", PAGE, re.MULTILINE | re.DOTALL)
+    read = [read_document(text, activity_types()) for text in files]
+    assert [len(document.recipes) + len(document.services) for document in read] == [1, 1]
+    ((_, service),) = read[0].services
+    assert not service.require_agents_data

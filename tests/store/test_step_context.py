@@ -19,7 +19,7 @@ async def made(database: Database, table: Any, **values: Any) -> int:
 async def context(database: Database, yard: int, mine: list[int], **switches: bool) -> Any:
     request = {"require_map_data": False, "require_map_objects": ["__all__"], "step": "A", "following": []}
     request |= {"require_agents_data": False, "require_mission_agents_data": False, "depends_on_steps": []} | switches
-    mission: Any = SimpleNamespace(yard_id=yard, agent_ids=mine)
+    mission: Any = SimpleNamespace(id=7, yard_id=yard, agent_ids=mine, agent_uuids=[f"truck-{one}" for one in mine])
     async with database.statement() as connection:
         return await step_context(connection, mission, request)
 
@@ -36,6 +36,14 @@ async def test_each_switch_brings_its_agents_and_no_others(database: Database) -
     assert await shown(require_mission_agents_data=True) == [str(mine)]
     assert await shown(require_agents_data=True, require_mission_agents_data=True) == [str(standing), str(mine)]
     assert await shown() == []
+
+
+async def test_a_planner_can_tell_whose_mission_it_is(database: Database) -> None:
+    here = await made(database, yards, uid=secrets.token_hex(6))
+    mine, other = [await made(database, agents, uuid=secrets.token_hex(6), yard_id=here) for _ in range(2)]
+    told = await context(database, here, [mine], require_agents_data=True, require_mission_agents_data=True)
+    assert told["mission"] == {"id": 7, "agent_ids": [str(mine)], "agent_uuids": [f"truck-{mine}"]}
+    assert [one["id"] for one in told["agents"]] == [str(mine), str(other)]
 
 
 async def test_map_objects_are_whole_rows_in_order(database: Database) -> None:

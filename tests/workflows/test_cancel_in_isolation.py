@@ -69,6 +69,28 @@ async def test_cancel_in_each_phase_stops_releases_and_ends_canceled(
     assert asked.reason == REASONS[way]
 
 
+@pytest.mark.parametrize("name", ["cancel", "halt"])
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ([], ""),
+        ([""], ""),
+        (["wrong yard"], "wrong yard"),
+        (["a\x00b"], "ab"),
+        ([{"reason": 5}], "{'reason': 5}"),
+        ([{"reason": "wrong yard"}, "twice"], "wrong yard"),
+    ],
+    ids=["nothing", "no words", "text", "a NUL", "another type", "two inputs"],
+)
+async def test_a_cancel_that_is_written_by_hand_counts_whatever_its_form(
+    bench: Bench, name: str, said: list[Any], reason: str
+) -> None:
+    run = await driving(bench)
+    await run.handle.signal(name, args=said)
+    await assert_canceled(run)
+    assert run.fake.inputs(Activity.STOP_MISSION)[0].cancel.reason == reason
+
+
 @pytest.mark.parametrize("way", [cancel_natively, cancel_by_signal, without_a_reason])
 async def test_cancel_before_the_first_task(bench: Bench, way: Deed) -> None:
     await bench.stop_workflows()

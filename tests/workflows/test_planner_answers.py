@@ -123,7 +123,7 @@ async def test_change_of_a_service_reaches_later_missions_only(site: Site) -> No
     service.hold.clear()
     mission = await site.mission(recipe, [])
     await until(lambda: _asked(service, 1), 15)
-    (registered,) = [item for item in (await site.get("/services"))["items"] if item["name"] == "steady"]
+    (registered,) = (await site.get("/services?name=steady"))["items"]
     changed = await site.api.patch(f"/services/{registered['id']}", json={"apikey": "other", "isDummy": True})
     assert changed.status_code == 200, changed.text
     service.hold.set()

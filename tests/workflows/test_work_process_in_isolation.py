@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import pytest
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.exceptions import ApplicationError
 
 from missions.contracts import (
@@ -23,6 +24,7 @@ from missions.contracts import (
     Reserved,
     StepRan,
 )
+from tests.support.site import until
 from tests.workflows.isolated import (
     BROKEN,
     STEP,
@@ -231,9 +233,15 @@ async def test_first_of_two_last_words_counts_and_late_ones_do_nothing(bench: Be
     assert await run.handle.result() == "succeeded"
 
 
-async def test_unknown_signal_does_nothing(bench: Bench) -> None:
+async def test_unknown_signal_does_nothing_and_the_board_says_so(bench: Bench) -> None:
     run = await driving(bench)
-    await run.signal("no_such_signal", AssignmentEnded(assignment_id=1, status="failed"))
+    await run.signal("cancle", AssignmentEnded(assignment_id=1, status="failed"))
+
+    async def told() -> bool:
+        about = await run.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+        return "`cancle` is not known" in about.current_details
+
+    await until(told, 5)
     await end_assignment(run)
     assert await run.handle.result() == "succeeded"
 

@@ -48,7 +48,12 @@ async def test_request_and_context_have_every_field(scene: Scene) -> None:
     assert first["request"] == {"goal": 1, "_settings": {"depth": 3}}
     assert first["config"] == {"fast": True}
     context = first["context"]
-    assert set(context) == {"map", "agents", "orchestration", "orchestation"}
+    assert set(context) == {"map", "agents", "orchestration", "orchestation"} | {"mission"}  # this one is ours
+    assert context["mission"] == {
+        "id": mission.id,
+        "agent_ids": [str(scene.first.id)],
+        "agent_uuids": [scene.first.uuid],
+    }
     assert context["map"].keys() >= MAP
     assert context["map"]["origin"].keys() >= {"lat", "long", "alt"}
     assert {"wall", "gate"} <= {one["type"] for one in context["map"]["map_objects"]}
