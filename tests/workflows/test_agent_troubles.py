@@ -97,7 +97,8 @@ async def test_assignment_that_came_back_waits_for_its_agent(site: Site) -> None
     truck = await site.agent("--no-assignments")
     recipe, _ = await site.recipe(lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]})
     mission = await site.mission(recipe, [truck])
-    shown = await mission.until_waiting("agent_not_listening")
+    await mission.until_waiting("agent_not_listening")
+    shown = await mission.read()
     assert (shown["status"], [entry["code"] for entry in shown["attention"]]) == ("executing", ["agent_not_listening"])
     assert [row["status"] for row in await mission.assignments()] == ["to_dispatch"]
     truck.process.kill()
