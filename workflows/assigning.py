@@ -117,7 +117,9 @@ async def _await_group(
         elif starts.overdue:
             await _settle_unconfirmed(mission, starts.take_overdue())
         else:
-            late = min((key for key in sent.sent if key not in mission.ended), key=deadlines.__getitem__)
+            late = min(
+                (key for key in sent.sent if key in deadlines and key not in mission.ended), key=deadlines.__getitem__
+            )
             text = f"assignment {late} did not end within {limit:g} s"
             await _settle_failed(mission, late, FailureCode.ASSIGNMENT_TIMEOUT, text)
 

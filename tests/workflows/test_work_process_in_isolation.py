@@ -364,6 +364,15 @@ async def test_what_came_back_is_tried_a_last_time_when_its_time_is_up(bench: Be
     assert [call.last_try for call in run.fake.inputs(Activity.DISPATCH_ASSIGNMENTS)] == [[], [1]]
 
 
+async def test_time_out_of_one_is_not_hidden_by_another_that_came_back(bench: Bench) -> None:
+    one_back = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1, 2], unheard=[1], agents="truck")
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: one_back
+    run = await bench.start(options={"assignment_start_timeout": 60, "assignment_timeout": 0.2})
+    assert await run.ended() == "FAILED"
+    assert await run.failure_type() == "assignment_timeout"
+    assert run.fake.inputs(Activity.FINISH_MISSION)[0].failure.assignment_id == 2
+
+
 # --- time-out of the mission
 
 
