@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from temporalio import activity
@@ -32,7 +33,15 @@ from missions.planner_answers import planned_assignments
 from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
-from store import assignment_cancels, assignments, attention, events, instant_actions, step_requests
+from store import (
+    assignment_cancels,
+    assignments,
+    attention,
+    events,
+    instant_actions,
+    step_requests,
+    unheard_assignments,
+)
 from store.agent_service import not_listening
 from store.connection import Connection
 from store.notifications import notify
@@ -55,6 +64,9 @@ class _Group:
     dependencies: list[dict[str, Any]] = field(default_factory=list)
     to_send: list[Any] = field(default_factory=list)
     unconfirmed: list[int] = field(default_factory=list)
+    unheard: list[int] = field(default_factory=list)
+    intent_at: datetime | None = None
+    """By which this try knows its own intents again."""
 
     def sent_without(self, not_sent: Sequence[int]) -> list[Any]:
         """What the broker has, surely."""
@@ -86,10 +98,11 @@ class Dispatcher:
             await notify(self._parts.database, instant_actions.CHANNEL)
         if group.to_send:
             unheard = await self._publish(group)
-            await self._note(call.work_process_id, group, unheard)
+            await self._note(call, group, unheard)
             # Agents that answered already do so by signal; only a retried call has to look for them.
             if not unheard and len(group.to_send) == len(group.rows):
                 return _result(group, {})
+            group.unheard = [key for key in unheard if key not in call.last_try]
         async with self._parts.database.transaction() as connection:
             return _result(group, await assignments.statuses(connection, [row["id"] for row in group.rows]))
 
@@ -149,7 +162,9 @@ class Dispatcher:
                 group.to_send.append(row)
             elif row["dispatched_at"] is None:  # an earlier try died between intent and confirm
                 group.unconfirmed.append(row["id"])
-        await assignments.intend(connection, [row["id"] for row in group.to_send], start_time())
+        if group.unconfirmed:
+            await assignments.take_over(connection, group.unconfirmed)
+        group.intent_at = await assignments.intend(connection, [row["id"] for row in group.to_send], start_time())
         before = [row["id"] for row in rows if row["dispatch_group"] == call.group - 1]
         group.dependencies = await assignments.dependency_results(connection, before) if before else []
         return group
@@ -183,25 +198,37 @@ class Dispatcher:
         async with self._parts.database.transaction() as connection:
             work_process_id = group.rows[0]["work_process_id"]
             await lock(connection, work_process_id)
-            await assignments.withdraw_intent(connection, work_process_id, not_sent)
+            await assignments.withdraw_intent(connection, work_process_id, not_sent, group.intent_at)
             await assignments.sent(connection, work_process_id, group.sent_without(not_sent))
         raise first if isinstance(first, PartUnavailable) else PartUnavailable("RabbitMQ", repr(first)) from first
 
-    async def _note(self, work_process_id: int, group: _Group, unheard: list[int]) -> None:
+    async def _note(self, call: DispatchAssignments, group: _Group, unheard: list[int]) -> None:
         sent = group.sent_without(unheard)
-        if not unheard:
+        # What came back once has its status since, and attention was raised.
+        after_all = [row["id"] for row in sent if row["status"] == AssignmentStatus.TO_DISPATCH]
+        if not unheard and not after_all:
             async with self._parts.database.statement() as connection:
-                await assignments.sent(connection, work_process_id, sent)
+                await assignments.sent(connection, call.work_process_id, sent)
             return
         async with self._parts.database.transaction() as connection:
-            await lock(connection, work_process_id)
-            await assignments.sent(connection, work_process_id, sent)
-            await self._deaf(connection, work_process_id, [row for row in group.to_send if row["id"] in unheard])
+            work_process = await lock(connection, call.work_process_id)
+            await assignments.sent(connection, call.work_process_id, sent)
+            for key in after_all:
+                await attention.take_back(connection, work_process, ("agent_not_listening",), key)
+            await self._deaf(connection, [row for row in group.to_send if row["id"] in unheard])
+            last = [key for key in unheard if key in call.last_try]
+            others = [key for key in unheard if key not in call.last_try]
+            await assignments.fail_unsent(connection, call.work_process_id, last, _DEAF)
+            await assignments.withdraw_intent(connection, call.work_process_id, others, group.intent_at)
         deaf = {row["agent_id"] for row in group.to_send if row["id"] in unheard}
-        await self._parts.waker.send(await refresh_lines(self._parts.database, deaf))
+        wakeups = await refresh_lines(self._parts.database, deaf)
+        # One that checked in before the lines saw it as deaf is not seen to come back.
+        await self._parts.waker.send([*wakeups, *await unheard_assignments.wake(self._parts.database, deaf)])
 
-    async def _deaf(self, connection: Connection, work_process_id: int, rows: Sequence[Any]) -> None:
+    async def _deaf(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Their agents answered their reserve and are deaf now, as after a restart of the broker."""
+        if not rows:
+            return
         agent_ids = sorted({row["agent_id"] for row in rows})
         await lock_agents(connection, agent_ids)
         await not_listening(connection, agent_ids, pause=self._parts.settings.deaf_agent_interval)
@@ -217,7 +244,6 @@ class Dispatcher:
                     assignment_id=row["id"],
                 ),
             )
-        await assignments.fail_unsent(connection, work_process_id, [row["id"] for row in rows], _DEAF)
 
     @activity.defn(name=Activity.RESEND_ASSIGNMENT)
     async def resend_assignment(self, call: ResendAssignment) -> AssignmentsDispatched:
@@ -236,7 +262,8 @@ class Dispatcher:
                 if delivery is Delivery.DELIVERED:
                     await assignments.sent(connection, call.work_process_id, [row])
                 else:
-                    await self._deaf(connection, call.work_process_id, [row])
+                    await self._deaf(connection, [row])
+                    await assignments.fail_unsent(connection, call.work_process_id, [row["id"]], _DEAF)
             if delivery is Delivery.NOT_LISTENING:
                 await self._parts.waker.send(await refresh_lines(self._parts.database, [row["agent_id"]]))
         async with self._parts.database.statement() as connection:
@@ -250,8 +277,11 @@ def _result(group: _Group, statuses: dict[int, str]) -> AssignmentsDispatched:
         groups=group.groups,
         sent=[row["id"] for row in group.rows],
         unconfirmed=sorted(group.unconfirmed),
+        unheard=sorted(key for key in group.unheard if statuses.get(key) == AssignmentStatus.TO_DISPATCH),
         ended=_ended(statuses),
-        agents=", ".join(sorted({row["agent_name"] or row["agent_uuid"] for row in group.rows})),
+        agents=", ".join(
+            sorted({row["agent_name"] or row["agent_uuid"] for row in group.rows if row["id"] not in group.unheard})
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import asyncio
 import hmac
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -25,9 +25,10 @@ from fleet.wire import BadMessage, CheckInBody, Reason
 from missions.errors import MusterError, PartUnavailable, UserError
 from missions.statuses import AgentStatus
 from settings import Settings
-from store import account_rights, agents, attention, message_counts
+from store import account_rights, agents, message_counts, restarted_agents
 from store.agents import AgentIdentity, CheckedIn, CheckIn
 from store.database import Database
+from store.wakeups import Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Taken:
 
     moved: frozenset[int]
     answer: Callable[[], None]
+    wakeups: Sequence[Wakeup] = ()
 
 
 class CheckIns:
@@ -134,13 +136,15 @@ class CheckIns:
                 ),
             )
         try:
-            await attention.agent_restarted(self._database, done.agent_id)
+            doubts = await restarted_agents.note(self._database, done.agent_id)
         except PartUnavailable:
             raise
         except Exception:
             # It is checked in: a note that cannot be written must not cost it its answer.
             log.exception("agent %s checked in, but the restart could not be noted on its missions", message.uuid)
-        return Taken(done.moved, lambda: self._spawn(self._welcome(message, identity, done, anonymous=anonymous)))
+            doubts = []
+        welcome = self._welcome
+        return Taken(done.moved, lambda: self._spawn(welcome(message, identity, done, anonymous=anonymous)), doubts)
 
     def _authorise(
         self, message: AgentMessage, identity: AgentIdentity | None, body: CheckInBody, *, anonymous: bool

@@ -132,6 +132,7 @@ class OrderedIntake:
                 if taken is not None:
                     batch.taken.append(taken)
                     self._lines.add(taken.moved)
+                    await self._waker.send(taken.wakeups)
 
         def refuse(row: tuple[AgentMessage, AgentIdentity | None], error: Exception) -> None:
             batch.letters.append(_refused_by_database(row[0], error))

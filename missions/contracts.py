@@ -53,6 +53,8 @@ class Signal(StrEnum):
     AGENT_TOLD = "agent_told"
     AGENT_SILENT = "agent_silent"
     AGENT_FREED = "agent_freed"
+    AGENT_LISTENS = "agent_listens"
+    ASSIGNMENT_DOUBTED = "assignment_doubted"
 
 
 class QueueActivity(StrEnum):
@@ -186,6 +188,18 @@ class AssignmentStarted(Contract):
     assignment_id: int
 
 
+class AssignmentDoubted(Contract):
+    """Its agent checked in anew without a word of this assignment: nobody knows whether it has it."""
+
+    assignment_id: int
+
+
+class AgentListens(Contract):
+    """The agent of an assignment that came back has checked in, or speaks again: it may be listening."""
+
+    assignment_id: int
+
+
 class PauseWish(Contract):
     """Pause, or go on. `number` orders the wishes: two signals may arrive the other way round."""
 
@@ -309,16 +323,21 @@ class DispatchAssignments(ActivityInput):
     group: int
     released: list[int] = Field(default_factory=list, description="agents that get nothing more from this mission")
     replaced: dict[int, int] = Field(default_factory=dict, description="silent agents, and who gets what was theirs")
-    again: bool = Field(False, description="the group was sent before, and has got a new assignment since")
+    again: bool = Field(False, description="the group was sent before, but for some of it")
+    last_try: list[int] = Field(default_factory=list, description="assignments that fail if they come back once more")
 
 
 class AssignmentsDispatched(Contract):
-    """`sent`: ids in this group; of these `unconfirmed`: with unknown outcome, `ended`: over already."""
+    """`sent`: ids in this group; of these `unconfirmed`: with unknown outcome, `ended`: over already.
+
+    `unheard`: of these, came back, since their agents do not listen; `agent_listens` follows.
+    """
 
     outcome: Outcome
     groups: int = 0
     sent: list[int] = Field(default_factory=list)
     unconfirmed: list[int] = Field(default_factory=list)
+    unheard: list[int] = Field(default_factory=list)
     ended: dict[str, str] = Field(default_factory=dict)
     agents: str = Field("", description="who got them, one line for the UI")
     failure: Failure | None = None

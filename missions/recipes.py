@@ -29,7 +29,8 @@ class MissionOptions(BaseModel):
     assignment_start_timeout: float = Field(
         30.0,
         gt=0,
-        description="after a publish with unknown outcome: how long to wait for the agent's report",
+        description="how long an assignment waits for an agent that is not listening, then it fails; and after a"
+        " publish with unknown outcome: how long for the agent's report",
     )
     unconfirmed_start: UnconfirmedStart = Field(
         UnconfirmedStart.HOLD, description="what then: hold (attention), fail, or re-send under the same id"

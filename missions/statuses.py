@@ -147,7 +147,7 @@ class FailurePolicy(StrEnum):
 
 
 class UnconfirmedStart(StrEnum):
-    """What to do with an assignment whose publishing has an unknown outcome and whose agent stays silent."""
+    """What to do with an assignment of which nobody knows whether it arrived, and whose agent says nothing of it."""
 
     HOLD = "hold"
     FAIL = "fail"

@@ -44,7 +44,8 @@ ASSIGNMENT: Mapping[A, frozenset[A]] = {
     A.NOT_READY_TO_DISPATCH: frozenset({A.WAIT_DEPENDENCIES, A.TO_DISPATCH, A.CANCELED}),
     A.WAIT_DEPENDENCIES: frozenset({A.TO_DISPATCH, A.CANCELED}),
     A.TO_DISPATCH: AGENT_MAY_REPORT | {A.CANCELING},
-    A.EXECUTING: AGENT_MAY_REPORT | {A.CANCELING},
+    # Back again: its agent checked in anew before it said a word of it, so that nobody knows whether it has it.
+    A.EXECUTING: AGENT_MAY_REPORT | {A.CANCELING, A.TO_DISPATCH},
     A.ACTIVE: AGENT_MAY_REPORT | {A.CANCELING},
     A.CANCELING: ASSIGNMENT_ENDED,
     # `completed` is helyOS's own note of a reported `succeeded`: its rows may carry it, and an agent may say it.

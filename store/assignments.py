@@ -4,6 +4,7 @@ Cancelled and given up: store/assignment_cancels.py. What agents say of them: st
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, text, update
@@ -44,6 +45,14 @@ _AGENTS = text(
 _INTEND = text(
     """
     UPDATE assignments SET status = 'to_dispatch', intent_at = now(), start_time_stamp = :start, modified_at = now()
+    WHERE id = ANY(CAST(:ids AS bigint[]))
+    RETURNING intent_at
+    """
+)
+# The intent's time stays what it was, and yet is not the one that the earlier try remembers.
+_TAKE_OVER = text(
+    """
+    UPDATE assignments SET intent_at = intent_at + interval '1 microsecond'
     WHERE id = ANY(CAST(:ids AS bigint[]))
     """
 )
@@ -176,24 +185,40 @@ async def _resolve_agents(
     return resolved
 
 
-async def intend(connection: Connection, ids: Collection[int], start_time: str) -> None:
-    """Commit to send these, before they are sent."""
-    if ids:
-        await connection.execute(_INTEND, {"ids": list(ids), "start": start_time})
+async def intend(connection: Connection, ids: Collection[int], start_time: str) -> datetime | None:
+    """Commit to send these, before they are sent; returns when, by which `withdraw_intent` knows them again."""
+    if not ids:
+        return None
+    rows = await connection.execute(_INTEND, {"ids": list(ids), "start": start_time})
+    intent_at: datetime = rows.scalars().all()[0]
+    return intent_at
 
 
-async def withdraw_intent(connection: Connection, work_process_id: int, ids: Collection[int]) -> None:
+async def take_over(connection: Connection, ids: Collection[int]) -> None:
+    """An earlier try meant to send these, and may still be at it: from now on it cannot withdraw that."""
+    await connection.execute(_TAKE_OVER, {"ids": list(ids)})
+
+
+async def withdraw_intent(
+    connection: Connection, work_process_id: int, ids: Collection[int], intent_at: datetime | None
+) -> None:
     """These were surely not sent; one that is being cancelled needs no more, since no agent could confirm it.
 
-    The mission is locked. It tells no agent of a cancel before the sending has ended, and looks at the row then.
+    Not what a later try took over: it has said already that nobody knows. The mission is locked. It tells no agent of a
+    cancel before the sending has ended, and looks at the row then.
     """
-    unsent = assignments.c.id.in_(ids)
-    await connection.execute(
+    own = await connection.execute(
         update(assignments)
-        .where(unsent, assignments.c.status.in_([AssignmentStatus.TO_DISPATCH, AssignmentStatus.CANCELING]))
+        .where(
+            assignments.c.id.in_(ids),
+            assignments.c.intent_at == intent_at,
+            assignments.c.status.in_([AssignmentStatus.TO_DISPATCH, AssignmentStatus.CANCELING]),
+        )
         .values(intent_at=None)
+        .returning(assignments.c.id)
     )
-    await _end_unsent(connection, work_process_id, ids, AssignmentStatus.CANCELING, AssignmentStatus.CANCELED)
+    withdrawn = list(own.scalars())
+    await _end_unsent(connection, work_process_id, withdrawn, AssignmentStatus.CANCELING, AssignmentStatus.CANCELED)
 
 
 async def sent(connection: Connection, work_process_id: int, rows: Sequence[Row]) -> None:

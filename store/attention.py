@@ -8,11 +8,11 @@ from sqlalchemy import select, text, update
 from missions.contracts import RaiseAttention
 from missions.events import EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER
-from missions.statuses import AssignmentStatus, Severity
+from missions.statuses import Severity
 from store import events
 from store.connection import Connection
 from store.database import Database
-from store.tables import agents, assignments, work_processes
+from store.tables import assignments, work_processes
 from store.work_process_status import LockedWorkProcess, lock
 
 Entry = dict[str, Any]
@@ -88,25 +88,6 @@ async def take_back(
     ]
     await events.append_for_mission(connection, work_process.id, cleared, attempt=work_process.attempt)
     return True
-
-
-async def agent_restarted(database: Database, agent_id: int) -> None:
-    """An agent that checks in with assignments on its hands may have forgotten them: only a person can tell."""
-    async with database.statement() as connection:
-        rows = (
-            await connection.execute(
-                select(assignments.c.id, assignments.c.work_process_id, assignments.c.attempt, agents.c.uuid)
-                .join(agents, agents.c.id == assignments.c.agent_id)
-                .where(
-                    assignments.c.agent_id == agent_id,
-                    assignments.c.status.in_([AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]),
-                )
-                .order_by(assignments.c.work_process_id, assignments.c.id)
-            )
-        ).all()
-    for row in rows:
-        words = f"agent {row.uuid} checked in anew while it had assignment {row.id}; it may have forgotten it"
-        await _raise_alone(database, row, "agent_restarted", words)
 
 
 async def unstarted_assignments(database: Database, limit: int = 100) -> int:

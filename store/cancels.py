@@ -153,8 +153,8 @@ async def cancel_assignment(
         [told.model_copy(update={"source": source, "actor": principal, "source_module": "store.cancels"})],
         attempt=work_process.attempt,
     )
-    if not sent:
-        # Its mission finds it so when its group's turn comes.
+    if not sent and status is not AssignmentStatus.TO_DISPATCH:
+        # Its mission finds it so when its group's turn comes; what came back from its agent had its turn.
         return []
     wish = AssignmentCancelWish(assignment_id=assignment_id)
     return await add_signals(

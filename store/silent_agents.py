@@ -50,7 +50,7 @@ _FELL_SILENT = text(
     JOIN assignments AS a ON a.work_process_id = w.id
     JOIN agents ON agents.id = a.agent_id
     WHERE w.status = 'executing' AND w.pause_mode IS DISTINCT FROM 'immediate'
-      AND a.status IN ('to_dispatch', 'executing', 'active')
+      AND a.status IN ('to_dispatch', 'executing', 'active') AND a.intent_at IS NOT NULL
       AND greatest(agents.last_message_time, a.intent_at)
         < now() - make_interval(secs => coalesce(CAST(w.options ->> 'agentSilence' AS float), nullif(:default, 0)))
       AND NOT w.attention @> jsonb_build_array(jsonb_build_object('code', 'agent_silent', 'assignmentId', a.id))

@@ -481,6 +481,8 @@ assignments = Table(
     _modified(),
     UniqueConstraint("work_process_id", "attempt", "step", "result_index"),
     Index("ix_assignments_service_request", "service_request_id"),
+    # What came back: few, for an intent is committed with `to_dispatch`.
+    Index("ix_assignments_unheard", "agent_id", postgresql_where=text("status = 'to_dispatch' AND intent_at IS NULL")),
     Index(
         "ix_assignments_at_agent",
         "agent_id",

@@ -62,12 +62,24 @@ LEFT JOIN LATERAL (
 {_BESIDE.format(head=HEAD)}
 WHERE mission.id = ANY(:ids) ORDER BY mission.id, agents.id
 """
+# Of a mission that runs, one agent may keep it waiting: what is for it came back.
+_UNHEARD = text(
+    """
+    SELECT DISTINCT a.work_process_id, agents.id AS agent_id, coalesce(agents.name, agents.uuid) AS name,
+        agents.not_listening_since, CASE WHEN agents.listen_again_at > now() THEN agents.listen_again_at END
+            AS listen_again_at
+    FROM assignments AS a JOIN agents ON agents.id = a.agent_id
+    WHERE a.work_process_id = ANY(:ids) AND a.status = 'to_dispatch' AND a.intent_at IS NULL
+        AND agents.not_listening_since IS NOT NULL
+    ORDER BY a.work_process_id, agents.id
+    """
+)
 
 
 async def waiting_reasons(connection: Connection, work_process_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
-    """`[{code, text, agentId, since}]` of each of these missions that waits to be started.
+    """`[{code, text, agentId, since}]` of each of these missions that waits to be started, or to send an assignment.
 
-    One query for all, and one more if some wait for agents of the system's choice.
+    Two queries for all, and one more if some wait for agents of the system's choice.
     """
     reasons: dict[int, list[dict[str, Any]]] = {}
     if not work_process_ids:
@@ -83,6 +95,9 @@ async def waiting_reasons(connection: Connection, work_process_ids: Collection[i
         if found is not None:
             code, words, since = found
             reasons.setdefault(row.work_process_id, []).append(_entry(row, row.agent_id, code, words, since))
+    for row in await connection.execute(_UNHEARD, {"ids": list(work_process_ids)}):
+        entry = _entry(row, row.agent_id, *_not_listening(row))
+        reasons.setdefault(row.work_process_id, []).append(entry)
     return reasons
 
 
@@ -100,6 +115,12 @@ def _too_few(row: Any) -> tuple[str, str, Any]:
     return "too_few_candidates", words, None
 
 
+def _not_listening(row: Any) -> tuple[str, str, Any]:
+    since, again = row.not_listening_since, row.listen_again_at
+    then = "" if again is None else f"; it is asked again from {again:%Y-%m-%d %H:%M:%S %Z}"
+    return "agent_not_listening", f"agent {row.name} is not listening since {since:%Y-%m-%d %H:%M:%S %Z}{then}", since
+
+
 def _reason(row: Any) -> tuple[str, str, Any] | None:
     """Code, words and since when, for one agent of one request; None: this agent is not what it waits for.
 
@@ -115,10 +136,7 @@ def _reason(row: Any) -> tuple[str, str, Any] | None:
     if row.quarantined_since is not None:
         return "agent_quarantined", f"{name} is out of service: {row.quarantine_reason}", row.quarantined_since
     if row.not_listening_since is not None:
-        since = row.not_listening_since
-        again = row.listen_again_at
-        then = "" if again is None else f"; it is asked again from {again:%Y-%m-%d %H:%M:%S %Z}"
-        return "agent_not_listening", f"{name} is not listening since {since:%Y-%m-%d %H:%M:%S %Z}{then}", since
+        return _not_listening(row)
     if row.held_by == mine:
         if row.ready_at is None and row.acknowledge_reservation:
             return "agent_not_ready", f"{name} was reserved and has not answered `ready` yet", row.held_since

@@ -7,10 +7,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from missions.contracts import (
         Activity,
-        AssignmentsChecked,
         AssignmentsDispatched,
         AssignmentSettled,
-        CheckAssignments,
         DispatchAssignments,
         Outcome,
         ResendAssignment,
@@ -19,28 +17,33 @@ with workflow.unsafe.imports_passed_through():
     )
     from missions.errors import Failure, FailureCode
     from missions.statuses import AssignmentStatus, UnconfirmedStart
-    from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_SUCCEEDED
+    from missions.transitions import ASSIGNMENT_SUCCEEDED
 
 from workflows.attention import raise_attention
+from workflows.looking_up import look_up
 from workflows.mission import Failed, Mission, Stop
 from workflows.options import WITH_HEARTBEAT
 from workflows.silence import Silence
+from workflows.starting import Starts
 
 
 async def execute(mission: Mission, plan: StepPlan) -> None:
     """Send a step's groups, each when the one before it has ended; raises Failed, Stop."""
     group, groups = 0, 1
     deadlines: dict[int, float] = {}
-    silent = Silence(mission)
+    silent, starts = Silence(mission), Starts(mission)
     while group < groups:
-        sent = await _send(mission, plan, group)
+        sent = await _send(mission, plan, group, starts)
         groups = sent.groups
-        while sent.sent and await _await_group(mission, plan, sent, deadlines, silent):
-            sent = await _send(mission, plan, group, again=True)  # with a new assignment for another agent
+        while sent.sent and await _await_group(mission, plan, sent, deadlines, silent, starts):
+            # With a new assignment for another agent, or what came back.
+            sent = await _send(mission, plan, group, starts, again=True)
         group += 1
 
 
-async def _send(mission: Mission, plan: StepPlan, group: int, *, again: bool = False) -> AssignmentsDispatched:
+async def _send(
+    mission: Mission, plan: StepPlan, group: int, starts: Starts, *, again: bool = False
+) -> AssignmentsDispatched:
     """Send what was not sent yet of a group."""
     async with mission.sending():
         sent = await mission.act(
@@ -53,6 +56,7 @@ async def _send(mission: Mission, plan: StepPlan, group: int, *, again: bool = F
                 released=mission.released,
                 replaced=mission.replaced,
                 again=again,
+                last_try=starts.try_again(),
             ),
             AssignmentsDispatched,
             f"send group {group + 1} of step {plan.step}",
@@ -63,24 +67,30 @@ async def _send(mission: Mission, plan: StepPlan, group: int, *, again: bool = F
     if sent.failure is not None:
         raise Failed(sent.failure)
     if sent.sent:
-        mission.board.step(plan.step, f"group {group + 1} of {sent.groups} at {sent.agents}")
+        deaf = f"; {len(sent.unheard)} came back, their agents do not listen" if sent.unheard else ""
+        mission.board.step(plan.step, f"group {group + 1} of {sent.groups} at {sent.agents or 'nobody'}{deaf}")
         mission.show_executing()
     return sent
 
 
 async def _await_group(
-    mission: Mission, plan: StepPlan, sent: AssignmentsDispatched, deadlines: dict[int, float], silent: Silence
+    mission: Mission,
+    plan: StepPlan,
+    sent: AssignmentsDispatched,
+    deadlines: dict[int, float],
+    silent: Silence,
+    starts: Starts,
 ) -> bool:
-    """Return once a group has ended; True: an assignment of it was given to another agent, and is to be sent.
+    """Return once a group has ended; True: an assignment of it is to be sent, again or to another agent.
 
-    `deadlines`, by assignment, and `silent` are those of the step: whoever was sent before keeps its own.
+    `deadlines`, by assignment, `silent` and `starts` are those of the step: whoever was sent before keeps its own.
     """
     for key, status in sent.ended.items():
         mission.ended.setdefault(int(key), status)
-    await _settle_unconfirmed(mission, sent.unconfirmed)
+    await starts.watch(sent)
     limit = mission.start.options.assignment_timeout
     if limit is not None:
-        for sent_one in sent.sent:
+        for sent_one in [key for key in sent.sent if key not in sent.unheard]:
             deadlines.setdefault(sent_one, mission.agents_clock.now() + limit)
 
     def deadline() -> float | None:
@@ -92,7 +102,7 @@ async def _await_group(
     waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
     silent.watch(sent.sent)
     while True:
-        if await _until_settled(mission, settled, sent.sent, deadline, waiting, silent):
+        if await _until_settled(mission, settled, sent.sent, deadline, waiting, silent, starts):
             failed = _failed_of(mission, sent.sent)
             if failed is None:
                 return silent.reassigned
@@ -102,10 +112,14 @@ async def _await_group(
             mute, text = silent.given_up
             silent.given_up = None
             await _settle_failed(mission, mute, FailureCode.AGENT_SILENT, text)
-        elif silent.reassigned:
+        elif silent.reassigned or starts.to_send:
             return True
+        elif starts.overdue:
+            await _settle_unconfirmed(mission, starts.take_overdue())
         else:
-            late = min((key for key in sent.sent if key not in mission.ended), key=deadlines.__getitem__)
+            late = min(
+                (key for key in sent.sent if key in deadlines and key not in mission.ended), key=deadlines.__getitem__
+            )
             text = f"assignment {late} did not end within {limit:g} s"
             await _settle_failed(mission, late, FailureCode.ASSIGNMENT_TIMEOUT, text)
 
@@ -139,20 +153,21 @@ async def _until_settled(
     deadline: Callable[[], float | None],
     waiting: str,
     silent: Silence,
+    starts: Starts,
 ) -> bool:
-    """Wait for a group's reports; False at its deadline, or if a silent agent's assignment is dealt with otherwise."""
+    """Wait for a group's reports; False at its deadline, or if one is to be sent, or dealt with otherwise."""
     clock = mission.agents_clock
     while True:
-        stopped = clock.stopped
+        stopped, doubted = clock.stopped, starts.doubted
         due = deadline()
         left = None if due is None else max(0.0, due - clock.now())
-        pauses = [seconds for seconds in (left, silent.look_in) if seconds is not None and not stopped]
+        pauses = [seconds for seconds in (left, silent.look_in, starts.look_in) if seconds is not None and not stopped]
         await mission.until(
             lambda: (
                 settled()
                 or silent.unneeded != []
                 or clock.stopped is not stopped  # noqa: B023
-                or (not clock.stopped and silent.due != [])
+                or (not clock.stopped and (silent.due != [] or starts.to_send or starts.doubted != doubted))  # noqa: B023
             ),
             timeout=min(pauses, default=None),
             waiting=waiting,
@@ -163,6 +178,8 @@ async def _until_settled(
             return True
         if clock.stopped:
             continue
+        if starts.to_send or starts.overdue:
+            return False
         due = deadline()
         if due is not None and clock.now() >= due:
             await look_up(mission, [key for key in ids if key not in mission.ended])
@@ -177,26 +194,12 @@ def _failed_of(mission: Mission, ids: list[int]) -> int | None:
 
 
 async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
-    """Assignments that may or may not have reached their agents: the agent's report decides."""
-
-    def silent() -> list[int]:
-        known = mission.ended.keys() | mission.reported | mission.cancels_wished
-        return [key for key in ids if key not in known]
-
+    """Assignments that may not have reached their agents, who said nothing of them in time: do what the recipe says."""
     options = mission.start.options
-    if not ids:
-        return
-    # The agent's first report may have come before anybody waited for it.
-    checked = await look_up(mission, ids)
-    unsent = AssignmentStatus.TO_DISPATCH
-    mission.reported.update(key for key in ids if checked.statuses.get(str(key), unsent) != unsent)
-    waiting = f"a sign of assignments {ids}, whose sending has an unknown outcome"
-    if await _until_by_agents_clock(mission, lambda: not silent(), options.assignment_start_timeout, waiting):
-        return
-    found = (await look_up(mission, silent())).statuses
-    for key in [key for key in silent() if found.get(str(key)) == AssignmentStatus.TO_DISPATCH]:
-        if key in mission.tolerated:
-            continue  # it went with its agent, whom another failure released
+    found = (await look_up(mission, ids)).statuses
+    for key in ids:
+        if found.get(str(key)) != AssignmentStatus.TO_DISPATCH or key in mission.tolerated:
+            continue  # it was heard of, or went with its agent, whom another failure released
         if options.unconfirmed_start is UnconfirmedStart.FAIL:
             text = f"assignment {key} may not have reached its agent, which said nothing of it"
             await _settle_failed(mission, key, FailureCode.ASSIGNMENT_NOT_STARTED, text)
@@ -208,22 +211,6 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
                 f" {options.assignment_start_timeout:g} s; look at the agent, cancel the mission if need be",
                 key,
             )
-
-
-async def _until_by_agents_clock(mission: Mission, condition: Callable[[], bool], limit: float, waiting: str) -> bool:
-    """Wait; False when so many seconds are over, without those of a pause that stops the agents."""
-    clock = mission.agents_clock
-    deadline = clock.now() + limit
-    while not condition():
-        stopped = clock.stopped
-        if not stopped and clock.now() >= deadline:
-            return False
-        await mission.until(
-            lambda: condition() or clock.stopped is not stopped,  # noqa: B023
-            timeout=None if stopped else deadline - clock.now(),
-            waiting=waiting,
-        )
-    return True
 
 
 async def _resent(mission: Mission, key: int) -> bool:
@@ -238,17 +225,3 @@ async def _resent(mission: Mission, key: int) -> bool:
     for ended, status in resent.ended.items():
         mission.ended.setdefault(int(ended), status)
     return resent.outcome is Outcome.DONE
-
-
-async def look_up(mission: Mission, ids: list[int]) -> AssignmentsChecked:
-    """Read what the store knows: a net below the signals."""
-    checked = await mission.act(
-        Activity.CHECK_ASSIGNMENTS,
-        CheckAssignments(assignment_ids=ids),
-        AssignmentsChecked,
-        f"look for reports on {len(ids)} assignments",
-    )
-    for key, status in checked.statuses.items():
-        if status in ASSIGNMENT_ENDED:
-            mission.ended.setdefault(int(key), status)
-    return checked

@@ -46,6 +46,10 @@ class Mission:
         """The agents' last word, by assignment."""
         self.reported: set[int] = set()
         """Assignments of unknown outcome that their agents do have."""
+        self.doubted: dict[int, float] = {}
+        """Assignments of unknown outcome, and since when (by the agents' clock)."""
+        self.listening: set[int] = set()
+        """Assignments that came back, and whose agents may listen now."""
         self.tolerated: set[int] = set()
         """Assignments that failed, or were canceled with one that did, and let the mission go on."""
         self.released: list[int] = []

@@ -7,8 +7,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from missions.contracts import Activity, AgentsPaused, MissionStopped, NotePause, PauseAgents, ResendCancels
 
-from workflows.assigning import look_up
 from workflows.attention import raise_attention
+from workflows.looking_up import look_up
 from workflows.mission import Mission, Stop
 
 

@@ -17,11 +17,13 @@ with workflow.unsafe.imports_passed_through():
     from missions.contracts import (
         WORK_PROCESS,
         AgentFreed,
+        AgentListens,
         AgentsGranted,
         AgentSilence,
         AgentsReady,
         AgentTold,
         AssignmentCancelWish,
+        AssignmentDoubted,
         AssignmentEnded,
         AssignmentStarted,
         CancelRequest,
@@ -79,6 +81,17 @@ class WorkProcess:
     def assignment_started(self, report: AssignmentStarted) -> None:
         """An agent has the assignment that may not have reached it."""
         self._mission.reported.add(report.assignment_id)
+
+    @workflow.signal(name=Signal.ASSIGNMENT_DOUBTED)
+    def assignment_doubted(self, news: AssignmentDoubted) -> None:
+        """An agent checked in anew before it said anything of its assignment."""
+        self._mission.reported.discard(news.assignment_id)
+        self._mission.doubted[news.assignment_id] = self._mission.agents_clock.now()
+
+    @workflow.signal(name=Signal.AGENT_LISTENS)
+    def agent_listens(self, news: AgentListens) -> None:
+        """An agent that an assignment could not be sent to may listen now."""
+        self._mission.listening.add(news.assignment_id)
 
     @workflow.signal(name=Signal.PAUSE)
     def pause(self, wish: PauseWish) -> None:

@@ -154,6 +154,7 @@ async def read_mission(connection: Connection, parts: Parts, work_process_id: in
     """A mission as it is shown, with why it waits; raises NotFound."""
     row = await work_process_queries.get(connection, work_process_id)
     scheduled = row["status"] == WorkProcessStatus.DISPATCHED and row["sched_start_at"] is not None
-    waits = scheduled or row["status"] == WorkProcessStatus.PREPARING_RESOURCES
+    # While it executes, an agent may not listen for its assignment.
+    waits = scheduled or row["status"] in (WorkProcessStatus.PREPARING_RESOURCES, WorkProcessStatus.EXECUTING)
     waiting = await waiting_reasons(connection, [work_process_id]) if waits else {}
     return WorkProcess.of(row, waiting.get(work_process_id, []), temporal_links(parts, row["workflow_id"]))

@@ -1,4 +1,4 @@
-"""Ports: the usual ones, free ones where those are taken, and the same ones again at the next start."""
+"""Ports: those of the last start, since agents were given them; else the usual ones, or free ones."""
 
 import json
 import socket
@@ -45,14 +45,14 @@ class Ports:
         self._chosen: dict[str, int] = {}
 
     def choose(self, wanted: Mapping[str, int]) -> dict[str, int]:
-        """A free port for each name: the usual one (0: none), else the one of the last start, else any.
+        """A free port for each name: the one of the last start, else the usual one (0: none), else any.
 
         Called again with the same names after a failed bind, it gives other ports for those that were taken.
         """
         for name in wanted:
             self._chosen.pop(name, None)
         for name, usual in wanted.items():
-            candidates = [usual if self._usual else 0, self._remembered.get(name, 0)]
+            candidates = [self._remembered.get(name, 0), usual if self._usual else 0]
             others = set(self._chosen.values())
             self._chosen[name] = next(
                 (port for port in candidates if port and port not in others and is_free(port)), 0

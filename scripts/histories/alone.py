@@ -7,7 +7,9 @@ from typing import Any
 
 from missions.contracts import (
     Activity,
+    AgentListens,
     AgentSilence,
+    AssignmentDoubted,
     AssignmentEnded,
     AssignmentsChecked,
     AssignmentsDispatched,
@@ -39,6 +41,27 @@ async def succeeded_after_an_unconfirmed_start_was_resent(bench: Bench) -> Run:
 
 async def failed_unconfirmed_start(bench: Bench) -> Run:
     return await _unconfirmed_start(bench, "fail")
+
+
+async def succeeded_after_a_restart_of_its_agent(bench: Bench) -> Run:
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: AssignmentsChecked(statuses={"1": "to_dispatch"})
+    run = await bench.start(options={"assignment_start_timeout": 0.2, "unconfirmed_start": "resend"})
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS)
+    await run.until_waiting()
+    await run.signal("assignment_doubted", AssignmentDoubted(assignment_id=1))
+    return await _then_succeeds(run, Activity.RESEND_ASSIGNMENT)
+
+
+async def succeeded_after_its_assignment_came_back(bench: Bench) -> Run:
+    sent = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1], agents="truck")
+    back = sent.model_copy(update={"unheard": [1], "agents": ""})
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: sent if call.again else back
+    run = await bench.start()
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS)
+    await run.until_waiting()
+    await run.signal("agent_listens", AgentListens(assignment_id=1))
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+    return await _then_succeeds(run, Activity.DISPATCH_ASSIGNMENTS)
 
 
 async def _falls_silent(bench: Bench, policy: str) -> Run:
@@ -87,6 +110,7 @@ async def canceled_while_failing(bench: Bench) -> Run:
 
 RECORDERS: list[Callable[[Bench], Awaitable[Run]]] = [
     succeeded_after_an_unconfirmed_start_was_held, succeeded_after_an_unconfirmed_start_was_resent,
-    failed_unconfirmed_start, succeeded_after_silence_of_an_agent, canceled_as_its_row_said, canceled_while_failing,
+    failed_unconfirmed_start, succeeded_after_a_restart_of_its_agent, succeeded_after_its_assignment_came_back,
+    succeeded_after_silence_of_an_agent, canceled_as_its_row_said, canceled_while_failing,
     failed_by_a_silent_agent, succeeded_by_another_agent,
 ]  # fmt: skip

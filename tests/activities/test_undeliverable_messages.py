@@ -2,7 +2,7 @@
 
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -27,9 +27,11 @@ from missions.errors import PartUnavailable
 from missions.events import utc_now
 from missions.principals import MUSTER
 from settings import Settings
-from store import cancels, migrate
+from store import agent_reports, cancels, migrate
 from store.database import Database
 from store.tables import agents, assignments, events, reservations, service_requests, work_processes, yards
+from store.waiting_line import refresh_lines
+from store.waiting_reasons import waiting_reasons
 from store.wakeups import Wakeup
 from tests.support.services import WorkerAddresses
 
@@ -52,20 +54,28 @@ class World:
         self.database = database
         self.cancels = 0
         self.canceled_by_a_client = False
+        self.listening = False
+        self.woken: list[str | None] = []
+        self.before_it_fails: Callable[[], Awaitable[Any]] | None = None
+        """What happens while a message cannot be published."""
 
     async def assign(self, agent: AgentAddress, message: AssignmentMessage) -> Delivery:
         if self.canceled_by_a_client:
             async with self.database.transaction() as connection:
                 await cancels.cancel_assignment(connection, message.id, principal=MUSTER, source="api")
             raise PartUnavailable("RabbitMQ", "away")
-        return Delivery.NOT_LISTENING
+        if self.before_it_fails is not None:
+            meanwhile, self.before_it_fails = self.before_it_fails, None
+            await meanwhile()
+            raise PartUnavailable("RabbitMQ", "away")
+        return Delivery.DELIVERED if self.listening else Delivery.NOT_LISTENING
 
     async def cancel(self, agent: AgentAddress, message: AssignmentMessage) -> Delivery:
         self.cancels += 1
         return Delivery.NOT_LISTENING
 
     async def send(self, batch: Sequence[Wakeup]) -> None:
-        """Nobody waits."""
+        self.woken += [one.signal for one in batch]
 
     async def made(self, table: Any, **values: Any) -> int:
         async with self.database.transaction() as connection:
@@ -119,17 +129,17 @@ class World:
         )
 
     def parts(self) -> Parts:
-        settings = Settings(reserve_return_window=2)
+        settings = Settings(reserve_return_window=0.1)
         # Stand-ins for what it tells; the last parts it never asks for.
         return Parts(settings, self.database, self, self, None, None, None, None)  # type: ignore[arg-type]
 
     def call(self) -> dict[str, int]:
         return {"work_process_id": self.mission, "attempt": 1, "transition": 3}
 
-    async def dispatch(self) -> AssignmentsDispatched:
+    async def dispatch(self, **fields: Any) -> AssignmentsDispatched:
         environment = ActivityEnvironment()
         environment.info = dataclasses.replace(environment.info, attempt=2)
-        call = DispatchAssignments(**self.call(), service_request_id=self.request, step="plan", group=0)
+        call = DispatchAssignments(**self.call(), service_request_id=self.request, step="plan", group=0, **fields)
         return await environment.run(Dispatcher(self.parts()).dispatch_assignments, call)
 
     async def stop(self) -> list[int]:
@@ -150,6 +160,24 @@ class World:
             assert await connection.scalar(told) == (row.not_listening_since is not None)
         assert row.available is (row.not_listening_since is None)
         return row.not_listening_since is not None
+
+    async def speak(self) -> None:
+        """The agent says something."""
+        async with self.database.transaction() as connection:
+            uuid = await connection.scalar(select(agents.c.uuid).where(agents.c.id == self.agent))
+        now = utc_now()
+        report = agent_reports.StateReport(uuid=str(uuid), status="busy", received_at=now, said_at=now)
+        applied = await agent_reports.apply(self.database, [report], {str(uuid): self.agent})
+        await self.send(await refresh_lines(self.database, applied.changed_agent_ids))
+
+    async def waits_and_calls(self) -> tuple[list[str], list[str]]:
+        """The codes of the mission's waiting reasons, and of its attention."""
+        async with self.database.transaction() as connection:
+            waits = await waiting_reasons(connection, [self.mission])
+            calls = await connection.scalar(
+                select(work_processes.c.attention).where(work_processes.c.id == self.mission)
+            )
+        return [one["code"] for one in waits.get(self.mission, [])], [one["code"] for one in calls or []]
 
     async def shown(self) -> tuple[str, Any]:
         """The assignment's status, and when it was meant to be sent."""
@@ -199,3 +227,50 @@ async def test_assignment_cancelled_while_it_could_not_be_sent_is_canceled(world
     assert again.ended == {str(world.assignment): "canceled"}
     assert await world.ask_again() == []
     assert world.cancels == 0, "no agent could confirm what it never got"
+
+
+async def test_assignment_that_comes_back_waits_for_its_agent(world: World) -> None:
+    await world.make(status="not_ready_to_dispatch", intent_at=None)
+    sent = await world.dispatch()
+    assert (sent.unheard, sent.ended) == ([world.assignment], {})
+    assert await world.shown() == ("to_dispatch", None), "it was surely not sent"
+    assert await world.deaf()
+    assert await world.waits_and_calls() == (["agent_not_listening"], ["agent_not_listening"])
+    assert world.woken == []
+    # The agent speaks.
+    await world.speak()
+    assert world.woken == ["agent_listens"]
+    assert (await world.waits_and_calls())[0] == []
+    world.listening = True
+    again = await world.dispatch(again=True)
+    assert (again.unheard, await world.waits_and_calls()) == ([], ([], []))
+    assert (await world.shown())[0] == "executing"
+
+
+async def test_assignment_that_comes_back_at_its_last_try_fails(world: World) -> None:
+    await world.make(status="to_dispatch", intent_at=None)
+    sent = await world.dispatch(again=True, last_try=[world.assignment])
+    assert (sent.unheard, sent.ended) == ([], {str(world.assignment): "failed"})
+
+
+async def test_what_came_back_and_is_cancelled_wakes_its_mission(world: World) -> None:
+    await world.make(status="to_dispatch", intent_at=None)
+    async with world.database.transaction() as connection:
+        told = await cancels.cancel_assignment(connection, world.assignment, principal=MUSTER, source="api")
+    assert [one.signal for one in told] == ["cancel_assignment"]
+    assert (await world.shown())[0] == "canceled"
+
+
+async def test_try_that_was_thought_dead_does_not_take_back_what_is_counted_as_unknown(world: World) -> None:
+    await world.make(status="not_ready_to_dispatch", intent_at=None)
+    later: list[AssignmentsDispatched] = []
+
+    async def next_try() -> None:
+        later.append(await world.dispatch())
+
+    world.before_it_fails = next_try
+    with pytest.raises(PartUnavailable):
+        await world.dispatch()
+    assert later[0].unconfirmed == [world.assignment]
+    status, intent_at = await world.shown()
+    assert (status, intent_at is not None) == ("to_dispatch", True), "else it would never be sent, nor cancelled"

@@ -34,11 +34,14 @@ def test_the_next_start_uses_the_same_ports(tmp_path: Path, taken: int) -> None:
     assert Ports(tmp_path / "ports.json").choose({"amqp": taken, "epmd": 0}) == first
 
 
-def test_the_usual_port_is_taken_back_once_it_is_free(tmp_path: Path) -> None:
+def test_agents_that_were_given_other_ports_find_them_again_though_the_usual_ones_are_free(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         usual = server.getsockname()[1]
-        assert Ports(tmp_path / "ports.json").choose({"api": usual}) != {"api": usual}
-    assert Ports(tmp_path / "ports.json").choose({"api": usual}) == {"api": usual}
+        moved = Ports(tmp_path / "ports.json").choose({"amqp": usual})
+        assert moved != {"amqp": usual}
+    assert Ports(tmp_path / "ports.json").choose({"amqp": usual}) == moved
+    (tmp_path / "ports.json").unlink()
+    assert Ports(tmp_path / "ports.json").choose({"amqp": usual}) == {"amqp": usual}
 
 
 def test_after_a_failed_bind_other_ports_are_given(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def explained(heading: str) -> set[str]:
 
 def waiting_reason_codes() -> set[str]:
     tree = ast.parse((ROOT / "store" / "waiting_reasons.py").read_text())
-    named = ("_reason", "_too_few")
+    named = ("_reason", "_not_listening", "_too_few")
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in named]
     codes: set[str] = set()
     for node in (node for function in functions for node in ast.walk(function)):

@@ -19,7 +19,7 @@ from fleet.roles import Intake
 from missions.errors import NotFound, PartUnavailable
 from missions.events import utc_now
 from settings import Settings
-from store import attention
+from store import restarted_agents
 from store.database import Database
 from store.tables import agents, events, message_counts
 from store.wakeups import Wakeup
@@ -394,16 +394,17 @@ async def test_a_check_in_whose_batch_is_tried_again_gets_one_password(
     asked: list[int] = []
     made: list[str] = []
 
-    async def unavailable_at_first(database: Database, agent_id: int) -> None:
+    async def unavailable_at_first(database: Database, agent_id: int) -> list[Wakeup]:
         asked.append(agent_id)
         if len(asked) < 3:
             raise PartUnavailable("PostgreSQL", "gone")
+        return []
 
     async def create(uuid: str, **_: Any) -> Login:
         made.append(uuid)
         return Login(uuid, f"password {len(made)}")
 
-    monkeypatch.setattr(attention, "agent_restarted", unavailable_at_first)
+    monkeypatch.setattr(restarted_agents, "note", unavailable_at_first)
     monkeypatch.setattr(intake.accounts, "create", create)
     token = settings.agent_registration_token.get_secret_value()
     assert (await check_in(uuid, registration_token=token))["rbmq_password"] == "password 1"
@@ -417,7 +418,7 @@ async def test_trouble_with_attention_refuses_no_check_in(
     async def fail(database: Database, agent_id: int) -> None:
         raise NotFound("work process 5 does not exist")
 
-    monkeypatch.setattr(attention, "agent_restarted", fail)
+    monkeypatch.setattr(restarted_agents, "note", fail)
     token = settings.agent_registration_token.get_secret_value()
     assert (await check_in(uuid, registration_token=token))["response_code"] == "200"
 

@@ -31,6 +31,8 @@ ESSENTIAL = {
     "QueueAdvanced": {"status"},
     "ActivityInput": {"work_process_id", "attempt", "transition"},
     "AgentFreed": {"assignment_id"},
+    "AgentListens": {"assignment_id"},
+    "AssignmentDoubted": {"assignment_id"},
     "AgentSilence": {"assignment_id"},
     "AgentTold": {"instant_action_id"},
     "AssignmentCancelWish": {"assignment_id"},

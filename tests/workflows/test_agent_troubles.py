@@ -82,10 +82,44 @@ async def test_many_missions_for_few_agents_all_end_well(site: Site) -> None:
 
 async def test_agent_that_is_deaf_when_its_assignment_is_sent_raises_attention(site: Site) -> None:
     truck = await site.agent("--no-assignments")
-    recipe, _ = await site.recipe(lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]})
+    recipe, _ = await site.recipe(
+        lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]}, options={"assignmentStartTimeout": 0.1}
+    )
     mission = await site.mission(recipe, [truck])
     shown = await mission.until("failed")
     (entry,) = shown["attention"]
     assert (entry["code"], entry["agentId"]) == ("agent_not_listening", truck.id)
     assert shown["failure"]["code"] == "assignment_failed"
     await truck.until_status("free")
+
+
+async def test_assignment_that_came_back_waits_for_its_agent(site: Site) -> None:
+    truck = await site.agent("--no-assignments")
+    recipe, _ = await site.recipe(lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]})
+    mission = await site.mission(recipe, [truck])
+    await mission.until_waiting("agent_not_listening")
+    shown = await mission.read()
+    assert (shown["status"], [entry["code"] for entry in shown["attention"]]) == ("executing", ["agent_not_listening"])
+    assert [row["status"] for row in await mission.assignments()] == ["to_dispatch"]
+    truck.process.kill()
+    again = await site.agent(uuid=truck.uuid)
+    shown = await mission.until("succeeded")
+    assert len(again.assignments()) == 1
+    assert shown["attention"] == []
+
+
+async def test_agent_that_was_killed_before_its_assignment_came_has_not_started_it(site: Site) -> None:
+    truck = await site.agent()
+
+    def plan(call: Any) -> Any:
+        truck.process.kill()  # its queue stays for a minute, and takes what comes
+        return {"results": [{"agent_id": truck.id, "assignment": {}}]}
+
+    options = {"assignmentStartTimeout": 0.5, "unconfirmedStart": "fail"}
+    recipe, _ = await site.recipe(plan, options=options)
+    mission = await site.mission(recipe, [truck])
+    await mission.until("executing")
+    await site.agent(uuid=truck.uuid, listening=False)
+    shown = await mission.until("failed")
+    assert shown["failure"]["code"] == "assignment_not_started"
+    assert "agent_restarted" in [entry["code"] for entry in shown["attention"]]

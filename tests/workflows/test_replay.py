@@ -43,6 +43,8 @@ SHOWN = {
     "canceled_queue_as_its_row_said": "request_native_cancel",
     "succeeded_after_a_failed_assignment": "settle_failed_assignment",
     "succeeded_after_a_silent_agent": "requeue_reservation",
+    "succeeded_after_a_restart_of_its_agent": "assignment_doubted",
+    "succeeded_after_its_assignment_came_back": "agent_listens",
     "succeeded_after_an_unconfirmed_start_was_held": "raise_attention",
     "succeeded_after_an_unconfirmed_start_was_resent": "resend_assignment",
     "succeeded_after_silence_of_an_agent": "agent_silent",

@@ -14,12 +14,15 @@ from temporalio.exceptions import ApplicationError
 
 from missions.contracts import (
     Activity,
+    AgentListens,
     AgentsGranted,
     AgentsReady,
+    AssignmentDoubted,
     AssignmentEnded,
     AssignmentsChecked,
     AssignmentsDispatched,
     AssignmentStarted,
+    DispatchAssignments,
     Outcome,
     Reserved,
     StepRan,
@@ -316,6 +319,66 @@ async def test_start_that_the_store_knows_of_settles_it(bench: Bench) -> None:
     await run.until_called(Activity.CHECK_ASSIGNMENTS)
     await end_assignment(run)
     assert await run.handle.result() == "succeeded"
+
+
+async def test_start_that_is_doubted_later_is_treated_so_as_well(bench: Bench) -> None:
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: AssignmentsChecked(statuses={"1": "to_dispatch"})
+    run = await driving(bench, options={"assignment_start_timeout": 0.2, "unconfirmed_start": "resend"})
+    for times in (1, 2):
+        await run.signal("assignment_doubted", AssignmentDoubted(assignment_id=1))
+        await run.until_called(Activity.RESEND_ASSIGNMENT, times)
+    await end_assignment(run)
+    assert await run.handle.result() == "succeeded"
+
+
+async def test_others_of_the_group_are_heard_while_one_is_doubted(bench: Bench) -> None:
+    both = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1, 2], unconfirmed=[1], agents="truck")
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: both
+    run = await bench.start(options={"assignment_start_timeout": 60})
+    await run.until_called(Activity.CHECK_ASSIGNMENTS)
+    await run.signal("assignment_ended", AssignmentEnded(assignment_id=2, status="failed"))
+    assert await run.ended() == "FAILED"
+
+
+# --- an assignment that came back, since its agent does not listen
+
+
+def came_back(call: DispatchAssignments) -> AssignmentsDispatched | None:
+    if call.last_try:
+        return AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1], ended={"1": "failed"})
+    return AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1], unheard=[1])
+
+
+async def test_what_came_back_is_sent_as_soon_as_its_agent_may_listen(bench: Bench) -> None:
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = came_back
+    run = await driving(bench, options={"assignment_start_timeout": 60})
+    await run.signal("agent_listens", AgentListens(assignment_id=1))
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)  # and comes back again
+    await run.until_waiting()
+    del bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS]
+    await run.signal("agent_listens", AgentListens(assignment_id=1))
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 3)
+    await end_assignment(run)
+    assert await run.handle.result() == "succeeded"
+    assert [call.last_try for call in run.fake.inputs(Activity.DISPATCH_ASSIGNMENTS)] == [[], [], []]
+
+
+async def test_what_came_back_is_tried_a_last_time_when_its_time_is_up(bench: Bench) -> None:
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = came_back
+    # Its time-out runs from its dispatch, which never was.
+    run = await bench.start(options={"assignment_start_timeout": 0.3, "assignment_timeout": 0.1})
+    assert await run.ended() == "FAILED"
+    assert await run.failure_type() == "assignment_failed"
+    assert [call.last_try for call in run.fake.inputs(Activity.DISPATCH_ASSIGNMENTS)] == [[], [1]]
+
+
+async def test_time_out_of_one_is_not_hidden_by_another_that_came_back(bench: Bench) -> None:
+    one_back = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1, 2], unheard=[1], agents="truck")
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: one_back
+    run = await bench.start(options={"assignment_start_timeout": 60, "assignment_timeout": 0.2})
+    assert await run.ended() == "FAILED"
+    assert await run.failure_type() == "assignment_timeout"
+    assert run.fake.inputs(Activity.FINISH_MISSION)[0].failure.assignment_id == 2
 
 
 # --- time-out of the mission

@@ -638,6 +638,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('executing', 'active', 'canceling')"),
     )
     op.create_index("ix_assignments_service_request", "assignments", ["service_request_id"], unique=False)
+    op.create_index(
+        "ix_assignments_unheard",
+        "assignments",
+        ["agent_id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'to_dispatch' AND intent_at IS NULL"),
+    )
     op.create_table(
         "reservation_request_agents",
         sa.Column("request_id", sa.BigInteger(), nullable=False),
@@ -720,6 +727,11 @@ def downgrade() -> None:
     op.drop_table("reservation_selectors")
     op.drop_index("ix_reservation_line", table_name="reservation_request_agents", postgresql_where=sa.text("claims"))
     op.drop_table("reservation_request_agents")
+    op.drop_index(
+        "ix_assignments_unheard",
+        table_name="assignments",
+        postgresql_where=sa.text("status = 'to_dispatch' AND intent_at IS NULL"),
+    )
     op.drop_index("ix_assignments_service_request", table_name="assignments")
     op.drop_index(
         "ix_assignments_at_agent",
