@@ -10,7 +10,9 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-Seconds = Annotated[float, Field(gt=0)]
+# At most a year, as for recipes: far below where timers overflow.
+_LONGEST = 31_536_000
+Seconds = Annotated[float, Field(gt=0, le=_LONGEST)]
 
 
 def _by_commas(value: object) -> object:
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
     agent_silence: float = Field(
         120.0,
         ge=0,
+        le=_LONGEST,
         description="an agent with an assignment that says nothing this long raises attention, unless the recipe's"
         " `agentSilence` says otherwise; 0: never",
     )

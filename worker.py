@@ -24,6 +24,7 @@ from activities.mission_activities import mission_activities, step_activities
 from activities.parts import Parts
 from activities.registry import activity_types
 from activities.service_health import ServiceHealth, ServiceWatch
+from activities.stuck_activities import StuckActivities
 from engine.client import connect
 from engine.relay import Relay
 from engine.search_attributes import ensure_registered
@@ -123,6 +124,7 @@ async def _missions(queues: TaskQueues, parts: Parts) -> AsyncIterator[None]:
         task_queue=queues.missions,
         workflows=WORKFLOWS,
         activities=mission_activities(parts),
+        interceptors=[StuckActivities(parts.database)],
         workflow_runner=RUNNER,
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=20,

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from activities.activity_types import ActivityFailed, Preset, StepContext, activity_type
+from missions.http_headers import HeaderName, HeaderValue
 
 
 class HttpNotifyInput(BaseModel):
@@ -14,7 +15,7 @@ class HttpNotifyInput(BaseModel):
 
     url: HttpUrl
     message: str = Field("", max_length=10_000)
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
 
 
 @activity_type("http_notify", preset=Preset.CALL)

@@ -1,8 +1,8 @@
 """Activity type `microservice`: ask a planner or another service, and poll it until it has an answer (spec 2)."""
 
 import asyncio
-import contextlib
 import json
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -17,6 +17,8 @@ from activities.heartbeats import beating
 from missions.errors import Failure, FailureCode, PlanningFailed
 from missions.planner_answers import PlannerAnswer, read_answer
 from missions.statuses import ServiceRequestStatus
+
+logger = logging.getLogger("muster.microservice")
 
 # A fault of the way to the service, not of the request: another try may help.
 _RETRIED = frozenset({429, 502, 503, 504})
@@ -138,6 +140,8 @@ class _Call:
             status, content = await self._send(method, url)
         except httpx.TransportError as error:
             raise _Fault(f"{type(error).__name__}: {error}") from error
+        except (httpx.InvalidURL, ValueError) as error:  # of the job's id or the key; checked when they are stored now
+            raise self._failed(f"cannot be asked ({type(error).__name__}: {error})") from error
         except httpx.RequestError as error:  # it has answered, and would answer so again
             raise self._failed(f"answered what cannot be read ({type(error).__name__}: {error})") from error
         if status in _RETRIED:
@@ -205,9 +209,11 @@ def job_url(url: str, job: str) -> str:
 async def cancel_job(http: httpx.AsyncClient, url: str, api_key: str | None, job: str) -> None:
     """Tell a service to stop a job (DELETE); its answer changes nothing, since the mission goes on without it."""
     headers: Mapping[str, str] = {"x-api-key": api_key} if api_key else {}
-    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+    try:
         async with asyncio.timeout(2):
             await http.delete(job_url(url, job), headers=headers)
+    except Exception as error:  # whatever is wrong with the address, the key or the answer: no cancel may hang on it
+        logger.warning("the service at %s was not told to stop its job: %s: %s", url, type(error).__name__, error)
 
 
 async def _then_cancelled(work: Coroutine[Any, Any, _T]) -> _T:

@@ -7,9 +7,15 @@ from missions.errors import InvalidInput
 from missions.graph import graph_problems
 from missions.recipes import Recipe, RecipeStep
 
+_NO_STEPS = InvalidInput(
+    "a recipe without steps gives its missions nothing to do", field="steps", value=[], remedy="write at least one step"
+)
+
 
 def recipe_problems(recipe: Recipe, known: Mapping[str, ActivityType]) -> list[InvalidInput]:
     """Everything that is wrong with a recipe."""
+    if not recipe.steps:
+        return [_NO_STEPS]
     return graph_problems(recipe.graph()) + step_problems(recipe.steps, known)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from missions.errors import Failure
-from missions.recipes import MissionOptions
+from missions.recipes import MissionOptions, stored_options
 
 WORK_PROCESS = "WorkProcess"
 """The workflow type of a mission."""
@@ -120,14 +120,6 @@ class StepPlan(Contract):
     preset: ActivityPreset
 
 
-def _known_options(value: object) -> object:
-    # What clients send is refused for an unknown option; a run that a later version started must not hang for one.
-    if not isinstance(value, dict):
-        return value
-    known = {name for key, field in MissionOptions.model_fields.items() for name in (key, field.alias)}
-    return {key: item for key, item in value.items() if key in known}
-
-
 class WorkProcessStart(Contract):
     """Input of the workflow: the plan, fixed at dispatch."""
 
@@ -141,7 +133,7 @@ class WorkProcessStart(Contract):
     start_at: str | None = Field(None, description="not before: ISO 8601 with zone")
     reserves: bool = Field(True, description="whether agents are reserved first")
     steps: list[StepPlan]
-    options: Annotated[MissionOptions, BeforeValidator(_known_options)] = Field(default_factory=MissionOptions)
+    options: Annotated[MissionOptions, BeforeValidator(stored_options)] = Field(default_factory=MissionOptions)
     ready_timeout: float = 20.0
     reserve_resend_interval: float = 3.0
     cancel_resend_interval: float = 10.0

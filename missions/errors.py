@@ -15,6 +15,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+ILLEGAL_TRANSITION = "IllegalTransition"
+"""The type of a fault of ours that another try would meet again; it ends the mission (store/work_process_status.py)."""
+
 
 class FailureCode(StrEnum):
     """Why a mission failed: a closed list, one line for operators each (docs/operators.md)."""

@@ -9,6 +9,8 @@ from missions.statuses import FailurePolicy, ServiceRequestStatus
 
 _DONE_WORDS = frozenset({"successful", "success", "ready"})
 _ENTRY_KEYS = frozenset({"agent_id", "agent_uuid", "assignment", "instant_action"})
+MAX_JOB_ID = 1000
+"""Characters of a job's id: it is part of the address where the job is polled and stopped."""
 _POLICIES = tuple(policy.value for policy in FailurePolicy)
 
 
@@ -24,7 +26,7 @@ class PlannerAnswer:
 
 @dataclass(frozen=True)
 class PlannedAssignment:
-    """One entry of `results`: who shall do what. Exactly one of the agent's names is enough.
+    """One entry of `results`: who shall do what. One of the agent's names is enough; two must name the same agent.
 
     `data` None: only the instant action `command`, which is sent at once.
     """
@@ -53,6 +55,9 @@ def read_answer(body: object, *, step: str, url: str) -> PlannerAnswer:
     request_uid = None if uid is None else str(uid)
     if request_uid is not None and not request_uid.isprintable():
         raise refused(step, url, f"answered the request_id {short(request_uid)}, which is no printable text")
+    if request_uid is not None and len(request_uid) > MAX_JOB_ID:
+        problem = f"answered a request_id of {len(request_uid)} characters; an address takes {MAX_JOB_ID}"
+        raise refused(step, url, problem)
     word = body.get("status")
     if word is None:
         if "results" in body or "result" in body:
@@ -101,12 +106,14 @@ def _planned(index: int, entry: object, step: str, url: str | None) -> PlannedAs
     data, command = entry.get("assignment", entry.get("result")), _command(entry.get("instant_action"), refuse)
     if data is None and command is None:
         raise refuse(" without an `assignment`")
-    agent_id, agent_uuid = entry.get("agent_id"), entry.get("agent_uuid")
+    agent_id, agent_uuid = entry.get("agent_id"), entry.get("agent_uuid") or None
     if isinstance(agent_id, str) and agent_id.isascii() and agent_id.isdigit():
         agent_id = int(agent_id)  # contexts carry ids as strings, so planners hand them back so
     if agent_id is not None and (not isinstance(agent_id, int) or isinstance(agent_id, bool)):
         raise refuse(f".agent_id = {short(agent_id)}, not an agent's id")
-    if agent_id is None and not isinstance(agent_uuid, str):
+    if agent_uuid is not None and not isinstance(agent_uuid, str):
+        raise refuse(f".agent_uuid = {short(agent_uuid)}, not an agent's uuid")
+    if agent_id is None and agent_uuid is None:
         raise refuse(" without agent_id or agent_uuid")
     order = entry.get("assignment_order")
     if order is None:
@@ -121,7 +128,7 @@ def _planned(index: int, entry: object, step: str, url: str | None) -> PlannedAs
     return PlannedAssignment(
         index,
         agent_id,
-        agent_uuid if agent_id is None else None,
+        agent_uuid,
         data,
         order,
         FailurePolicy(policy or FailurePolicy.DEFAULT),

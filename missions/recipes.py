@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 from missions.errors import InvalidInput
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.graph import GraphStep
+from missions.limits import LONGEST, Seconds, at_most
 from missions.statuses import FailurePolicy, OnAgentSilent, UnconfirmedStart
 
 
@@ -16,25 +17,35 @@ class MissionOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
-    max_wait: float | None = Field(None, gt=0, description="longest wait for agents, then the mission fails")
-    mission_timeout: float | None = Field(None, gt=0, description="from the start of its run to the end")
-    assignment_timeout: float | None = Field(None, gt=0, description="from dispatch of one to its last report")
-    agent_silence: float | None = Field(
-        None, gt=0, description="an agent with an assignment that says nothing this long raises attention"
+    max_wait: Seconds | None = Field(None, description="longest wait for agents, then the mission fails")
+    mission_timeout: Seconds | None = Field(None, description="from the start of its run to the end")
+    assignment_timeout: Seconds | None = Field(None, description="from dispatch of one to its last report")
+    agent_silence: Seconds | None = Field(
+        None, description="an agent with an assignment that says nothing this long raises attention"
     )
     on_agent_silent: OnAgentSilent = Field(
         OnAgentSilent.WAIT,
         description="what then: wait, fail the assignment, or reassign it to a free agent that fits",
     )
-    assignment_start_timeout: float = Field(
+    assignment_start_timeout: Seconds = Field(
         30.0,
-        gt=0,
         description="how long an assignment waits for an agent that is not listening, then it fails; and after a"
         " publish with unknown outcome: how long for the agent's report",
     )
     unconfirmed_start: UnconfirmedStart = Field(
         UnconfirmedStart.HOLD, description="what then: hold (attention), fail, or re-send under the same id"
     )
+
+
+def stored_options(value: object) -> object:
+    """Options as this version takes them, from where any version may have written them: rows, inputs of runs.
+
+    What clients send is refused for an unknown option or a huge time; a run that was started so must not hang for it.
+    """
+    if not isinstance(value, dict):
+        return value
+    known = {name for key, field in MissionOptions.model_fields.items() for name in (key, field.alias)}
+    return {key: at_most(LONGEST, item) for key, item in value.items() if key in known}
 
 
 class RecipeStep(BaseModel):
@@ -51,7 +62,7 @@ class RecipeStep(BaseModel):
     dependencies: list[str] | None = Field(None, description="steps to wait for; absent: by request_order")
     apply_result: bool = Field(True, description="turn the results into assignments")
     wait_assignments: bool = Field(True, description="also wait for the assignments of the steps waited for")
-    timeout: float | None = Field(None, gt=0, description="seconds; default: the service's result_timeout")
+    timeout: Seconds | None = Field(None, description="seconds; default: the service's result_timeout")
 
     def activity_input(self) -> dict[str, Any]:
         """The input of the activity type; `service_type` and `service_config` are short for two fields."""

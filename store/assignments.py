@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, insert, select, text, update
 
 from missions.errors import Failure, FailureCode, PlanningFailed
 from missions.events import EventSource, EventType, NewEvent
-from missions.planner_answers import PlannedAssignment
+from missions.planner_answers import PlannedAssignment, refused
 from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, Severity
 from missions.transitions import ASSIGNMENT_FAILED
@@ -167,7 +167,14 @@ async def _resolve_agents(
     by_id, by_uuid = {row.id: row for row in rows}, {row.uuid: row for row in rows}
     resolved = {}
     for entry in planned:
-        agent = by_id.get(-1 if entry.agent_id is None else entry.agent_id) or by_uuid.get(entry.agent_uuid or "")
+        agent = by_uuid.get(entry.agent_uuid or "") if entry.agent_id is None else by_id.get(entry.agent_id)
+        if agent is not None and entry.agent_uuid not in (None, agent.uuid):
+            raise refused(
+                step,
+                url,
+                f"answered results[{entry.index}] with agent_id {agent.id}, which is agent {agent.uuid!r},"
+                f" and agent_uuid {entry.agent_uuid!r}",
+            )
         if agent is not None and agent.id in replaced:
             agent = by_id.get(replaced[agent.id])
         if agent is None:

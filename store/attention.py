@@ -7,6 +7,7 @@ from sqlalchemy import select, text, update
 
 from missions.contracts import RaiseAttention
 from missions.events import EventSource, EventType, NewEvent, utc_now
+from missions.limits import LONGEST
 from missions.principals import MUSTER
 from missions.statuses import Severity
 from store import events
@@ -52,16 +53,26 @@ async def raise_(connection: Connection, call: RaiseAttention) -> bool:
         return False
     agent_id = await connection.scalar(select(assignments.c.agent_id).where(assignments.c.id == call.assignment_id))
     new = entry(call.code, call.text, agent_id, call.assignment_id)
-    await connection.execute(
-        update(work_processes)
-        .where(work_processes.c.id == work_process.id)
-        .values(
-            attention=[*(one for one in work_process.attention if one not in before), new],
-            version=work_processes.c.version + 1,
-        )
-    )
+    await _write(connection, work_process, [*(one for one in work_process.attention if one not in before), new])
     await events.append_for_mission(connection, work_process.id, [raised(new)], attempt=work_process.attempt)
     return True
+
+
+async def activity_fails(connection: Connection, work_process_id: int, activity_id: str, words: str) -> None:
+    """Say that an activity of a mission is tried again and again; one entry for each activity, the newest."""
+    work_process = await lock(connection, work_process_id)
+    before = [one for one in work_process.attention if one.get("activityId") == activity_id]
+    if any(one["text"] == words for one in before):
+        return
+    new = entry("activity_failing", words.replace("\0", "?"), None, None) | {"activityId": activity_id}
+    await _write(connection, work_process, [*(one for one in work_process.attention if one not in before), new])
+    await events.append_for_mission(connection, work_process.id, [raised(new)], attempt=work_process.attempt)
+
+
+async def activity_succeeds(connection: Connection, work_process_id: int, activity_id: str) -> None:
+    """Remove what was said of an activity that failed again and again."""
+    work_process = await lock(connection, work_process_id)
+    await _clear(connection, work_process, [e for e in work_process.attention if e.get("activityId") == activity_id])
 
 
 async def take_back(
@@ -69,14 +80,13 @@ async def take_back(
 ) -> bool:
     """Remove an assignment's entries with these codes, since the trouble is over; False: there is none."""
     over = [one for one in work_process.attention if one["code"] in codes and one.get("assignmentId") == assignment_id]
+    return await _clear(connection, work_process, over)
+
+
+async def _clear(connection: Connection, work_process: LockedWorkProcess, over: Collection[Entry]) -> bool:
     if not over:
         return False
-    work_process.attention = [one for one in work_process.attention if one not in over]
-    await connection.execute(
-        update(work_processes)
-        .where(work_processes.c.id == work_process.id)
-        .values(attention=work_process.attention, version=work_processes.c.version + 1)
-    )
+    await _write(connection, work_process, [one for one in work_process.attention if one not in over])
     cleared = [
         NewEvent(
             type=EventType.WORK_PROCESS_ATTENTION_CLEARED,
@@ -88,6 +98,15 @@ async def take_back(
     ]
     await events.append_for_mission(connection, work_process.id, cleared, attempt=work_process.attempt)
     return True
+
+
+async def _write(connection: Connection, work_process: LockedWorkProcess, shown: list[Entry]) -> None:
+    work_process.attention = shown
+    await connection.execute(
+        update(work_processes)
+        .where(work_processes.c.id == work_process.id)
+        .values(attention=shown, version=work_processes.c.version + 1)
+    )
 
 
 async def unstarted_assignments(database: Database, limit: int = 100) -> int:
@@ -102,13 +121,14 @@ async def unstarted_assignments(database: Database, limit: int = 100) -> int:
 
 
 _UNSTARTED = text(
-    """
+    f"""
     SELECT a.id, a.work_process_id, a.attempt, a.dispatched_at, agents.uuid
     FROM assignments AS a
     JOIN work_processes AS w ON w.id = a.work_process_id
     JOIN agents ON agents.id = a.agent_id
     WHERE a.status = 'executing' AND a.first_report_at IS NULL AND w.status = 'executing'
-      AND a.dispatched_at < now() - make_interval(secs => coalesce(w.options ->> 'assignmentStartTimeout', '30')::float)
+      AND a.dispatched_at < now() - make_interval(
+          secs => least(coalesce(w.options ->> 'assignmentStartTimeout', '30')::float, {LONGEST}))
       AND NOT w.attention @> jsonb_build_array(
           jsonb_build_object('code', 'assignment_not_started', 'assignmentId', a.id))
     ORDER BY a.work_process_id, a.id LIMIT :limit

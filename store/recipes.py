@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import Action, EventType, NewEvent
 from missions.principals import Principal
-from missions.recipes import MissionOptions, Recipe, RecipeStep
+from missions.recipes import MissionOptions, Recipe, RecipeStep, stored_options
 from store import events
 from store.connection import Connection
 from store.drafts import find_recipe
@@ -171,7 +171,7 @@ async def _read(connection: Connection, condition: Any, limit: int = 1) -> list[
                 settings=row["settings"],
                 on_assignment_failure=row["on_assignment_failure"],
                 fallback_mission=row["fallback_mission"],
-                options=MissionOptions.model_validate(row["options"]),
+                options=MissionOptions.model_validate(stored_options(row["options"])),
                 steps=steps[row["id"]],
             ),
         )

@@ -3,6 +3,7 @@
 from sqlalchemy import text
 
 from missions.contracts import AgentSilence, RaiseAttention, Signal
+from missions.limits import LONGEST
 from store import attention, substitute_searches
 from store.database import Database
 from store.wakeups import NewSignal, Wakeup, add_signals
@@ -43,7 +44,7 @@ async def _fell_silent(database: Database, default: float, limit: int) -> list[W
 
 # It had time to speak since it was sent the assignment. In an immediate pause it stands still, and is not asked.
 _FELL_SILENT = text(
-    """
+    f"""
     SELECT a.id, a.work_process_id, a.attempt, a.workflow_id, agents.uuid, agents.last_message_time,
         w.options ->> 'agentSilence' IS NOT NULL AS watched
     FROM work_processes AS w
@@ -52,7 +53,8 @@ _FELL_SILENT = text(
     WHERE w.status = 'executing' AND w.pause_mode IS DISTINCT FROM 'immediate'
       AND a.status IN ('to_dispatch', 'executing', 'active') AND a.intent_at IS NOT NULL
       AND greatest(agents.last_message_time, a.intent_at)
-        < now() - make_interval(secs => coalesce(CAST(w.options ->> 'agentSilence' AS float), nullif(:default, 0)))
+        < now() - make_interval(
+            secs => least(coalesce(CAST(w.options ->> 'agentSilence' AS float), nullif(:default, 0)), {LONGEST}))
       AND NOT w.attention @> jsonb_build_array(jsonb_build_object('code', 'agent_silent', 'assignmentId', a.id))
     ORDER BY a.work_process_id, a.id LIMIT :limit
     """

@@ -11,8 +11,9 @@ from missions.errors import Conflict, InvalidInput
 from missions.events import utc_now
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.graph import GraphStep, resolve_dependencies
+from missions.limits import LONGEST
 from missions.principals import Principal
-from missions.recipes import MissionOptions, RecipeStep, refuse_too_many_agents
+from missions.recipes import MissionOptions, RecipeStep, refuse_too_many_agents, stored_options
 from missions.statuses import FailurePolicy, ServiceRequestStatus, WorkProcessStatus
 from settings import Settings
 from store import wakeups
@@ -61,7 +62,7 @@ async def dispatch(
     most, selector = recipe["num_max_agents"], work_process.agent_selector
     # The recipe may have changed since the draft was written. Of a selector the agents are chosen later.
     refuse_too_many_agents(work_process.type_name, most, work_process.agent_ids, selector)
-    options = MissionOptions.model_validate(recipe["options"])
+    options = MissionOptions.model_validate(stored_options(recipe["options"]))
     plan = await _plan(connection, work_process, recipe["id"], resolve_preset)
     workflow_id = f"work-process-{recipe['installation_id']}-{work_process_id}"
     now = utc_now()
@@ -162,7 +163,12 @@ async def _plan(
     """Copy the recipe's steps into service requests, so that a later edit of the recipe does not reach this mission."""
     rows = (await connection.execute(_STEPS, {"of": recipe_id})).mappings().all()
     if not rows:
-        return []
+        raise InvalidInput(
+            f"the recipe {work_process.type_name!r} has no steps, so there is nothing to do",
+            field="workProcessTypeName",
+            value=work_process.type_name,
+            remedy="give the recipe a step (PUT /api/v1/recipes/{id})",
+        )
     types = {row["service_type"] for row in rows if row["service_type"] is not None}
     enabled = await connection.execute(_SERVICES, {"types": sorted(types)})
     by_type = {service["service_type"]: service for service in enabled.mappings()}
@@ -177,7 +183,7 @@ async def _plan(
                 value=work_process.type_name,
                 remedy=f"register and enable a service of type {row['service_type']!r}",
             )
-        timeout = row["timeout"] or (service["result_timeout"] if service else DEFAULT_STEP_TIMEOUT)
+        timeout = min(row["timeout"] or (service["result_timeout"] if service else DEFAULT_STEP_TIMEOUT), LONGEST)
         waits = service["availability_timeout"] if service and service["health_endpoint"] else 0
         step = RecipeStep(
             step=row["step"],

@@ -2,17 +2,21 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from enum import StrEnum
 
+from pydantic import BaseModel
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from missions.contracts import Activity, CancelRequest, NotePause, PauseWish, WorkProcessStart
-    from missions.errors import Failure
+    from missions.errors import ILLEGAL_TRANSITION, Failure, FailureCode
     from missions.statuses import WorkProcessStatus
 
-from workflows.acting import act
+from workflows.acting import Result, act
 from workflows.board import Board
 from workflows.clock import Clock
+from workflows.options import SHORT, ActivityOptions
 from workflows.search_attributes import MISSION_STATUS
 
 # An activity may write up to three status changes; each has a number of its own, for idempotency.
@@ -31,10 +35,16 @@ class Failed(Exception):
         self.failure = failure
 
 
+def fault_of_ours(error: ActivityError) -> Failure | None:
+    """Why the mission fails, if an activity met a fault that another try would meet again."""
+    cause = error.cause
+    if not isinstance(cause, ApplicationError) or cause.type != ILLEGAL_TRANSITION:
+        return None
+    return Failure(code=FailureCode.INTERNAL, text=f"{error.activity_type}: {cause.message}")
+
+
 class Mission:
     """One mission's state in its workflow. Signals only write to it; waits look at it."""
-
-    act = staticmethod(act)
 
     def __init__(self, start: WorkProcessStart) -> None:
         self.start = start
@@ -76,6 +86,23 @@ class Mission:
         self._sending = 0
         self._settling = False
         self._activities_called = 0
+
+    async def act(
+        self,
+        name: StrEnum,
+        call: BaseModel,
+        result: type[Result] | None,
+        summary: str,
+        options: ActivityOptions = SHORT,
+    ) -> Result:
+        """Call one of the mission's own activities; raises Failed where another try would not help."""
+        try:
+            return await act(name, call, result, summary, options)
+        except ActivityError as error:
+            failure = fault_of_ours(error)
+            if failure is None:
+                raise
+            raise Failed(failure) from error
 
     @property
     def stopping(self) -> bool:

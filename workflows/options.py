@@ -7,6 +7,8 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from missions.contracts import ActivityPreset
+from missions.errors import ILLEGAL_TRANSITION
+from missions.limits import LONGEST
 
 
 class ActivityOptions(TypedDict, total=False):
@@ -21,7 +23,10 @@ class ActivityOptions(TypedDict, total=False):
 
 # A fault of a part passes, and nothing else can end the mission well: so these are tried until they succeed.
 _PATIENT = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=5)
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=5),
+    non_retryable_error_types=[ILLEGAL_TRANSITION],
 )
 
 # Short: after a killed worker the next try starts when the start-to-close time is over.
@@ -35,20 +40,26 @@ WITH_HEARTBEAT: ActivityOptions = {
 }
 
 
+def _seconds(value: float) -> timedelta:
+    # A plan that an earlier version stored may hold any number; past the longest, with the preset's own margin on top.
+    return timedelta(seconds=min(value, 2 * LONGEST))
+
+
 def of_preset(preset: ActivityPreset) -> ActivityOptions:
     """The options of a recipe's own activity type, as they were resolved at dispatch."""
     options: ActivityOptions = {
-        "start_to_close_timeout": timedelta(seconds=preset.start_to_close),
+        "start_to_close_timeout": _seconds(preset.start_to_close),
         "retry_policy": RetryPolicy(
-            initial_interval=timedelta(seconds=preset.initial_interval),
-            maximum_interval=timedelta(seconds=preset.maximum_interval),
+            initial_interval=_seconds(preset.initial_interval),
+            maximum_interval=_seconds(preset.maximum_interval),
             maximum_attempts=preset.maximum_attempts,
+            non_retryable_error_types=[ILLEGAL_TRANSITION],
         ),
         # The mission goes on to its cancel path at once; the service's job is stopped there.
         "cancellation_type": ActivityCancellationType.TRY_CANCEL,
     }
     if preset.heartbeat is not None:
-        options["heartbeat_timeout"] = timedelta(seconds=preset.heartbeat)
+        options["heartbeat_timeout"] = _seconds(preset.heartbeat)
     if preset.schedule_to_close is not None:
-        options["schedule_to_close_timeout"] = timedelta(seconds=preset.schedule_to_close)
+        options["schedule_to_close_timeout"] = _seconds(preset.schedule_to_close)
     return options

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from missions.errors import Failure, FailureCode
 
 from workflows.assigning import execute
-from workflows.mission import Failed, Mission, Stop
+from workflows.mission import Failed, Mission, Stop, fault_of_ours
 from workflows.options import of_preset
 
 
@@ -80,6 +80,9 @@ class Steps:
             ran: StepRan = await handle
             return ran
         except ActivityError as error:
+            failure = fault_of_ours(error)
+            if failure is not None:
+                raise Failed(failure.model_copy(update={"step": plan.step})) from error
             cause = error.cause or error
             text = f"step {plan.step!r}: {cause}"
             raise Failed(Failure(code=FailureCode.PLANNING_FAILED, text=text, step=plan.step)) from error

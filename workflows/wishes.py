@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.attention import raise_attention
 from workflows.looking_up import look_up
-from workflows.mission import Mission, Stop
+from workflows.mission import Failed, Mission, Stop
 
 
 class Wishes:
@@ -67,6 +67,8 @@ async def _cancel_assignment(mission: Mission, key: int) -> None:
         )
     except Stop:
         return  # the mission stops all of them
+    except Failed as failed:
+        mission.failure = mission.failure or failed.failure
 
 
 async def _pause_agents(mission: Mission, number: int) -> None:
@@ -101,3 +103,5 @@ async def _pause_agents(mission: Mission, number: int) -> None:
             await mission.act(Activity.NOTE_PAUSE, note, None, "pause")
     except Stop:
         return
+    except Failed as failed:
+        mission.failure = mission.failure or failed.failure

@@ -3,7 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
 from missions.requests import Id, Name, Request, Words
@@ -20,6 +23,19 @@ class Protocol(StrEnum):
     MQTT = "MQTT"
 
 
+def _rsa_key(pem: str) -> str:
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if pem and not isinstance(key, rsa.RSAPublicKey):
+        raise ValueError("it is no public RSA key in PEM form; send what begins with -----BEGIN PUBLIC KEY-----")
+    return pem
+
+
+PublicKey = Annotated[Words, AfterValidator(_rsa_key)]
+
+
 class AgentFields(Request):
     """What clients may set; only fields that were sent count."""
 
@@ -34,7 +50,7 @@ class AgentFields(Request):
     idempotent: bool = Field(False, description="may be sent the same assignment twice")
     allow_anonymous_checkin: bool = True
     verify_signature: bool = Field(False, description="take only messages signed with its key")
-    public_key: Words | None = Field(None, description="PEM")
+    public_key: PublicKey | None = Field(None, description="RSA, as PEM")
 
     def columns(self) -> dict[str, Any]:
         """The table's columns that were sent."""

@@ -13,7 +13,9 @@ class FileContent(Request):
     """One file."""
 
     name: Words = Field(min_length=1, examples=["recipes.yml"], description="as problems are to name it")
-    content: str = Field(examples=["recipes: [{name: driving}]"], description="YAML")
+    content: str = Field(
+        examples=["recipes: [{name: driving, steps: [{step: plan_drive, serviceType: drive}]}]"], description="YAML"
+    )
 
 
 class FilesImport(Request):

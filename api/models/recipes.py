@@ -5,19 +5,17 @@ from typing import Any
 from pydantic import ConfigDict, Field, model_validator
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
+from missions.limits import MAX_INTEGER
 from missions.recipes import Recipe, RecipeStep
 from missions.requests import refuse_unstorable
 from store.recipes import StoredRecipe
-
-# The tables' integers have 32 bits.
-_MAX_INTEGER = 2**31 - 1
 
 
 class RecipeStepBody(RecipeStep):
     """One step of a recipe, as clients write it."""
 
     request_order: int | None = Field(
-        None, ge=0, le=_MAX_INTEGER, description="without `dependencies`: after all steps of the next lower number"
+        None, ge=0, le=MAX_INTEGER, description="without `dependencies`: after all steps of the next lower number"
     )
 
 
@@ -37,7 +35,7 @@ class RecipeBody(Recipe):
         }
     )
 
-    num_max_agents: int | None = Field(None, ge=0, le=_MAX_INTEGER, description="more agents are refused")
+    num_max_agents: int | None = Field(None, ge=0, le=MAX_INTEGER, description="more agents are refused")
     steps: list[RecipeStepBody] = Field(default_factory=list, max_length=1000)  # type: ignore[assignment]
 
     @model_validator(mode="before")

@@ -6,11 +6,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
+from missions.http_headers import HeaderValue
+from missions.limits import LONGEST
 from missions.requests import Name, Request, Words
 from missions.statuses import ServiceDomain as Domain
 
-# A time-out is an integer of 32 bits in helyOS's table; a year is more than any job takes.
-Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+# A time-out is an integer of 32 bits in helyOS's table.
+WholeSeconds = Annotated[int, Field(ge=1, le=LONGEST)]
 
 
 def _read_domain(value: object) -> object:
@@ -32,6 +34,7 @@ def _http_url(value: str) -> str:
     return value
 
 
+ApiKey = Annotated[HeaderValue, Field(max_length=4000)]
 ServiceUrl = Annotated[str, Field(max_length=2000), AfterValidator(_http_url)]
 
 
@@ -61,7 +64,7 @@ class ServiceFields(Request):
     service_type: Name = Field("", alias="type", description="recipes name it", examples=["drive"])
     service_url: ServiceUrl = Field("", alias="url", examples=["http://planner:9000/plan_job/"])
     domain: Annotated[Domain, BeforeValidator(_read_domain)] = Domain.ASSIGNMENT_PLANNER
-    licence_key: Words | None = Field(None, alias="apikey", description="sent as x-api-key; never shown again")
+    licence_key: ApiKey | None = Field(None, alias="apikey", description="sent as x-api-key; never shown again")
     config: dict[str, Any] | None = Field(None, description="sent as `config`, unless the step has its own")
     description: Words | None = None
     health_endpoint: Annotated[HealthEndpoint | None, BeforeValidator(_no_words)] = Field(
@@ -69,8 +72,8 @@ class ServiceFields(Request):
     )
     enabled: bool = Field(True, description="one service of a type may be enabled")
     is_dummy: bool = Field(False, description="not called: the request is the answer")
-    result_timeout: Seconds = Field(180, description="seconds until the result must be there")
-    availability_timeout: Seconds = Field(180, description="seconds that a step waits for a healthy service")
+    result_timeout: WholeSeconds = Field(180, description="seconds until the result must be there")
+    availability_timeout: WholeSeconds = Field(180, description="seconds that a step waits for a healthy service")
     require_agents_data: bool = Field(True, description="context: all agents of the yard")
     require_mission_agents_data: bool = Field(True, description="context: the mission's agents")
     require_map_data: bool = Field(True, description="context: the yard's map")

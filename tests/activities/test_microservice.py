@@ -205,3 +205,17 @@ async def test_dummy_service_answers_with_its_request(request_: Any, results: An
         service=Service("", None, True, "Assignment planner"),
     )
     assert (await run_activity_type(microservice, INPUT, step))["results"] == results
+
+
+@pytest.mark.parametrize(("key", "job"), [("key", "x" * 100_000), ("é", "7"), ("a\nb", "7")])
+async def test_cancel_hangs_on_no_address_and_no_key(key: str, job: str) -> None:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(FakePlanner({}))) as http:
+        await cancel_job(http, URL, key, job)
+
+
+@pytest.mark.parametrize(("key", "job"), [("key", "x" * 100_000), ("é", "7")])
+async def test_a_job_that_cannot_be_asked_for_fails_the_step(key: str, job: str) -> None:
+    step = context(FakePlanner({"status": "pending"}), job_id=job)
+    step.service = Service(URL, key, False, "Assignment planner")
+    with pytest.raises(PlanningFailed, match="cannot be asked"):
+        await run_activity_type(microservice, INPUT, step)

@@ -105,6 +105,23 @@ def test_wrong_input_is_refused_at_save_naming_step_and_field(step: dict[str, ob
     assert problem.remedy
 
 
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ({"a b": "x"}, "no name of a header"),
+        ({"": "x"}, "no name of a header"),
+        ({"Content-Length": "1"}, "leave it out"),
+        ({"a": "x\ny"}, "cannot be sent in a header"),
+        ({"a": "é"}, "cannot be sent in a header"),
+        ({"a": " x"}, "cannot be sent in a header"),
+    ],
+)
+def test_header_that_cannot_be_sent_is_refused_at_save(header: dict[str, str], says: str) -> None:
+    (problem,) = problems(uses="http_notify", input={"url": "http://x/", "headers": header})
+    assert (problem.field or "").startswith("steps.tell.input.headers.")
+    assert says in problem.detail
+
+
 class Nothing(BaseModel):
     pass
 

@@ -26,11 +26,11 @@ from store.tables import (
     instant_actions,
     reservations,
     service_requests,
-    work_process_types,
     work_processes,
     yards,
 )
 from store.wakeups import Wakeup
+from tests.support.rows import add_recipe
 
 WORDS = ("cancel", "release", "wake")
 
@@ -120,7 +120,7 @@ async def world(database: Database) -> World:
         uid = f"settled-{await connection.scalar(select(yards.c.id).order_by(yards.c.id.desc()).limit(1))}"
         yard = await made(yards, uid=uid, name=uid)
         agent = await made(agents, uuid=uid, yard_id=yard, status="busy")
-        await made(work_process_types, name=uid)
+        await add_recipe(connection, uid)
         mission = await made(
             work_processes,
             work_process_type_name="drive",

@@ -43,7 +43,7 @@ async def test_wrong_files_are_told_as_validate_tells_them_and_nothing_is_applie
     world: AsyncClient, database: Database, served: str, tmp_path: Path, text: str, wrong: object
 ) -> None:
     good, bad = tmp_path / "good.yml", tmp_path / "bad.yml"
-    good.write_text("recipes: [{name: fine}]")
+    good.write_text("recipes: [{name: fine, steps: [{step: a, serviceType: drive}]}]")
     bad.write_text(text)
     before = await stored(database)
     code, told = await applied(served, good, bad)
@@ -57,8 +57,11 @@ async def test_files_of_both_kinds_and_forms_are_applied_and_again(
     world: AsyncClient, served: str, tmp_path: Path
 ) -> None:
     ours, theirs = tmp_path / "ours.yml", tmp_path / "theirs.yml"
-    ours.write_text('services: [{name: s, type: s, url: "http://x/"}]\nrecipes: [{name: r, fallbackMission: late}]')
-    theirs.write_text("missions: {late: {recipe: {steps: []}}}")
+    ours.write_text(
+        'services: [{name: s, type: s, url: "http://x/"}]\nrecipes: [{name: r, fallbackMission: late'
+        ", steps: [{step: a, serviceType: drive}]}]"
+    )
+    theirs.write_text("missions: {late: {recipe: {steps: [{step: a, service_type: drive}]}}}")
     assert await applied(served, ours, theirs) == (0, f"{ours}: created s, r\n{theirs}: created late\n")
     ours.write_text('services: [{name: s, type: s, url: "http://y/"}]')
     assert await applied(served, ours) == (0, f"{ours}: replaced s\n")
@@ -70,14 +73,14 @@ async def test_what_only_the_store_knows_names_its_file_and_place(
     world: AsyncClient, database: Database, served: str, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
-    one.write_text("recipes: [{name: fine}]")
+    one.write_text("recipes: [{name: fine, steps: [{step: a, serviceType: drive}]}]")
     two.write_text('services: [{name: clash, type: drive, url: "http://x/"}]')
     before = await stored(database)
     code, told = await applied(served, one, two)
     assert code == 1
     assert f"{two}: services.0: " in told
     assert "(line 1, column 12)" in told
-    two.write_text("recipes: [{name: driving}]")
+    two.write_text("recipes: [{name: driving, steps: [{step: a, serviceType: drive}]}]")
     code, told = await applied(served, one, two, existing=Existing.REFUSE)
     assert code == 1
     assert f"{two}: recipes.0.name: 'driving' is there already" in told
@@ -88,7 +91,7 @@ async def test_a_file_that_cannot_be_read_stops_all(
     world: AsyncClient, database: Database, served: str, tmp_path: Path
 ) -> None:
     good = tmp_path / "good.yml"
-    good.write_text("recipes: [{name: fine}]")
+    good.write_text("recipes: [{name: fine, steps: [{step: a, serviceType: drive}]}]")
     before = await stored(database)
     code, told = await applied(served, good, tmp_path / "none.yml")
     assert code == 1
@@ -98,7 +101,7 @@ async def test_a_file_that_cannot_be_read_stops_all(
 
 async def test_a_wrong_token_is_said(world: AsyncClient, served: str, tmp_path: Path) -> None:
     good = tmp_path / "good.yml"
-    good.write_text("recipes: [{name: fine}]")
+    good.write_text("recipes: [{name: fine, steps: [{step: a, serviceType: drive}]}]")
     code, told = await applied(served, good, token="wrong")
     assert code == 1
     assert "MUSTER_API_TOKEN" in told

@@ -158,7 +158,7 @@ async def test_what_only_the_store_knows_has_its_place_too(world: AsyncClient, d
   - {name: s1, type: drive, url: "http://x/"}
   - {name: s2, type: drive, url: "http://x/", enabled: false}
 recipes:
-  - {name: r1, onAssignmentFailure: RELEASE_FAILED, fallbackMission: nobody}
+  - {name: r1, onAssignmentFailure: RELEASE_FAILED, fallbackMission: nobody, steps: [{step: a, serviceType: drive}]}
 """
     before = await stored(database)
     answer = problem(await world.post("/services/import", content=text.partition("recipes:")[0]), 422)
@@ -173,7 +173,10 @@ async def test_what_the_store_refuses_of_several_files_is_told_at_once(
 ) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
     one.write_text('services: [{name: s1, type: drive, url: "http://x/"}]')
-    two.write_text("recipes: [{name: r1, onAssignmentFailure: RELEASE_FAILED, fallbackMission: nobody}]")
+    two.write_text(
+        "recipes: [{name: r1, onAssignmentFailure: RELEASE_FAILED, fallbackMission: nobody"
+        ", steps: [{step: a, serviceType: drive}]}]"
+    )
     before = await stored(database)
     with pytest.raises(Refused) as refused:
         await load_files(database, [one, two], activity_types())
@@ -186,8 +189,11 @@ async def test_what_the_store_refuses_of_several_files_is_told_at_once(
 
 async def test_a_name_in_two_files_is_refused(world: AsyncClient, database: Database, tmp_path: Path) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
-    one.write_text("recipes: [{name: twice}]")
-    two.write_text("recipes:\n  - {name: once}\n  - {name: twice}")
+    one.write_text("recipes: [{name: twice, steps: [{step: a, serviceType: drive}]}]")
+    two.write_text(
+        "recipes:\n  - {name: once, steps: [{step: a, serviceType: drive}]}\n  - {name: twice"
+        ", steps: [{step: a, serviceType: drive}]}"
+    )
     before = await stored(database)
     with pytest.raises(Refused, match=str(one)) as refused:
         await load_files(database, [one, two], activity_types())

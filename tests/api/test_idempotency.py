@@ -5,7 +5,7 @@ import pytest
 from httpx import AsyncClient
 
 from store.database import Database
-from tests.api.conftest import MISSION, RecordingWaker, created, problem, stored
+from tests.api.conftest import MISSION, RECIPE, RecordingWaker, created, problem, stored
 
 KEY = {"Idempotency-Key": "order-4711"}
 
@@ -66,7 +66,7 @@ CREATIONS: list[tuple[str, dict[str, Any]]] = [
     ("/yards", {"uid": "east", "mapObjects": [{"type": "wall"}]}),
     ("/yards/1/map-objects", {"mapObjects": [{"type": "wall"}, {"type": "door"}]}),
     ("/services", {"name": "other", "type": "other", "url": "http://127.0.0.1:9/"}),
-    ("/recipes", {"name": "other"}),
+    ("/recipes", {"name": "other", "steps": RECIPE["steps"]}),
 ]
 
 

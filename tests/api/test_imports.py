@@ -118,8 +118,11 @@ async def test_a_fallback_mission_may_stand_in_a_later_file(
     world: AsyncClient, database: Database, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
-    one.write_text("recipes: [{name: early, onAssignmentFailure: RELEASE_FAILED, fallbackMission: late}]")
-    two.write_text("recipes: [{name: late}]")
+    one.write_text(
+        "recipes: [{name: early, onAssignmentFailure: RELEASE_FAILED, fallbackMission: late"
+        ", steps: [{step: a, serviceType: drive}]}]"
+    )
+    two.write_text("recipes: [{name: late, steps: [{step: a, serviceType: drive}]}]")
     loaded = await load_files(database, [one, two], activity_types())
     assert [one.created for one in loaded.values()] == [["early"], ["late"]]
 
@@ -136,6 +139,7 @@ async def test_everything_wrong_is_told_at_once_with_its_place(world: AsyncClien
   - name: two
     nonsense: 1
   - name: one
+    steps: [{step: a, serviceType: drive}]
 missions:
   three:
     recipe:
@@ -155,7 +159,7 @@ missions:
     assert "line 5, column 15" in told["recipes.0.steps.0.uses"]
     assert "line 8, column 23" in told["recipes.0.steps.1.dependencies"]
     assert "line 10, column 15" in told["recipes.1.nonsense"]
-    assert "line 16" in told["missions.three.recipe.steps.0.request_order"]
+    assert "line 17" in told["missions.three.recipe.steps.0.request_order"]
     assert await stored(database) == before
 
 
@@ -204,7 +208,10 @@ async def test_a_file_is_taken_whole_or_not_at_all(world: AsyncClient, database:
 
 
 async def test_recipes_of_one_file_may_fall_back_on_each_other(world: AsyncClient) -> None:
-    entry = "  {}: {{on_assignment_failure: RELEASE_FAILED, fallback_mission: {}, recipe: {{steps: []}}}}\n"
+    entry = (
+        "  {}: {{on_assignment_failure: RELEASE_FAILED, fallback_mission: {},"
+        " recipe: {{steps: [{{step: a, service_type: drive}}]}}}}\n"
+    )
     both = "missions:\n" + entry.format("drive", "tow") + entry.format("tow", "tow")
     assert (await _import(world, "recipes", both)).json()["created"] == ["drive", "tow"]
     answer = await _import(world, "recipes", "missions:\n" + entry.format("fly", "repair"))

@@ -6,7 +6,7 @@ from sqlalchemy import insert
 
 from store.database import Database
 from store.tables import assignments
-from tests.api.conftest import created, mission, problem
+from tests.api.conftest import RECIPE, created, mission, problem
 
 
 async def _pages(api: AsyncClient, path: str, **query: Any) -> list[list[int]]:
@@ -39,7 +39,7 @@ async def test_a_page_stays_right_while_missions_are_added(world: AsyncClient) -
 
 
 async def test_filters(world: AsyncClient) -> None:
-    await created(world, "/recipes", {"name": "other"})
+    await created(world, "/recipes", RECIPE | {"name": "other"})
     one = await mission(world, status="draft")
     two = await mission(world, agentIds=[1, 2], yardId=2)
     three = await mission(world, workProcessTypeName="other", agentIds=[3])

@@ -8,7 +8,7 @@ from httpx import AsyncClient
 
 from api.problems import Problem
 from store.database import Database
-from tests.api.conftest import MISSION, RecordingWaker, mission, problem, stored
+from tests.api.conftest import MISSION, RECIPE, RecordingWaker, mission, problem, stored
 
 # Digits alone are no seconds since 1970; and a time must be one in UTC too.
 NO_TIMES = [
@@ -191,6 +191,12 @@ async def test_cancel_and_edit_do_not_go_together(world: AsyncClient, database: 
         {"numMaxAgents": -1},
         {"settings": {"a": "\x00"}},
         {"options": {"maxWait": 0}},
+        *(
+            {"options": {name: 1e30}}
+            for name in ("maxWait", "missionTimeout", "assignmentTimeout", "agentSilence", "assignmentStartTimeout")
+        ),
+        {"steps": [{"step": "a", "serviceType": "drive", "timeout": 1e30}]},
+        {"steps": []},
         {"options": {"unknown": 1}},
         {"nonsense": 1},
         {"name": ""},
@@ -201,9 +207,9 @@ async def test_a_bad_recipe_is_refused_and_nothing_is_stored(
     world: AsyncClient, database: Database, recipe: dict[str, Any]
 ) -> None:
     before = await stored(database)
-    found = problem(await world.post("/recipes", json={"name": "other"} | recipe), 422)
+    found = problem(await world.post("/recipes", json=RECIPE | {"name": "other"} | recipe), 422)
     assert found["errors"][0]["field"]
-    problem(await world.put("/recipes/1", json={"name": "driving"} | recipe), 422)
+    problem(await world.put("/recipes/1", json=RECIPE | recipe), 422)
     assert await stored(database) == before
 
 
@@ -241,7 +247,10 @@ async def test_all_that_is_wrong_with_a_recipe_is_told_at_once(world: AsyncClien
         ("/services", {"name": "third", "type": "x"}, 422),
         ("/services", {"name": "third", "type": "x", "url": "http://a/", "domain": "Oracle"}, 422),
         ("/services", {"name": "third", "type": "x", "url": "http://a/", "resultTimeout": 2**31}, 422),
-        ("/recipes", {"name": "driving"}, 409),
+        ("/services", {"name": "third", "type": "x", "url": "http://a/", "apikey": "\u00e9"}, 422),
+        ("/services", {"name": "third", "type": "x", "url": "http://a/", "apikey": "a\nb"}, 422),
+        ("/agents", {"uuid": "new", "verifySignature": True, "publicKey": "x"}, 422),
+        ("/recipes", {"name": "driving", "steps": [{"step": "a", "serviceType": "drive"}]}, 409),
     ],
     ids=lambda value: str(value)[:50],
 )

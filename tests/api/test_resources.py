@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import FastAPI
 from httpx import AsyncClient
 from pydantic import SecretStr
@@ -47,14 +49,25 @@ async def test_an_agent_is_registered_and_changed(world: AsyncClient) -> None:
     problem(await world.patch("/agents/99", json={"name": "x"}), 404)
 
 
+KEY = (
+    rsa.generate_private_key(65537, 2048)
+    .public_key()
+    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+)
+
+
 async def test_an_agent_without_a_key_is_not_made_to_sign(world: AsyncClient, database: Database) -> None:
     before = await stored(database)
     found = problem(await world.patch("/agents/1", json={"verifySignature": True}), 422)
     assert found["errors"][0]["field"] == "publicKey"
     assert await stored(database) == before
-    signing = await world.patch("/agents/1", json={"verifySignature": True, "publicKey": "PEM"})
+    signing = await world.patch("/agents/1", json={"verifySignature": True, "publicKey": KEY})
     assert signing.json()["verifySignature"] is True
     problem(await world.patch("/agents/1", json={"publicKey": None}), 422)
+    for no_key in ("x", KEY[:-60], "é"):
+        found = problem(await world.patch("/agents/1", json={"publicKey": no_key}), 422)
+        assert found["errors"][0]["field"] == "publicKey"
     assert (await world.patch("/agents/1", json={"verifySignature": False, "publicKey": None})).status_code == 200
 
 
@@ -249,8 +262,8 @@ async def test_who_changed_recipes_services_and_yards_is_stored(api: AsyncClient
     service = await created(api, "/services", SERVICE)
     await api.patch(f"/services/{service['id']}", json={"enabled": False})
     await api.delete(f"/services/{service['id']}")
-    recipe = await created(api, "/recipes", {"name": "driving"})
-    await api.put(f"/recipes/{recipe['id']}", json={"name": "driving"})
+    recipe = await created(api, "/recipes", RECIPE)
+    await api.put(f"/recipes/{recipe['id']}", json=RECIPE)
     await api.delete(f"/recipes/{recipe['id']}")
     assert await changes(database) == [
         (kind, {"id": 1, **named, "action": action}, "api", "client")
@@ -271,28 +284,30 @@ async def test_activity_types_show_their_input(world: AsyncClient) -> None:
 
 @pytest.mark.parametrize("name", ["with/slash", "ünïcode", "a" * 200])
 async def test_names_of_recipes_are_free(world: AsyncClient, name: str) -> None:
-    await created(world, "/recipes", {"name": name})
+    await created(world, "/recipes", RECIPE | {"name": name})
     assert (await mission(world, workProcessTypeName=name))["workProcessTypeName"] == name
     assert len((await world.get("/recipes", params={"name": name})).json()["items"]) == 1
 
 
 async def test_a_recipe_names_its_failure_policy_and_fallback(world: AsyncClient) -> None:
     policy = {"onAssignmentFailure": "RELEASE_FAILED", "fallbackMission": "driving"}
-    made = await created(world, "/recipes", {"name": "careful", "steps": []} | policy)
+    made = await created(world, "/recipes", RECIPE | {"name": "careful"} | policy)
     assert {key: made[key] for key in policy} == policy
-    itself = await created(world, "/recipes", {"name": "stubborn", "steps": [], "fallbackMission": "stubborn"})
+    itself = await created(world, "/recipes", RECIPE | {"name": "stubborn", "fallbackMission": "stubborn"})
     assert itself["fallbackMission"] == "stubborn"
 
 
 @pytest.mark.parametrize("word", ["DEFAULT", "", None])
 async def test_a_recipe_without_a_fallback_has_none(world: AsyncClient, word: str | None) -> None:
-    assert (await created(world, "/recipes", {"name": "plain", "fallbackMission": word}))["fallbackMission"] is None
+    assert (await created(world, "/recipes", RECIPE | {"name": "plain", "fallbackMission": word}))[
+        "fallbackMission"
+    ] is None
 
 
 async def test_a_fallback_that_does_not_exist_is_refused(world: AsyncClient) -> None:
     unknown = {"fallbackMission": "repair"}
     answers = [
-        await world.post("/recipes", json={"name": "careful", "steps": []} | unknown),
+        await world.post("/recipes", json=RECIPE | {"name": "careful"} | unknown),
         await world.put("/recipes/1", json=RECIPE | unknown),
         await world.post("/work-processes", json=MISSION | unknown),
     ]

@@ -1,11 +1,14 @@
 import pytest
 from httpx import AsyncClient
+from sqlalchemy import delete, update
 
 from missions.contracts import RaiseAttention
+from missions.limits import LONGEST
 from store.attention import raise_
 from store.database import Database
+from store.tables import recipe_steps, work_process_types
 from store.wakeups import WakeupKind
-from tests.api.conftest import MISSION, RecordingWaker, created, events_of, mission, problem, stored
+from tests.api.conftest import MISSION, RECIPE, RecordingWaker, created, events_of, mission, problem, stored
 
 DRAFT = MISSION | {"status": "draft"}
 
@@ -84,7 +87,7 @@ async def test_a_draft_is_saved_edited_and_dispatched_later(world: AsyncClient, 
 
 async def test_failure_policy_and_fallback_are_fixed_at_dispatch(world: AsyncClient) -> None:
     policy = {"onAssignmentFailure": "RELEASE_FAILED", "fallbackMission": "driving"}
-    await created(world, "/recipes", {"name": "careful"} | policy)
+    await created(world, "/recipes", RECIPE | {"name": "careful"} | policy)
     draft = await created(world, "/work-processes", DRAFT | {"workProcessTypeName": "careful"})
     assert {draft[key] for key in policy} == {"DEFAULT"}
     own = {"onAssignmentFailure": "CONTINUE_MISSION", "fallbackMission": "careful"}
@@ -155,3 +158,26 @@ async def test_a_mission_that_waits_says_why(world: AsyncClient, database: Datab
     assert made["waitingReasons"] == []
     listed = (await world.get("/work-processes")).json()["items"]
     assert [item["id"] for item in listed] == [made["id"]]
+
+
+async def test_a_recipe_that_was_stored_without_steps_is_not_dispatched(
+    world: AsyncClient, database: Database, waker: RecordingWaker
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(delete(recipe_steps))
+    found = problem(await world.post("/work-processes", json=MISSION), 422)
+    assert found["errors"][0]["field"] == "workProcessTypeName"
+    assert waker.sent == []
+
+
+async def test_what_was_stored_before_times_had_a_limit_is_shortened(
+    world: AsyncClient, database: Database, waker: RecordingWaker
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(update(work_process_types).values(options={"maxWait": 1e30}))
+        await connection.execute(update(recipe_steps).values(timeout=1e30))
+    await mission(world)
+    start = waker.sent[0].payload
+    assert start["options"]["max_wait"] == LONGEST
+    assert start["steps"][0]["preset"]["start_to_close"] < 2 * LONGEST
+    assert (await world.get("/recipes/1")).json()["options"]["maxWait"] == LONGEST

@@ -53,7 +53,7 @@ def _raised(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else ""
             given = [k.value for k in node.keywords if k.arg == "code" and name == "RaiseAttention"]
-            if name.lstrip("_").startswith("raise_") or ast.unparse(node.func) == "attention.entry":
+            if name.lstrip("_").startswith("raise_") or ast.unparse(node.func) in ("attention.entry", "entry"):
                 given += [arg for arg in node.args if isinstance(arg, ast.Constant)][:1]
             yield from (_text(value) for value in given if isinstance(value, ast.Constant))
         elif isinstance(node, ast.Dict):

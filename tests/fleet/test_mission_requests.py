@@ -13,9 +13,10 @@ from fleet.dead_letters import TEXT_HEADER
 from fleet.roles import Intake
 from settings import Settings
 from store.database import Database
-from store.tables import agents, events, work_process_types, work_processes, yards
+from store.tables import agents, events, work_processes, yards
 from tests.fleet.conftest import YARD, DeadLetterReader, RecordingWaker, until
 from tests.fleet.raw_agent import RawAgent, enveloped
+from tests.support.rows import add_recipe
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -24,7 +25,7 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 async def recipe(database: Database) -> str:
     name = f"recipe-{secrets.token_hex(4)}"
     async with database.transaction() as connection:
-        await connection.execute(insert(work_process_types).values(name=name))
+        await add_recipe(connection, name)
     return name
 
 

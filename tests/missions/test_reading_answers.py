@@ -50,6 +50,7 @@ def test_job_id_is_text(uid: object) -> None:
         ({"status": "weird", "results": []}, "the unknown status 'weird'"),
         ({"status": 1}, "the unknown status 1"),
         ({"status": ["ready"]}, "the unknown status"),
+        ({"status": "pending", "request_id": "x" * 1001}, "a request_id of 1001 characters"),
     ],
 )
 def test_what_is_no_answer_fails_naming_step_and_url(body: object, says: str) -> None:
@@ -70,11 +71,13 @@ def test_agent_is_named_by_id_or_uuid() -> None:
         {"agent_id": "4", "assignment": [1]},
         {"agent_uuid": "truck", "assignment": "go"},
         {"agent_id": 5, "agent_uuid": "truck", "assignment": 0},
+        {"agent_id": 6, "agent_uuid": "", "assignment": 0},
     ) == [
         PlannedAssignment(0, 3, None, {"n": 1}),
         PlannedAssignment(1, 4, None, [1]),
         PlannedAssignment(2, None, "truck", "go"),
-        PlannedAssignment(3, 5, None, 0),
+        PlannedAssignment(3, 5, "truck", 0),
+        PlannedAssignment(4, 6, None, 0),
     ]
 
 
@@ -126,7 +129,7 @@ def test_answer_without_results_plans_nothing(body: dict[str, Any]) -> None:
         (None, r"results\[1\] = None"),
         ({"agent_id": 1}, r"results\[1\] without an `assignment`"),
         ({"assignment": {}}, r"results\[1\] without agent_id or agent_uuid"),
-        ({"assignment": {}, "agent_uuid": 7}, r"results\[1\] without agent_id or agent_uuid"),
+        ({"assignment": {}, "agent_uuid": 7}, r"results\[1\].agent_uuid = 7"),
         ({"assignment": {}, "agent_id": "x"}, r"results\[1\].agent_id = 'x'"),
         ({"assignment": {}, "agent_id": True}, r"results\[1\].agent_id = True"),
         ({"assignment": {}, "agent_id": 1.5}, r"results\[1\].agent_id = 1.5"),

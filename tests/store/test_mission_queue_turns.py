@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import insert, select, update
 
-from missions.contracts import QueueAdvanced
+from missions.contracts import ActivityPreset, QueueAdvanced
 from missions.events import EventSource
 from missions.principals import MUSTER
 from settings import Settings
@@ -19,13 +19,14 @@ from store.tables import work_process_types, work_processes, yards
 from store.wakeups import Wakeup
 from store.work_process_status import lock
 from tests.support.locks import until_somebody_waits_for_a_lock
+from tests.support.rows import add_recipe
 from tests.support.services import WorkerAddresses
 
 BY_US: dict[str, Any] = {"principal": MUSTER, "source": EventSource.API}
 
 
 class Queue:
-    """A queue with missions of a recipe without steps."""
+    """A queue with missions of a recipe of one step."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database, self.settings = database, settings
@@ -36,7 +37,7 @@ class Queue:
         name = secrets.token_hex(6)
         async with self.database.transaction() as connection:
             yard_id = await connection.scalar(insert(yards).values(uid=name).returning(yards.c.id))
-            await connection.execute(insert(work_process_types).values(name=name))
+            await add_recipe(connection, name)
             self.id = (await mission_queues.create(connection, {"name": name, **fields}, **BY_US)).id
         self.recipe = name
         self._mission = {"work_process_type_name": name, "yard_id": yard_id, "yard_uid": name, "created_by": {}}
@@ -59,7 +60,7 @@ class Queue:
         sent: list[Wakeup] = []
         while True:
             async with self.database.transaction() as connection:
-                turn = Turn(connection, self.settings, cast(Any, None))
+                turn = Turn(connection, self.settings, lambda step, timeout: ActivityPreset())
                 advanced = await turn.take(self.id)
             sent += turn.wakeups
             if advanced is not None:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func
 
 from missions.events import utc_now
+from store import attention
 from store.tables import agents, assignments, work_processes
 from tests.store.conftest import World
 
@@ -27,18 +28,32 @@ async def test_silence_is_raised_once_and_taken_back_by_a_word(world: World, rec
     ("table", "values"),
     [
         (work_processes, {"options": {"agentSilence": 600}}),
+        (work_processes, {"options": {"agentSilence": 1e30}}),
         (work_processes, {"pause": "paused", "pause_mode": "immediate"}),
         (assignments, {"status": "canceling"}),
         (assignments, {"status": "succeeded"}),
         (assignments, {"intent_at": func.now()}),
         (agents, {"last_message_time": func.now()}),
     ],
-    ids=["recipe waits longer", "stands still", "cancelled", "over", "just sent", "speaks"],
+    ids=[
+        "recipe waits longer",
+        "longer than intervals are",
+        "stands still",
+        "cancelled",
+        "over",
+        "just sent",
+        "speaks",
+    ],
 )
 async def test_agent_that_may_be_quiet_is_left_alone(world: World, table: Any, values: dict[str, Any]) -> None:
     rows = {work_processes: world.mission, assignments: world.assignment, agents: world.agent}
     await world.change(table, rows[table], **values)
     assert await world.look() == ([], [])
+
+
+async def test_a_time_out_that_no_interval_holds_stops_no_look(world: World) -> None:
+    await world.change(work_processes, world.mission, options={"assignmentStartTimeout": 1e30})
+    await attention.unstarted_assignments(world.database)
 
 
 async def test_without_a_limit_nobody_is_silent(world: World) -> None:

@@ -37,6 +37,8 @@ GOOD: dict[str, Any] = {"results": []}
         ({"results": [{"agent_id": 999999, "assignment": {}}]}, "agent 999999"),
         ({"results": [{"agent_id": 2**80, "assignment": {}}]}, "does not exist"),
         ({"results": [{"agent_uuid": "nobody", "assignment": {}}]}, "agent 'nobody'"),
+        ({"results": [{"agent_id": "TRUCK", "agent_uuid": "other", "assignment": {}}]}, "and agent_uuid 'other'"),
+        ({"status": "pending", "request_id": "x" * 1001}, "a request_id of 1001 characters"),
         ({"results": [{"agent_id": "TRUCK", "assignment": {}}], "dispatch_order": [[0], [1]]}, "out of range"),
         ({"results": [{"agent_id": "TRUCK", "assignment": {}}], "dispatch_order": [[0], [0]]}, "twice"),
         ({"results": [{"agent_id": "TRUCK", "assignment": {}}] * 2, "dispatch_order": [[0]]}, "leaves out index 1"),

@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from missions.contracts import (
     Activity,
+    ActivityPreset,
     AgentListens,
     AgentsGranted,
     AgentsReady,
@@ -27,6 +28,8 @@ from missions.contracts import (
     Reserved,
     StepRan,
 )
+from missions.errors import FailureCode
+from store.work_process_status import IllegalTransition
 from tests.support.site import until
 from tests.workflows.isolated import (
     BROKEN,
@@ -433,3 +436,34 @@ async def test_step_that_cannot_be_run_fails_the_mission_with_its_cause(bench: B
     run = await bench.start()
     assert await run.ended() == "FAILED"
     assert "no way" in run.fake.inputs(Activity.FINISH_MISSION)[0].failure.text
+
+
+@pytest.mark.parametrize("name", [Activity.FINISH_MISSION, Activity.DISPATCH_ASSIGNMENTS, STEP])
+async def test_a_change_of_status_that_is_never_allowed_fails_the_mission(bench: Bench, name: str) -> None:
+    def forbidden(call: Any) -> None:
+        if getattr(call, "failure", None) is None:
+            raise IllegalTransition("work process 7 is 'preparing resources': 'assignments_completed' may not follow")
+
+    bench.fake.scripts[name] = forbidden
+    run = await bench.start(steps=None if name != Activity.FINISH_MISSION else [])
+    assert await run.ended() == "FAILED"
+    assert await run.failure_type() == FailureCode.INTERNAL
+    assert run.fake.names()[-2:] == [Activity.STOP_MISSION, Activity.FINISH_MISSION]
+    finish = run.fake.inputs(Activity.FINISH_MISSION)[-1]
+    assert (finish.status, finish.failure.code) == ("failed", FailureCode.INTERNAL)
+    assert "may not follow" in finish.failure.text
+
+
+async def test_times_that_no_timer_holds_are_shortened(bench: Bench) -> None:
+    answers = iter([WAITING, None])
+    bench.fake.scripts[Activity.RESERVE_AGENTS] = lambda call: next(answers)
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = lambda call: UNKNOWN
+    names = ("max_wait", "mission_timeout", "assignment_timeout", "agent_silence", "assignment_start_timeout")
+    preset = ActivityPreset(start_to_close=1e30, schedule_to_close=1e30, maximum_interval=1e30)
+    run = await bench.start(steps=[step("plan", 1, preset=preset)], options=dict.fromkeys(names, 1e30))
+    await run.until_waiting()
+    await run.signal("agents_granted", AgentsGranted(attempt=1))
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS)
+    await run.until_waiting()
+    await end_assignment(run)
+    assert await run.ended() == "COMPLETED"
