@@ -144,7 +144,8 @@ async def test_agent_that_drives_two_is_stopped_before_it_is_released(site: Site
 
 async def test_deaf_agents_assignment_follows_the_policy(site: Site) -> None:
     deaf, good = await site.agent("--checkout", listening=False), await site.agent()
-    recipe, _ = await site.recipe(drives(deaf, good), onAssignmentFailure="CONTINUE_MISSION")
+    options = {"assignmentStartTimeout": 1}
+    recipe, _ = await site.recipe(drives(deaf, good), onAssignmentFailure="CONTINUE_MISSION", options=options)
     mission = await site.mission(recipe, [good])
     await mission.until("succeeded")
     assert await statuses(mission) == ["failed", "succeeded"]
