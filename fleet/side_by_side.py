@@ -13,24 +13,26 @@ from fleet.batches import Handler, until_handled
 from fleet.bus import Bus
 
 WAITING_EACH = 20
-"""How many messages of one routing key may be in hand or wait for their turn."""
+"""How many messages of one sender may be in hand or wait for their turn."""
 # Room for a hundred senders that all have as many as they may: whoever asks after them is still delivered.
 _FETCHED = 100 * WAITING_EACH
+
+_Sender = tuple[str | None, str]
 
 
 class SideBySideConsumer:
     """Hands the messages of one queue to `handle`, one each, at most `at_once` in hand; acknowledges each by itself.
 
-    Those with one routing key come one after the other, in order, and wait without taking a place from others. A key
-    that has `WAITING_EACH` already has the next handed to `refuse` at once: what waits is unacknowledged, and the
-    broker delivers only so many of these.
+    Those of one sender come one after the other, in order, and wait without taking a place from others. The next of one
+    that has `WAITING_EACH` already is handed to `refuse` at once: what waits is unacknowledged, and the broker delivers
+    only so many of these.
     """
 
     def __init__(self, bus: Bus, queue: str, handle: Handler, *, refuse: Handler, at_once: int) -> None:
         self._bus, self._queue, self._handle, self._refuse = bus, queue, handle, refuse
         self._places = asyncio.Semaphore(at_once)
         self._refusals = asyncio.Semaphore(at_once)
-        self._lines: dict[str, deque[AbstractIncomingMessage]] = {}
+        self._lines: dict[_Sender, deque[AbstractIncomingMessage]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._channel: AbstractRobustChannel | None = None
@@ -51,11 +53,11 @@ class SideBySideConsumer:
                 await self._channel.close()
 
     async def _begin(self, message: AbstractIncomingMessage) -> None:
-        key = message.routing_key or ""
-        line = self._lines.get(key)
+        sender = _sender(message)
+        line = self._lines.get(sender)
         if line is None:
-            self._lines[key] = deque([message])
-            self._run(self._serve(key))
+            self._lines[sender] = deque([message])
+            self._run(self._serve(sender))
         # Those of a channel that is gone come again: they must not count twice.
         elif sum(not waiting.channel.is_closed for waiting in line) < WAITING_EACH:
             line.append(message)
@@ -67,13 +69,13 @@ class SideBySideConsumer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, key: str) -> None:
-        """Take what waits with one key, until nothing does."""
-        line = self._lines[key]
+    async def _serve(self, sender: _Sender) -> None:
+        """Take what waits of one sender, until nothing does."""
+        line = self._lines[sender]
         while line:
             await self._take(line[0], self._handle, self._places)
             line.popleft()
-        del self._lines[key]
+        del self._lines[sender]
 
     async def _take(self, message: AbstractIncomingMessage, handle: Handler, places: asyncio.Semaphore) -> None:
         async with places:
@@ -82,3 +84,8 @@ class SideBySideConsumer:
             if await until_handled(handle, [message], self._queue, self._stopping):
                 with suppress(AMQPError, ChannelInvalidStateError, OSError):
                     await message.ack()
+
+
+def _sender(message: AbstractIncomingMessage) -> _Sender:
+    """Who speaks for whom: a leader's messages must not fill the line of its follower. `agent.<uuid>.<any word>`."""
+    return message.user_id, (message.routing_key or "").rpartition(".")[0]

@@ -190,9 +190,9 @@ class Asker:
     def __init__(self, settings: Settings, raw: RawAgent, uuid: str, queue: AbstractQueue) -> None:
         self.raw, self._settings, self._uuid, self._queue = raw, settings, uuid, queue
 
-    async def ask(self, body: dict[str, Any], **properties: Any) -> None:
+    async def ask(self, body: dict[str, Any], word: str = "database_req", **properties: Any) -> None:
         properties["reply_to"] = self._queue.name
-        key = f"agent.{self._uuid}.database_req"
+        key = f"agent.{self._uuid}.{word}"
         await self.raw.publish(self._settings.uplink_exchange, key, enveloped({"body": body}), **properties)
 
     async def answer(self) -> Any:
@@ -262,7 +262,8 @@ async def test_who_asks_without_end_is_refused_at_once_and_takes_no_place_of_oth
             async with database.transaction() as connection:
                 await connection.execute(text("LOCK TABLE map_objects IN ACCESS EXCLUSIVE MODE"))
                 for number in range(WAITING_EACH + 10):
-                    await one.ask({"query": "allMapObjects"}, correlation_id=str(number))
+                    word = ("database_req", "summary_req")[number % 2]  # one line for both
+                    await one.ask({"query": "allMapObjects"}, word, correlation_id=str(number))
                 refused = await one.answers(10)
                 await two.ask({"query": "allAgents", "conditions": {"uuid": uuid}})
                 (found,) = await two.answer()
