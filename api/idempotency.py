@@ -41,6 +41,16 @@ class Creation:
         if self._key is not None:
             await idempotency.remember(connection, self._principal, self._key, self._fingerprint, *made)
 
+    async def lock(self, connection: Connection) -> None:
+        """Let nobody else with this key go on until the transaction ends."""
+        if self._key is not None:
+            await idempotency.lock(connection, self._principal, self._key)
+
+    async def forget(self, connection: Connection) -> None:
+        """What it made was taken back, in the same transaction: sent again, it is a new one."""
+        if self._key is not None:
+            await idempotency.forget(connection, self._principal, self._key)
+
 
 def _creation(
     request: Request,

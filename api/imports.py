@@ -1,5 +1,6 @@
 """Stores recipes and services from YAML files: a file is taken whole or not at all."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -169,11 +170,21 @@ def _document(content: bytes, types: Mapping[str, ActivityType]) -> Document:
 
 def file_problems(paths: Sequence[Path]) -> list[FieldProblem]:
     """Everything that is wrong with files by themselves, whatever is stored; each with its file."""
+    problems = given_twice(paths)
     try:
         _documents(paths, activity_types())
     except Refused as error:
-        return list(error.errors)
-    return []
+        problems += error.errors
+    return problems
+
+
+def given_twice(paths: Sequence[Path]) -> list[FieldProblem]:
+    """The files that are named more than once: it could not be told which of them a problem is in."""
+    return [
+        problem_at(str(path), None, "is given twice", "name each file once")
+        for path, times in Counter(paths).items()
+        if times > 1
+    ]
 
 
 async def load_files(

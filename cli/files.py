@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from api.imports import Existing, file_problems
+from api.imports import Existing, file_problems, given_twice
 from api.problems import FieldProblem
 from api.token import token_file
 from settings import Settings
@@ -38,6 +38,10 @@ def apply(settings: Settings, files: Sequence[Path], existing: Existing, console
     except (OSError, UnicodeDecodeError):
         # Nothing is sent; what is wrong with the others is told all the same.
         _show(file_problems(files), console)
+        return 1
+    if twice := given_twice(files):
+        _show(twice, console)
+        console.print("Nothing was applied.")
         return 1
     try:
         answer = _post(settings, {"files": contents, "existing": existing})

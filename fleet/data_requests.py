@@ -103,6 +103,18 @@ class DataRequests:
                 await self._take(read(raw, names_itself=False))
         await self._dead_letters.put(letters)
 
+    async def refuse(self, messages: Sequence[AbstractIncomingMessage]) -> None:
+        """Answer each that its agent has too many waiting, without a look into the database, which may be busy."""
+        letters: list[DeadLetter] = []
+        for raw in messages:
+            with dead_lettered(raw, letters):
+                message = read(raw, names_itself=False)
+                _refuse_unanswerable(message)
+                await self._answer(
+                    message, _error(f"agent {message.uuid!r} asks too often; await answers before you ask again")
+                )
+        await self._dead_letters.put(letters)
+
     async def _take(self, message: AgentMessage) -> None:
         async with self._database.transaction() as connection:
             identity = (await agents.identities(connection, [message.uuid])).get(message.uuid)

@@ -83,7 +83,13 @@ class Intake:
         )
         self._consumers: list[BatchConsumer | SideBySideConsumer] = [
             BatchConsumer(self._sensor_bus, YARD_QUEUE, yards.handle, batch_size=BATCH_SIZE, gather=FLUSH_INTERVAL),
-            SideBySideConsumer(self._sensor_bus, DATA_REQUEST_QUEUE, asked.handle, at_once=DATA_REQUESTS_AT_ONCE),
+            SideBySideConsumer(
+                self._sensor_bus,
+                DATA_REQUEST_QUEUE,
+                asked.handle,
+                refuse=asked.refuse,
+                at_once=DATA_REQUESTS_AT_ONCE,
+            ),
             BatchConsumer(
                 self._bus, ORDERED_QUEUE, ordered.handle, batch_size=settings.intake_batch_size, gather=_BURST
             ),

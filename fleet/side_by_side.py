@@ -1,8 +1,10 @@
 """Consume a queue with a few messages in hand side by side: one that takes its time holds up no other sender's."""
 
 import asyncio
+from collections import deque
+from collections.abc import Coroutine
 from contextlib import suppress
-from weakref import WeakValueDictionary
+from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
@@ -10,26 +12,34 @@ from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from fleet.batches import Handler, until_handled
 from fleet.bus import Bus
 
-_FETCHED_FOR_EACH = 8
+WAITING_EACH = 20
+"""How many messages of one sender may be in hand or wait for their turn."""
+# Room for a hundred senders that all have as many as they may: whoever asks after them is still delivered.
+_FETCHED = 100 * WAITING_EACH
+
+_Sender = tuple[str | None, str]
 
 
 class SideBySideConsumer:
     """Hands the messages of one queue to `handle`, one each, at most `at_once` in hand; acknowledges each by itself.
 
-    Those with one routing key come one after the other, in order, and wait without taking a place from others.
+    Those of one sender come one after the other, in order, and wait without taking a place from others. The next of one
+    that has `WAITING_EACH` already is handed to `refuse` at once: what waits is unacknowledged, and the broker delivers
+    only so many of these.
     """
 
-    def __init__(self, bus: Bus, queue: str, handle: Handler, *, at_once: int) -> None:
-        self._bus, self._queue, self._handle, self._at_once = bus, queue, handle, at_once
+    def __init__(self, bus: Bus, queue: str, handle: Handler, *, refuse: Handler, at_once: int) -> None:
+        self._bus, self._queue, self._handle, self._refuse = bus, queue, handle, refuse
         self._places = asyncio.Semaphore(at_once)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._refusals = asyncio.Semaphore(at_once)
+        self._lines: dict[_Sender, deque[AbstractIncomingMessage]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._channel: AbstractRobustChannel | None = None
 
     async def start(self) -> None:
         """Begin to consume."""
-        self._channel = await self._bus.consuming_channel(self._at_once * _FETCHED_FOR_EACH)
+        self._channel = await self._bus.consuming_channel(_FETCHED)
         # Not with ensure=False: such a queue is forgotten when the connection comes back.
         queue = await self._channel.get_queue(self._queue)
         await queue.consume(self._begin)
@@ -43,16 +53,39 @@ class SideBySideConsumer:
                 await self._channel.close()
 
     async def _begin(self, message: AbstractIncomingMessage) -> None:
-        task = asyncio.create_task(self._take(message), name=f"intake {self._queue}")
+        sender = _sender(message)
+        line = self._lines.get(sender)
+        if line is None:
+            self._lines[sender] = deque([message])
+            self._run(self._serve(sender))
+        # Those of a channel that is gone come again: they must not count twice.
+        elif sum(not waiting.channel.is_closed for waiting in line) < WAITING_EACH:
+            line.append(message)
+        else:
+            self._run(self._take(message, self._refuse, self._refusals))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"intake {self._queue}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _take(self, message: AbstractIncomingMessage) -> None:
-        key = message.routing_key or ""
-        turn = self._turns.setdefault(key, asyncio.Lock())
-        async with turn, self._places:
+    async def _serve(self, sender: _Sender) -> None:
+        """Take what waits of one sender, until nothing does."""
+        line = self._lines[sender]
+        while line:
+            await self._take(line[0], self._handle, self._places)
+            line.popleft()
+        del self._lines[sender]
+
+    async def _take(self, message: AbstractIncomingMessage, handle: Handler, places: asyncio.Semaphore) -> None:
+        async with places:
             if self._stopping.is_set() or message.channel.is_closed:
                 return  # it comes again
-            if await until_handled(self._handle, [message], self._queue, self._stopping):
+            if await until_handled(handle, [message], self._queue, self._stopping):
                 with suppress(AMQPError, ChannelInvalidStateError, OSError):
                     await message.ack()
+
+
+def _sender(message: AbstractIncomingMessage) -> _Sender:
+    """Who speaks for whom: a leader's messages must not fill the line of its follower. `agent.<uuid>.<any word>`."""
+    return message.user_id, (message.routing_key or "").rpartition(".")[0]

@@ -103,11 +103,14 @@ async def registered(connection: Connection, agent_id: int, uuid: str, principal
     await _tell(connection, EventType.AGENT_REGISTERED, agent_id, uuid, principal, source, {})
 
 
-async def take_back(connection: Connection, agent_id: int) -> None:
-    """Delete an agent that could not be registered; one that has checked in meanwhile stays."""
-    await connection.execute(
-        delete(agents).where(agents.c.id == agent_id, agents.c.last_message_time.is_(None), ~agents.c.has_rbmq_account)
+async def take_back(connection: Connection, agent_id: int) -> bool:
+    """Delete an agent that could not be registered; one that has checked in meanwhile stays. Whether it is gone now."""
+    deleted = await connection.execute(
+        delete(agents)
+        .where(agents.c.id == agent_id, agents.c.last_message_time.is_(None), ~agents.c.has_rbmq_account)
+        .returning(agents.c.id)
     )
+    return deleted.scalar_one_or_none() is not None
 
 
 async def patch(connection: Connection, agent_id: int, values: Row, *, principal: Principal, source: str) -> bool:

@@ -10,20 +10,25 @@ from store.connection import Connection
 from store.tables import idempotency_keys
 
 
+async def lock(connection: Connection, principal: Principal, key: str) -> None:
+    """Keep all others from this key until the transaction ends; no row is locked."""
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
+        {"key": f"idempotency/{_owner(principal)}/{key}"},
+    )
+
+
 async def claim(connection: Connection, principal: Principal, key: str, body_hash: str) -> tuple[int, ...] | None:
     """The ids of what this key made before, or None if the key is new.
 
     Holds a lock on the key until the transaction ends, so that the second of two concurrent creations waits for the
     first. Raises InvalidInput if the key was used with another body.
     """
-    owner = _owner(principal)
-    await connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"idempotency/{owner}/{key}"}
-    )
+    await lock(connection, principal, key)
     known = (
         await connection.execute(
             select(idempotency_keys.c.body_hash, idempotency_keys.c.made).where(
-                idempotency_keys.c.principal == owner, idempotency_keys.c.key == key
+                idempotency_keys.c.principal == _owner(principal), idempotency_keys.c.key == key
             )
         )
     ).one_or_none()
@@ -56,6 +61,13 @@ async def remember(
             made=list(made),
             expires_at=None if keep is None else func.now() + keep,
         )
+    )
+
+
+async def forget(connection: Connection, principal: Principal, key: str) -> None:
+    """Remove a key: what it made was taken back."""
+    await connection.execute(
+        delete(idempotency_keys).where(idempotency_keys.c.principal == _owner(principal), idempotency_keys.c.key == key)
     )
 
 

@@ -3,18 +3,22 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import SecretStr
 
-from api.deps import Parts, PartsDep, PrincipalDep, next_cursor, read_cursor
-from api.idempotency import MADE_BEFORE, CreationDep
+from api.deps import AccountMaker, Parts, PartsDep, PrincipalDep, next_cursor, read_cursor
+from api.idempotency import MADE_BEFORE, Creation, CreationDep
 from api.models.agents import Agent, AgentPatch, AgentQuery, AgentRegister, FollowerConnection, FullAgent
 from api.models.base import Page, PathId
 from api.problems import responses
-from missions.errors import InvalidInput
+from missions.errors import Conflict, InvalidInput, NotFound
 from missions.events import EventSource
+from missions.principals import Principal
 from store import account_rights, agent_registry
 from store.agent_registry import AgentFilter
 from store.agents import account_made
+from store.connection import Connection
 from store.notifications import notify
+from store.rows import Row
 from store.waiting_line import refresh_lines
 
 router = APIRouter(prefix="/agents", tags=["agents"])
@@ -63,22 +67,11 @@ async def register_agent(
             (agent_id,) = made
         else:
             agent_id = await agent_registry.insert_agent(connection, body.columns())
-        if made is None and body.account is None:
-            await agent_registry.registered(connection, agent_id, body.uuid, principal, EventSource.API)
             await creation.remember(connection, agent_id)
-        standing = await account_rights.standing(connection, agent_id)
-    if made is None and body.account is not None and parts.account_maker is not None:
-        # Between two transactions: a row that is locked while the broker is asked would stop the agents' intake.
-        try:
-            await parts.account_maker(standing, body.account.password)
-            async with parts.database.transaction() as connection:
-                await account_made(connection, standing, body.uuid)
+            if body.account is None:
                 await agent_registry.registered(connection, agent_id, body.uuid, principal, EventSource.API)
-                await creation.remember(connection, agent_id)  # not before: the account is what was asked for
-        except BaseException:
-            async with parts.database.transaction() as connection:
-                await agent_registry.take_back(connection, agent_id)
-            raise
+    if body.account is not None and parts.account_maker is not None:
+        await _make_account(parts, parts.account_maker, creation, agent_id, body.account.password, principal)
     response.headers["Location"] = f"/api/v1/agents/{agent_id}"
     return await _read(parts, agent_id)
 
@@ -115,6 +108,41 @@ async def clear_quarantine(id: PathId, parts: PartsDep, principal: PrincipalDep)
     if cleared:
         await _grant_waiting(parts, id)
     return await _read(parts, id)
+
+
+async def _make_account(
+    parts: Parts, make: AccountMaker, creation: Creation, agent_id: int, password: SecretStr, principal: Principal
+) -> None:
+    """Make the account of an agent that is being registered, unless it is made; if that fails, take the agent back.
+
+    In a second transaction, where nothing is locked but the request's key: a locked row would stop the agents' intake
+    while the broker is asked. The same request, sent again, finishes what a process that died has left.
+    """
+    try:
+        async with parts.database.transaction() as connection:
+            await creation.lock(connection)
+            agent = await _being_registered(connection, agent_id)
+            if agent["has_rbmq_account"]:
+                return
+            standing = await account_rights.standing(connection, agent_id)
+            await make(standing, password)
+            await account_made(connection, standing, agent["uuid"])
+            await agent_registry.registered(connection, agent_id, agent["uuid"], principal, EventSource.API)
+    except BaseException:
+        async with parts.database.transaction() as connection:
+            await creation.lock(connection)
+            if await agent_registry.take_back(connection, agent_id):
+                await creation.forget(connection)
+        raise
+
+
+async def _being_registered(connection: Connection, agent_id: int) -> Row:
+    try:
+        return await agent_registry.get(connection, agent_id)
+    except NotFound:
+        raise Conflict(
+            "the same request, sent before, has failed meanwhile, and its agent was taken back", remedy="send it again"
+        ) from None
 
 
 async def _grant_waiting(parts: Parts, agent_id: int) -> None:

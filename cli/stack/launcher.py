@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -144,9 +144,11 @@ class Stack:
             await part.stop()  # what it left behind
             restarts.started()
             try:
-                where = await part.start({name: self._ports.remembered(name) for name in part.ports})
+                where = await _start(part, {name: self._ports.remembered(name) for name in part.ports})
                 report(part.label, f"started again; {where}")
             except PartFailed as failure:  # it ended, which counts above; or it takes long
+                if part.name not in self.processes.children:
+                    return failure
                 report(part.label, failure.reason)
 
     async def stop(self, report: Report | None = None) -> None:
@@ -258,7 +260,7 @@ class Stack:
         self._report(part.label, "starting")
         for attempt in range(3):
             try:
-                where = await part.start(ports)
+                where = await _start(part, ports)
                 break
             except PartFailed:
                 await part.stop()
@@ -279,6 +281,14 @@ class Stack:
     async def _stop_part(self, part: Part) -> None:
         await part.stop()
         self._report(part.label, "stopped")
+
+
+async def _start(part: Part, ports: Mapping[str, int]) -> str:
+    """Start it; raises `PartFailed`, also where the machine gives no process or takes no log."""
+    try:
+        return await part.start(ports)
+    except OSError as error:
+        raise PartFailed(part.label, f"cannot be started: {error}.", remedy=part.remedy) from error
 
 
 def _ended(child: Child, reason: str) -> PartFailed:

@@ -20,6 +20,8 @@ import psutil
 from pydantic import BaseModel
 
 MARKER = "MUSTER_STACK"
+LOGS_KEPT = 9
+"""Logs of earlier starts: the first end's cause is still there when a program is given up (`restarts.MOST`)."""
 
 
 class Record(BaseModel):
@@ -88,10 +90,9 @@ class Processes:
         stop_signal: signal.Signals = signal.SIGTERM,
         grace: float = 10.0,
     ) -> Child:
-        """Start a program with its output in `logs/<name>.log` (the previous run's log is kept beside it)."""
+        """Start a program with its output in `logs/<name>.log`; the logs of its starts before are kept beside it."""
         log = self._logs / f"{name}.log"
-        if log.exists():
-            log.replace(log.with_suffix(".log.1"))
+        _keep(log)
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *map(str, command),
@@ -142,6 +143,14 @@ class Processes:
                 if process.pid not in own and process.environ().get(MARKER) == self._marker:
                     marked.append(process)
         await _kill(marked)
+
+
+def _keep(log: Path) -> None:
+    """Move a log aside: `.log` becomes `.log.1`, that `.log.2` and so on; the oldest is lost."""
+    for number in range(LOGS_KEPT, 0, -1):
+        newer = log.with_suffix(f".log.{number - 1}") if number > 1 else log
+        if newer.exists():
+            newer.replace(log.with_suffix(f".log.{number}"))
 
 
 async def _stop(record: Record, *, hard: bool = False) -> None:

@@ -7,8 +7,10 @@ AT_ONCE = 10.0
 """Seconds: who ends sooner after its start ended at once."""
 MOST = 5
 """How often in a row a program may end at once."""
+LONG = 300.0
+"""Seconds: who lived that long begins anew, with the first pause."""
 _FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 8.0
+_LONGEST_PAUSE = 30.0
 
 
 class Restarts:
@@ -17,6 +19,7 @@ class Restarts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._started = clock()
+        self._pause = 0.0
         self.in_a_row = 0
         """How often it ended at once, one after the other."""
 
@@ -27,7 +30,8 @@ class Restarts:
     def pause(self) -> float | None:
         """It ended: seconds to wait before its next start; None: it is to be given up."""
         lived = self._clock() - self._started
-        self.in_a_row = self.in_a_row + 1 if lived < AT_ONCE else 1
+        self.in_a_row = self.in_a_row + 1 if lived < AT_ONCE else 0
         if self.in_a_row > MOST:
             return None
-        return min(_FIRST_PAUSE * 2.0 ** (self.in_a_row - 1), _LONGEST_PAUSE)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE) if self._pause and lived < LONG else _FIRST_PAUSE
+        return self._pause

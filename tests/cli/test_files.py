@@ -33,6 +33,15 @@ def test_files_that_are_right_are_said_to_be(tmp_path: Path) -> None:
     assert (found.exit_code, found.stdout) == (0, "1 file can be applied, as far as the files say.\n")
 
 
+def test_a_file_that_is_given_twice_is_refused_by_both_commands(tmp_path: Path) -> None:
+    good = tmp_path / "good.yml"
+    good.write_text("recipes: [{name: fine}]")
+    words = [str(good), str(tmp_path / "." / "good.yml")]
+    checked, sent = (CliRunner().invoke(app, [command, *words]) for command in ("validate", "apply"))
+    assert (checked.exit_code, checked.stdout) == (1, f"{good}: is given twice; name each file once\n")
+    assert (sent.exit_code, sent.stdout) == (1, f"{checked.stdout}Nothing was applied.\n")
+
+
 def test_without_an_api_nothing_is_applied_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = tmp_path / "good.yml"
     good.write_text("recipes: [{name: fine}]")

@@ -10,7 +10,7 @@ import pytest
 
 from cli.stack.part import PartFailed, wait_until_ready
 from cli.stack.postgres import Postgres
-from cli.stack.processes import Child, Processes
+from cli.stack.processes import LOGS_KEPT, Child, Processes
 from tests.support.muster_command import alive, eventually
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(100)"]
@@ -63,6 +63,16 @@ async def test_stop_takes_the_grandchildren_along(processes: Processes) -> None:
     assert len(family) == 2
     await processes.stop("parent")
     assert alive(family) == []
+
+
+async def test_the_logs_of_earlier_starts_are_kept_up_to_a_number(processes: Processes, tmp_path: Path) -> None:
+    for number in range(LOGS_KEPT + 3):
+        child = await processes.spawn("one", ["/bin/echo", str(number)])
+        await child.process.wait()
+    logs = tmp_path / "logs"
+    kept = ["one.log", *(f"one.log.{number}" for number in range(1, LOGS_KEPT + 1))]
+    assert sorted(file.name for file in logs.iterdir()) == kept
+    assert [int((logs / name).read_text()) for name in kept] == [*range(LOGS_KEPT + 2, 1, -1)]
 
 
 async def test_the_next_start_stops_what_a_killed_launcher_left(processes: Processes, tmp_path: Path) -> None:

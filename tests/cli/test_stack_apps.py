@@ -10,6 +10,7 @@ import pytest
 
 from cli.stack import apps, restarts
 from cli.stack.launcher import Stack
+from cli.stack.part import PartFailed
 from settings import Settings
 from tests.support.muster_command import eventually
 
@@ -115,3 +116,31 @@ async def test_who_ends_at_once_again_and_again_is_given_up(
     assert str(failure) == "worker ended at once, 6 times in a row (exit code 1)."
     assert "it is broken" in failure.log
     assert "worker.log" in failure.remedy
+
+
+async def test_the_log_of_the_first_end_is_still_there_when_it_is_given_up(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarts, "_FIRST_PAUSE", 0.01)
+    await stack.start_apps(fleet=False)
+    eventually((tmp_path / "working").exists, "the worker", 10)
+    log = stack.processes.children["worker"].log
+    log.write_text("the cause")
+    (tmp_path / "broken").touch()
+    os.kill(stack.processes.children["worker"].record.pid, 9)
+    await asyncio.wait_for(stack.keep_up(lambda part, state: None), 10)
+    assert "the cause" in [each.read_text() for each in log.parent.glob("worker.log*")]
+
+
+async def test_a_program_that_cannot_be_started_is_said_clearly(stack: Stack, tmp_path: Path) -> None:
+    await stack.start_apps(fleet=False)
+    eventually((tmp_path / "working").exists, "the worker", 10)
+    keeping = asyncio.ensure_future(stack.keep_up(lambda part, state: None))
+    logs = stack.processes.children["worker"].log.parent
+    logs.rename(logs.with_name("moved"))
+    os.kill(stack.processes.children["worker"].record.pid, 9)
+    failure = await asyncio.wait_for(keeping, 10)
+    assert str(failure).startswith("Worker cannot be started: [Errno 2] No such file or directory")
+    assert failure.remedy
+    with pytest.raises(PartFailed, match="Worker cannot be started"):
+        await stack.start_apps(fleet=False)

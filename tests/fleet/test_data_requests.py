@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractQueue
 from sqlalchemy import func, insert, select, text, update
 
 from fleet.roles import Intake
+from fleet.side_by_side import WAITING_EACH
 from settings import Settings
 from store.database import Database
 from store.tables import agents, events, idempotency_keys, map_objects, yards
@@ -139,12 +140,15 @@ async def test_odd_numbers_are_answered_and_an_agent_that_asks_too_often_is_told
         odd = enveloped('{"body": {"query": "allMapObjects", "conditions": {"id": 1e400}}}')
         await to.publish(aio_pika.Message(odd, user_id=uuid, reply_to=queue.name), f"agent.{uuid}.database_req")
         ask = aio_pika.Message(enveloped({"body": {}}), user_id=uuid, reply_to=queue.name)
-        await asyncio.gather(*(to.publish(ask, f"agent.{uuid}.database_req") for _ in range(110)))
+        found = []
         async with asyncio.timeout(10), queue.iterator(no_ack=True) as answers:
-            found = [json.loads((await anext(answers)).body)["message"] for _ in range(111)]
+            found.append(json.loads((await anext(answers)).body)["message"])
+            for _ in range(11):  # no more at a time than may wait
+                await asyncio.gather(*(to.publish(ask, f"agent.{uuid}.database_req") for _ in range(10)))
+                found += [json.loads((await anext(answers)).body)["message"] for _ in range(10)]
     assert "compare ids with numbers" in found.pop(0)
     assert "there is no query None" in found[0]
-    assert "asks too often" in found[-1]
+    assert "asks too often; ask again later" in json.loads(found[-1])["error"]
 
 
 async def test_map_data_of_other_yards_is_left_out(
@@ -186,14 +190,18 @@ class Asker:
     def __init__(self, settings: Settings, raw: RawAgent, uuid: str, queue: AbstractQueue) -> None:
         self.raw, self._settings, self._uuid, self._queue = raw, settings, uuid, queue
 
-    async def ask(self, body: dict[str, Any], **properties: Any) -> None:
+    async def ask(self, body: dict[str, Any], word: str = "database_req", **properties: Any) -> None:
         properties["reply_to"] = self._queue.name
-        key = f"agent.{self._uuid}.database_req"
+        key = f"agent.{self._uuid}.{word}"
         await self.raw.publish(self._settings.uplink_exchange, key, enveloped({"body": body}), **properties)
 
     async def answer(self) -> Any:
+        (found,) = await self.answers(1)
+        return found
+
+    async def answers(self, number: int) -> list[Any]:
         async with asyncio.timeout(10), self._queue.iterator(no_ack=True) as answers:
-            return json.loads(json.loads((await anext(answers)).body)["message"])
+            return [json.loads(json.loads((await anext(answers)).body)["message"]) for _ in range(number)]
 
 
 @contextlib.asynccontextmanager
@@ -238,6 +246,33 @@ async def test_a_slow_question_holds_up_neither_reports_nor_other_agents(
     finally:
         await intake.stop()
         await narrow.close()
+
+
+async def test_who_asks_without_end_is_refused_at_once_and_takes_no_place_of_others(
+    settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines, enrol: Enrol, uuid: str
+) -> None:
+    slow = settings.model_copy(update={"data_request_timeout": 60.0})
+    intake = Intake(slow, database, waker, resolve_preset=no_steps, refresh_lines=lines)
+    await intake.start()
+    try:
+        async with (
+            asker(settings, database, enrol, uuid) as one,
+            asker(settings, database, enrol, f"{uuid}-2") as two,
+        ):
+            async with database.transaction() as connection:
+                await connection.execute(text("LOCK TABLE map_objects IN ACCESS EXCLUSIVE MODE"))
+                for number in range(WAITING_EACH + 10):
+                    word = ("database_req", "summary_req")[number % 2]  # one line for both
+                    await one.ask({"query": "allMapObjects"}, word, correlation_id=str(number))
+                refused = await one.answers(10)
+                await two.ask({"query": "allAgents", "conditions": {"uuid": uuid}})
+                (found,) = await two.answer()
+            answered = await one.answers(WAITING_EACH)
+        assert all("asks too often; await answers" in each["error"] for each in refused)
+        assert found["uuid"] == uuid
+        assert all(isinstance(each, list) for each in answered)
+    finally:
+        await intake.stop()
 
 
 async def test_a_change_that_is_delivered_twice_is_made_once_and_answered_alike(
