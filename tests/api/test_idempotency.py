@@ -12,7 +12,7 @@ from missions.errors import PartUnavailable
 from settings import Settings
 from store.account_rights import Standing
 from store.database import Database
-from tests.api.conftest import MISSION, RecordingWaker, client_of, created, problem, stored
+from tests.api.conftest import MISSION, RECIPE, RecordingWaker, client_of, created, problem, stored
 from tests.support.locks import until_somebody_waits_for_a_lock
 
 KEY = {"Idempotency-Key": "order-4711"}
