@@ -246,6 +246,18 @@ async def test_as_many_searches_are_woken_as_agents_are_free_those_of_the_oldest
     assert await world.freed(world.free) == [searches[2]]
 
 
+async def test_agents_that_are_freed_at_once_wake_a_search_each(world: World) -> None:
+    await world.change(agents, world.free, status="busy")
+    free = [world.free, *[await world.agent(status="busy") for _ in range(4)]]
+    searches = [await world.silent() for _ in range(6)]
+    for search in searches:
+        assert await world.reserve(*search) is None
+    for agent in free:
+        await world.change(agents, agent, status="free")
+    woken = await asyncio.gather(*(world.freed(agent) for agent in free))
+    assert sorted(one for of_agent in woken for one in of_agent) == searches[:5]
+
+
 async def test_agents_of_which_each_fits_another_search_wake_both(world: World) -> None:
     await world.change(agents, world.free, status="busy")
     crane = await world.agent(status="busy", agent_type="crane")
