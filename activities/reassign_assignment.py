@@ -101,9 +101,9 @@ class Reassigner:
         last: bool,
     ) -> Any:
         """The agent that is reserved now; None: nobody, which the mission's attention says after the `last` look."""
-        why = "its mission reserves no agents"
+        waits = "waits for it to speak: the mission reserves no agents, so none can take its place"
         if work_process.wait_free_agent:
-            why = "no free agent fits"
+            waits = "waits for another one: no free agent fits"
             chosen = await substitutes.reserve(connection, work_process, row, call.refused)
             if chosen is not None:
                 await attention.take_back(connection, work_process, ("no_substitute",), row["id"])
@@ -116,7 +116,7 @@ class Reassigner:
                     attempt=call.attempt,
                     transition=call.transition,
                     code="no_substitute",
-                    text=f"assignment {row['id']} of a silent agent waits for another one: {why}",
+                    text=f"assignment {row['id']} of a silent agent {waits}",
                     assignment_id=row["id"],
                 ),
             )
@@ -184,17 +184,18 @@ class Reassigner:
             work_process = await lock(connection, of)
             if work_process.superseded:
                 return False
-            await note_returned(connection, self._parts, returned)
+            moved = await note_returned(connection, self._parts, returned)
             await assignment_cancels.cancels_sent(connection, of, [row["id"]], published_at)
-            if not held:
-                return True
-            await lock_agents(connection, [agent_id])
-            await mission_agents.release_early(connection, of, agent_id)
-            await substitutes.leaves(connection, of, [agent_id])
-            let_go = await pauses.let_go(connection, work_process, [agent_id])
+            let_go = False
+            if held:
+                await lock_agents(connection, [agent_id])
+                await mission_agents.release_early(connection, of, agent_id)
+                await substitutes.leaves(connection, of, [agent_id])
+                let_go = await pauses.let_go(connection, work_process, [agent_id])
+                moved = [agent_id]
         if let_go:
             await notify(self._parts.database, instant_actions.CHANNEL)
-        await self._parts.waker.send(await refresh_lines(self._parts.database, [agent_id]))
+        await self._parts.waker.send(await refresh_lines(self._parts.database, moved))
         return True
 
 

@@ -387,7 +387,7 @@ class ReserveSubstitute(ActivityInput):
 class SubstituteReserved(Contract):
     """DONE: `agent_id` was sent a reserve, to be answered in `round`. FAILED: none is needed.
 
-    WAITING: nobody fits; `agent_freed` follows.
+    WAITING: nobody fits, and `agent_freed` follows; or the mission reserves no agents, and waits for the silent one.
     """
 
     outcome: Outcome

@@ -55,12 +55,14 @@ GRANTABLE = """
 
 _WAS_CHARGED = f"coalesce({_BATTERY.format(sensors='before.sensors')} > selector.battery_above, false)"
 _WILL_BE_CHARGED = f"coalesce({_BATTERY.format(sensors='said.sensors')} > selector.battery_above, false)"
+_LIMITS = """
+    SELECT yard_id, battery_above FROM reservation_selectors WHERE waiting AND battery_above IS NOT NULL
+    UNION ALL SELECT yard_id, battery_above FROM substitute_searches WHERE battery_above IS NOT NULL
+"""
 CROSSES_A_LIMIT = f"""
-    EXISTS (SELECT FROM reservation_selectors WHERE waiting AND battery_above IS NOT NULL)
-    AND said.sensors IS NOT NULL AND EXISTS (
-        SELECT FROM reservation_selectors AS selector
-        WHERE selector.yard_id = agents.yard_id AND selector.waiting AND selector.battery_above IS NOT NULL
-            AND {_WAS_CHARGED} <> {_WILL_BE_CHARGED}
+    EXISTS ({_LIMITS}) AND said.sensors IS NOT NULL AND EXISTS (
+        SELECT FROM ({_LIMITS}) AS selector
+        WHERE selector.yard_id = agents.yard_id AND {_WAS_CHARGED} <> {_WILL_BE_CHARGED}
     )
 """
 """SQL: whether a battery passes a limit that somebody waits for, from `before.sensors` to `said.sensors`.

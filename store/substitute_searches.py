@@ -1,4 +1,4 @@
-"""Missions that look for an agent in place of a silent one, and are woken when one that fits is free.
+"""Missions that look for an agent in place of a silent one, and are woken when one that fits is free: one for each.
 
 A search is a row from the look that found nobody until the mission is woken, so each is woken once for a look. It
 claims nobody and stands in no line: who waits in line comes first.
@@ -63,7 +63,7 @@ _END = text("DELETE FROM substitute_searches WHERE assignment_id = :assignment")
 
 
 async def wake(database: Database, agent_ids: Collection[int]) -> list[Wakeup]:
-    """End the searches for which one of these agents is free, and wake their missions to look again."""
+    """For each of these agents that is free for a search end one, oldest first, and wake its mission to look again."""
     async with database.transaction() as connection:
         woken = (await connection.execute(_WAKE, {"ids": list(agent_ids)})).all()
         signals = [
@@ -74,25 +74,36 @@ async def wake(database: Database, agent_ids: Collection[int]) -> list[Wakeup]:
 
 
 # What nobody needs any more goes too: the end of a mission has no statement for it. Without waiting for a row that is
-# locked: others wake its mission, or it ends the search itself.
+# locked: others wake its mission, or it ends the search itself. The n-th free agent of a kind wakes the n-th search
+# that it fits, so none wakes two; if an agent is not taken then, the relay finds it for those that are left.
 _WAKE = text(
     f"""
-    WITH over AS (
+    WITH freed AS (
+        SELECT agents.*, row_number() OVER (PARTITION BY yard_id, agent_class, agent_type ORDER BY id) AS n
+        FROM agents WHERE id = ANY(CAST(:ids AS bigint[]))
+            AND EXISTS (SELECT FROM substitute_searches AS selector WHERE {FITS})
+    ), over AS (
         DELETE FROM substitute_searches WHERE assignment_id IN (
             SELECT selector.assignment_id FROM substitute_searches AS selector
             JOIN assignments AS a ON a.id = selector.assignment_id
             JOIN work_processes AS w ON w.id = a.work_process_id
             WHERE selector.yard_id IN (SELECT yard_id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])))
-                AND (a.ended_at IS NOT NULL OR w.status <> 'executing' OR EXISTS (
-                    SELECT FROM agents WHERE agents.id = ANY(CAST(:ids AS bigint[])) AND {FITS}
-                ))
-            ORDER BY selector.assignment_id FOR UPDATE OF selector SKIP LOCKED
+                AND (a.ended_at IS NOT NULL OR w.status <> 'executing')
+            FOR UPDATE OF selector SKIP LOCKED
+        )
+    ), woken AS (
+        DELETE FROM substitute_searches WHERE assignment_id IN (
+            SELECT of_agent.assignment_id FROM freed AS agents CROSS JOIN LATERAL (
+                SELECT selector.assignment_id FROM substitute_searches AS selector
+                JOIN assignments AS a ON a.id = selector.assignment_id
+                JOIN work_processes AS w ON w.id = a.work_process_id
+                WHERE a.ended_at IS NULL AND w.status = 'executing' AND {FITS}
+                ORDER BY selector.assignment_id OFFSET agents.n - 1 LIMIT 1 FOR UPDATE OF selector SKIP LOCKED
+            ) AS of_agent
         )
         RETURNING assignment_id
     )
-    SELECT a.id, a.work_process_id, a.workflow_id FROM over
-    JOIN assignments AS a ON a.id = over.assignment_id
-    JOIN work_processes AS w ON w.id = a.work_process_id
-    WHERE a.ended_at IS NULL AND w.status = 'executing' ORDER BY a.id
+    SELECT a.id, a.work_process_id, a.workflow_id FROM woken
+    JOIN assignments AS a ON a.id = woken.assignment_id ORDER BY a.id
     """
 )

@@ -52,6 +52,8 @@ class World(Rows):
         self.held_at_release: list[int] = []
         self.dies_at = ""
         """A word that fails once: it is said, and the worker dies."""
+        self.deaf = False
+        """Whether what it is told to stop comes back."""
 
     def _say(self, word: str, subject: int) -> Delivery:
         self.said.append((word, subject))
@@ -69,7 +71,8 @@ class World(Rows):
 
     async def cancel(self, agent: AgentAddress, message: AssignmentMessage) -> Delivery:
         self.quarantined_at_cancel = await self.of_agent(agent.id, agents.c.quarantined_since) is not None
-        return self._say("cancel", message.id)
+        heard = self._say("cancel", message.id)
+        return Delivery.NOT_LISTENING if self.deaf else heard
 
     async def send(self, batch: Sequence[Wakeup]) -> None:
         """Nobody waits; but it may fail."""
@@ -134,14 +137,15 @@ class World(Rows):
     def _call(self, kind: Any, *, of: int, **fields: Any) -> Any:
         return kind(work_process_id=self.mission, attempt=1, transition=9, assignment_id=of, **fields)
 
-    async def speaks(self) -> None:
-        """The silent agent does, and the relay sees it."""
+    async def speaks(self) -> list[str | None]:
+        """The silent agent does, and the relay sees it; returns the signals to the mission."""
         await self.change(agents, agents.c.id == self.silent, last_message_time=func.now())
-        await silent_agents.look(self.database, 0)
+        woken = await silent_agents.look(self.database, 0)
+        return [one.signal for one in woken if one.work_process_id == self.mission]
 
-    async def attention(self) -> list[str]:
+    async def attention(self, shown: str = "code") -> list[str]:
         async with self.database.transaction() as connection:
-            return [entry["code"] for entry in (await lock(connection, self.mission)).attention]
+            return [entry[shown] for entry in (await lock(connection, self.mission)).attention]
 
     async def substitute(self) -> int:
         """One that is reserved, and ready."""
@@ -266,6 +270,18 @@ async def test_each_assignment_of_a_silent_agent_is_stopped_and_it_is_released_o
     assert world.said[1:] == [("cancel", world.assignment), ("release", world.silent), ("cancel", second)]
 
 
+async def test_nobody_counts_on_a_released_agent_any_more_that_its_second_cancel_does_not_reach(world: World) -> None:
+    second = await world.planned(world.silent, 1)
+    substitute = await world.substitute()
+    await world.reassign(substitute)
+    await world.change(assignments, assignments.c.id == second, substitute_id=substitute)
+    await world.change(agents, agents.c.id == world.silent, status="free", quarantined_since=None, available=True)
+    world.deaf = True
+    assert (await world.reassign(substitute, second)).outcome is Outcome.DONE
+    assert await world.of_agent(world.silent, agents.c.not_listening_since) is not None
+    assert await world.of_agent(world.silent, agents.c.available) is False, "the lines know"
+
+
 async def test_paused_agent_that_leaves_its_mission_is_told_to_go_on_once(world: World) -> None:
     other = await world.agent(status="busy")
     await world.planned(other, 1)
@@ -297,6 +313,19 @@ async def test_silent_agent_that_speaks_keeps_its_assignment(world: World) -> No
     assert (answer.outcome, answer.status) == (Outcome.FAILED, "executing")
     assert world.said == [("reserve", substitute), ("release", substitute)]
     assert await world.held() == [world.silent]
+
+
+async def test_mission_that_reserves_nobody_gets_no_substitute_says_so_and_is_woken_by_its_own_agent(
+    world: World,
+) -> None:
+    await world.agent()
+    await world.change(
+        work_processes, work_processes.c.id == world.mission, wait_free_agent=False, options={"agentSilence": 60}
+    )
+    assert (await world.look()).outcome is Outcome.WAITING
+    assert await world.held() == [world.silent]
+    assert "waits for it to speak: the mission reserves no agents" in (await world.attention("text"))[-1]
+    assert await world.speaks() == ["agent_silent"]
 
 
 async def test_attention_for_want_of_a_substitute_goes_when_the_silent_agent_speaks(world: World) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from missions.events import utc_now
 from missions.statuses import AgentStatus
@@ -12,7 +12,7 @@ from store import agents as store
 from store.agent_reports import StateReport
 from store.agents import CheckIn
 from store.reservations import enqueue, find_request, hand_over, try_grant
-from store.tables import agent_details, agents, reservations, work_processes, yards
+from store.tables import agents, reservations, work_processes, yards
 from store.waiting_line import agents_with_missed_grants, refresh_lines
 from store.work_process_status import lock
 from tests.store.test_substitutes import World, world
@@ -21,16 +21,9 @@ FIXTURES = (world,)
 pytestmark = pytest.mark.stack
 
 
-async def charge(world: World, agent: int, battery: float) -> None:
-    """What it was last time the line looked."""
-    async with world.database.transaction() as connection:
-        await connection.execute(insert(agent_details).values(agent_id=agent, sensors={"battery": battery}))
-
-
 async def says(world: World, agent: int, **profile: Any) -> list[int]:
     """It describes itself; returns whom that grants its agents. As the intake does it."""
-    async with world.database.transaction() as connection:
-        moved = await store.write_profiles(connection, {agent: profile}, at=utc_now())
+    moved = await world.describes(agent, **profile)
     return [woken.work_process_id for woken in await refresh_lines(world.database, moved)]
 
 
@@ -61,7 +54,7 @@ async def line_knows(world: World, *agent_ids: int) -> None:
 
 
 async def test_battery_that_rises_above_the_limit_wakes_who_waits_for_it(world: World) -> None:
-    await charge(world, world.free, 20)
+    await world.charge(world.free, 20)
     mission, got = await arrives(world, batteryAbove=50)
     assert got == []
     assert await says(world, world.free, sensors={"battery": 49}) == []
@@ -70,11 +63,11 @@ async def test_battery_that_rises_above_the_limit_wakes_who_waits_for_it(world: 
 
 
 async def test_battery_of_an_agent_that_checks_in_counts(world: World) -> None:
-    await charge(world, world.free, 20)
+    await world.charge(world.free, 20)
     other = await world.agent()
     await line_knows(world, world.free, other)
     mission, _ = await arrives(world, batteryAbove=50, count=2)
-    await charge(world, other, 80)
+    await world.charge(other, 80)
     async with world.database.transaction() as connection:
         uuid, yard = (
             await connection.execute(select(agents.c.uuid, agents.c.yard_id).where(agents.c.id == world.free))
@@ -97,7 +90,7 @@ async def test_type_that_an_agent_says_itself_wakes_who_waits_for_it(world: Worl
 
 async def test_ordinary_word_moves_no_line(world: World) -> None:
     await line_knows(world, world.free)
-    await charge(world, world.free, 20)
+    await world.charge(world.free, 20)
     await arrives(world, batteryAbove=50)
     async with world.database.transaction() as connection:
         said = {"agent_type": "truck", "name": "t", "x": 1.0, "sensors": {"battery": 30}}
@@ -107,8 +100,8 @@ async def test_ordinary_word_moves_no_line(world: World) -> None:
 async def test_who_waits_for_batteries_holds_back_no_agent_meanwhile(world: World) -> None:
     low = await world.agent()
     await line_knows(world, world.free, low)
-    await charge(world, world.free, 90)
-    await charge(world, low, 20)
+    await world.charge(world.free, 90)
+    await world.charge(low, 20)
     both, got = await arrives(world, batteryAbove=50, count=2)
     assert got == []
     _, got = await arrives(world, world.free)
@@ -119,8 +112,8 @@ async def test_who_waits_for_batteries_holds_back_no_agent_meanwhile(world: Worl
 async def test_battery_that_falls_lets_those_behind_go(world: World) -> None:
     busy = await world.agent(status="busy")
     await line_knows(world, world.free, busy)
-    await charge(world, world.free, 90)
-    await charge(world, busy, 90)
+    await world.charge(world.free, 90)
+    await world.charge(busy, 90)
     both, _ = await arrives(world, batteryAbove=50, count=2)
     behind, got = await arrives(world, world.free)
     assert got == [], "the first one waits for an agent that can come"
@@ -131,15 +124,15 @@ async def test_battery_that_falls_lets_those_behind_go(world: World) -> None:
 async def test_charged_again_it_is_claimed_again(world: World) -> None:
     busy = await world.agent(status="busy")
     await line_knows(world, world.free, busy)
-    await charge(world, world.free, 90)
-    await charge(world, busy, 20)
+    await world.charge(world.free, 90)
+    await world.charge(busy, 20)
     await arrives(world, batteryAbove=50, count=2)
     assert await says(world, busy, sensors={"battery": 60}) == []
     assert (await arrives(world, world.free))[1] == []
 
 
 async def test_claims_are_never_stale_for_the_sweep_to_mend(world: World) -> None:
-    await charge(world, world.free, 20)
+    await world.charge(world.free, 20)
     mission, _ = await arrives(world, batteryAbove=50)
     async with world.database.transaction() as connection:
         await store.write_profiles(connection, {world.free: {"sensors": {"battery": 90}}}, at=utc_now())

@@ -13,6 +13,7 @@ from missions.events import utc_now
 from missions.planner_answers import PlannedAssignment
 from missions.requests import AgentSelector
 from store import agent_reports, substitutes
+from store import agents as store
 from store import assignments as assignment_rows
 from store.agent_reports import StateReport
 from store.database import Database
@@ -63,9 +64,9 @@ class World(Rows):
             **values,
         )
 
-    async def silent(self, **values: Any) -> tuple[int, int]:
+    async def silent(self, *, agent_type: str = "truck", **values: Any) -> tuple[int, int]:
         """A mission and the assignment of its silent agent."""
-        agent = await self.agent(status="busy")
+        agent = await self.agent(status="busy", agent_type=agent_type)
         mission = await self.mission(agent, **values)
         async with self.database.transaction() as connection:
             await connection.execute(insert(reservations).values(agent_id=agent, work_process_id=mission, attempt=1))
@@ -116,6 +117,16 @@ class World(Rows):
         report = StateReport(uuid=str(uuid), status=status, received_at=now, said_at=now, work_process_id=mission)
         applied = await agent_reports.apply(self.database, [report], {str(uuid): agent})
         return [(one.signal, one.payload["round"]) for one in applied.wakeups]
+
+    async def charge(self, agent: int, battery: float) -> None:
+        """What it was last time the line looked."""
+        async with self.database.transaction() as connection:
+            await connection.execute(insert(agent_details).values(agent_id=agent, sensors={"battery": battery}))
+
+    async def describes(self, agent: int, **profile: Any) -> set[int]:
+        """An agent describes itself; returns the agents to be looked at. As the intake does it."""
+        async with self.database.transaction() as connection:
+            return await store.write_profiles(connection, {agent: profile}, at=utc_now())
 
     async def holder(self) -> list[int]:
         async with self.database.transaction() as connection:
@@ -173,8 +184,7 @@ async def test_who_waits_by_choice_for_such_an_agent_is_not_overtaken(world: Wor
 
 @pytest.mark.parametrize(("charge", "fits"), [(20, False), (80, True)])
 async def test_it_is_one_that_the_mission_would_have_chosen(world: World, charge: int, fits: bool) -> None:
-    async with world.database.transaction() as connection:
-        await connection.execute(insert(agent_details).values(agent_id=world.free, sensors={"battery": charge}))
+    await world.charge(world.free, charge)
     choice = AgentSelector(agent_type="truck", battery_above=50).model_dump(mode="json")
     got = await world.reserve(*await world.silent(agent_selector=choice))
     assert got == (world.free if fits else None)
@@ -221,6 +231,53 @@ async def test_mission_that_found_nobody_is_woken_once_when_an_agent_that_fits_i
     assert await world.reserve(mission, assignment) == world.free
 
 
+async def test_as_many_searches_are_woken_as_agents_are_free_those_of_the_oldest_assignments(world: World) -> None:
+    await world.change(agents, world.free, status="busy")
+    unfit = await world.agent(status="busy", operation_types=["lift"])
+    other = await world.agent(status="busy")
+    searches = [await world.silent() for _ in range(4)]
+    for search in searches:
+        assert await world.reserve(*search) is None
+    for agent in (world.free, unfit, other):
+        await world.change(agents, agent, status="free")
+    assert await world.freed(world.free, unfit, other) == searches[:2]
+    async with world.database.transaction() as connection:
+        assert world.free in await agents_with_missed_grants(connection, limit=10_000), "if those do not take it"
+    assert await world.freed(world.free) == [searches[2]]
+
+
+async def test_agents_that_are_freed_at_once_wake_a_search_each(world: World) -> None:
+    await world.change(agents, world.free, status="busy")
+    free = [world.free, *[await world.agent(status="busy") for _ in range(4)]]
+    searches = [await world.silent() for _ in range(6)]
+    for search in searches:
+        assert await world.reserve(*search) is None
+    for agent in free:
+        await world.change(agents, agent, status="free")
+    woken = await asyncio.gather(*(world.freed(agent) for agent in free))
+    assert sorted(one for of_agent in woken for one in of_agent) == searches[:5]
+
+
+async def test_agents_of_which_each_fits_another_search_wake_both(world: World) -> None:
+    await world.change(agents, world.free, status="busy")
+    crane = await world.agent(status="busy", agent_type="crane")
+    trucks, cranes = await world.silent(), await world.silent(agent_type="crane")
+    assert [await world.reserve(*search) for search in (trucks, cranes)] == [None, None]
+    for agent in (world.free, crane):
+        await world.change(agents, agent, status="free")
+    assert await world.freed(world.free, crane) == [trucks, cranes]
+
+
+async def test_battery_that_rises_above_the_limit_wakes_the_search_for_it(world: World) -> None:
+    await world.charge(world.free, 20)
+    mission, assignment = await world.silent(
+        agent_selector=AgentSelector(agent_type="truck", battery_above=50).model_dump(mode="json")
+    )
+    assert await world.reserve(mission, assignment) is None
+    assert await world.freed(*await world.describes(world.free, sensors={"battery": 49})) == []
+    assert await world.freed(*await world.describes(world.free, sensors={"battery": 90})) == [(mission, assignment)]
+
+
 async def test_agent_for_which_somebody_waits_wakes_no_search(world: World) -> None:
     await world.change(agents, world.free, status="busy")
     assert await world.reserve(*await world.silent()) is None
@@ -241,8 +298,9 @@ async def test_agent_that_was_freed_by_a_process_that_died_is_found_by_the_relay
         assert world.free in await agents_with_missed_grants(connection, limit=10_000)
 
 
+@pytest.mark.parametrize("agent_type", ["truck", "crane"])
 @pytest.mark.parametrize("over", ["mission", "assignment"])
-async def test_search_that_is_over_wakes_nobody_and_goes(world: World, over: str) -> None:
+async def test_search_that_is_over_wakes_nobody_and_goes(world: World, over: str, agent_type: str) -> None:
     await world.change(agents, world.free, status="busy")
     mission, assignment = await world.silent()
     await world.reserve(mission, assignment)
@@ -250,7 +308,7 @@ async def test_search_that_is_over_wakes_nobody_and_goes(world: World, over: str
         await world.change(work_processes, mission, status="failed")
     else:
         await world.change(assignments, assignment, status="succeeded", ended_at=func.now())
-    await world.change(agents, world.free, status="free")
+    await world.change(agents, world.free, status="free", agent_type=agent_type)
     assert await world.freed(world.free) == []
     async with world.database.transaction() as connection:
         mine = substitute_searches.c.assignment_id == assignment

@@ -75,6 +75,7 @@ Script = Callable[[Any], Any]
 # The worker goes without; in replays the SDK watches over all of workflows/.
 SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("missions"))
 
+CACHED = 100
 STEP = "microservice"
 _DYNAMIC = (
     'history.timerProcessorMaxTimeShift="10ms"',
@@ -265,7 +266,7 @@ class Run:
 class Bench:
     """A task queue with a workflow worker and an activity worker, each of which can be stopped."""
 
-    def __init__(self, client: Client, *, max_cached_workflows: int = 100) -> None:
+    def __init__(self, client: Client, *, max_cached_workflows: int = CACHED) -> None:
         self.client, self._cached = client, max_cached_workflows
         self.fake = FakeActivities(client)
         self.queue = f"isolated-{secrets.token_hex(4)}"
@@ -337,10 +338,17 @@ class Bench:
     async def replay(self) -> None:
         """Replay each run's tasks from its start, as after it left the cache, and all of it in the sandbox."""
         for handle in self._started:
-            for run_id in {handle.first_execution_run_id, (await handle.describe()).run_id}:
-                history = await self.client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
+            async for history in self.runs(handle):
                 await _replayer(RUNNER).replay_workflows(_each_task(history))
                 await _replayer(SANDBOX).replay_workflow(history)
+
+    async def runs(self, handle: WorkflowHandle[Any, Any]) -> AsyncIterator[WorkflowHistory]:
+        """The histories of a run and of those as which it was continued."""
+        run_id = handle.first_execution_run_id
+        while run_id:
+            history = await self.client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
+            yield history
+            run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
 
 
 def _replayer(runner: WorkflowRunner) -> Replayer:
@@ -448,10 +456,18 @@ async def client() -> AsyncIterator[Client]:
         yield environment.client
 
 
+ALSO_WITHOUT_CACHE = pytest.mark.parametrize(
+    "bench", [CACHED, 0], ids=["as the worker runs it", "without a cache"], indirect=True
+)
+"""For a few tests of each kind: with no cache the server sends the whole history with each task of a live run."""
+
+
 @pytest.fixture
-async def bench(client: Client, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Bench]:
+async def bench(
+    request: pytest.FixtureRequest, client: Client, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[Bench]:
     """A bench as the worker is; what ran on it is replayed afterwards."""
-    bench = Bench(client)
+    bench = Bench(client, max_cached_workflows=getattr(request, "param", CACHED))
     async with bench.running():
         yield bench
     await bench.replay()

@@ -1,6 +1,6 @@
 """Cancel and the workflow's cache, in the orders of events that no site can be made to produce.
 
-Each test runs twice: as the worker runs it; and in the sandbox without a cache, so that every task replays the run.
+What ran is replayed task by task, and in the sandbox; some of it also runs without a cache.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from missions.contracts import (
     StepRan,
 )
 from tests.workflows.isolated import (
+    ALSO_WITHOUT_CACHE,
     BROKEN,
     STEP,
     UNKNOWN,
@@ -118,6 +119,7 @@ async def test_cancel_signal_in_one_activation_with_the_last_report_wins(bench: 
     await assert_canceled(run)
 
 
+@ALSO_WITHOUT_CACHE
 @CANCEL_FIRST
 async def test_native_cancel_in_one_activation_with_the_last_report_is_decided_by_the_row(
     bench: Bench, cancel_first: bool
@@ -166,6 +168,7 @@ async def test_cancel_in_one_activation_with_the_written_success_comes_too_late(
     assert run.fake.status == "succeeded"
 
 
+@ALSO_WITHOUT_CACHE
 async def test_cancel_during_the_clean_up_of_a_failure_wins_without_cutting_it(bench: Bench) -> None:
     bench.fake.scripts[STEP] = lambda call: BROKEN
     bench.fake.scripts[Activity.STOP_MISSION] = lambda call: MissionStopped(outcome=Outcome.DONE, awaited=[1])
@@ -272,7 +275,7 @@ async def test_runs_that_leave_the_cache_in_mid_wait_go_on_later(
         bench.fake.scripts[name] = script
         if stopping:
             bench.fake.scripts[Activity.STOP_MISSION] = lambda call: MissionStopped(outcome=Outcome.DONE, awaited=[1])
-        runs = [await bench.start(ready_timeout=60, reserve_resend_interval=60) for _ in range(4)]
+        runs = [await bench.start(ready_timeout=60, reserve_resend_interval=60) for _ in range(3)]
         await runs[0].until_called(name, len(runs))
         bench.fake.canceling = False
         for run in runs:
@@ -283,4 +286,5 @@ async def test_runs_that_leave_the_cache_in_mid_wait_go_on_later(
                 await run.signal("assignment_ended", AssignmentEnded(assignment_id=1, status="canceled"))
         for run in runs:
             assert await run.ended() == "CANCELED"
+    await bench.replay()
     assert_quiet(caplog)

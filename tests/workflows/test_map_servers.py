@@ -92,10 +92,11 @@ async def test_map_that_comes_after_a_cancel_changes_nothing(site: Site) -> None
     assert await mapped.types() == ["old"]
 
 
-async def test_map_of_ten_megabytes_just_works(site: Site) -> None:
-    objects = [{"type": "tree", "name": f"tree {n}", "data": {"outline": [[n, n]] * 200}} for n in range(5_000)]
+async def test_map_of_many_objects_just_works(site: Site) -> None:
+    """More than the bind parameters of one statement, 32,767, in more than ten megabytes."""
+    objects = [{"type": "tree", "name": f"tree {n}", "data": {"outline": "x" * 350}} for n in range(33_000)]
     mapped = await Mapped.of(site, lambda call: {"results": [{"update": {"map_objects": objects}}]})
     mission = await mapped.mission()
     await mission.until("succeeded", timeout=60)
     (event,) = await mission.events("yard.map_updated")
-    assert event["payload"]["map_objects"] == 5_000
+    assert event["payload"]["map_objects"] == 33_000

@@ -7,7 +7,7 @@ import pytest
 
 from missions.contracts import Activity, QueueActivity, QueueAdvanced, QueueChanged, QueueSignal
 from tests.support.site import until
-from tests.workflows.isolated import Bench, Run, bench, client
+from tests.workflows.isolated import ALSO_WITHOUT_CACHE, Bench, Run, bench, client
 
 FIXTURES = (bench, client)
 pytestmark = pytest.mark.stack
@@ -74,6 +74,7 @@ async def test_change_while_it_looks_is_not_missed(bench: Bench) -> None:
     assert bench.fake.names() == [ADVANCE] * 3
 
 
+@ALSO_WITHOUT_CACHE
 async def test_native_cancel_cancels_the_queue_and_waits_for_its_end(bench: Bench) -> None:
     run = await bench.start_queue()
     await run.until_called(ADVANCE)
@@ -123,6 +124,7 @@ async def test_begins_when_its_time_has_come(bench: Bench) -> None:
     assert datetime.now(UTC) >= at
 
 
+@ALSO_WITHOUT_CACHE
 async def test_long_history_goes_on_in_another_run(bench: Bench) -> None:
     run = await bench.start_queue()
     for times in range(1, 12):
@@ -134,6 +136,7 @@ async def test_long_history_goes_on_in_another_run(bench: Bench) -> None:
     await change(run)
     assert await run.ended() == "COMPLETED"
     assert await first_run(bench, run) == "CONTINUED_AS_NEW"
+    assert len([history async for history in bench.runs(run.handle)]) > 2, "each of them is replayed"
 
 
 async def test_clock_that_is_behind_does_not_make_it_look_without_end(bench: Bench) -> None:

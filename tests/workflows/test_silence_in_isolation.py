@@ -22,7 +22,7 @@ from missions.contracts import (
     Signal,
     SubstituteReserved,
 )
-from tests.workflows.isolated import Bench, Run, assert_canceled, bench, client, driving, step
+from tests.workflows.isolated import ALSO_WITHOUT_CACHE, Bench, Run, assert_canceled, bench, client, driving, step
 
 FIXTURES = (bench, client)
 pytestmark = pytest.mark.stack
@@ -69,6 +69,7 @@ async def test_its_failure_may_be_tolerated(bench: Bench) -> None:
     assert await (await silent(bench, "fail")).ended() == "COMPLETED"
 
 
+@ALSO_WITHOUT_CACHE
 async def test_another_agent_gets_its_assignment_anew(bench: Bench) -> None:
     bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = second_time
     run = await silent(bench, "reassign")
