@@ -42,6 +42,7 @@ from settings import Settings
 from store.database import Database
 from store.migrate import upgrade
 from workflows.mission_queue import MissionQueue
+from workflows.signals_by_hand import SignalsByHand
 from workflows.work_process import WorkProcess
 
 logger = logging.getLogger("muster.worker")
@@ -51,6 +52,7 @@ WORKFLOWS = [WorkProcess, MissionQueue]
 # tenth of the worker's time, and reads that file anew for each run, also in the middle of an upgrade. The tests run the
 # workflow in the sandbox, replay stored histories, and forbid clocks and random numbers in the whole folder.
 RUNNER = UnsandboxedWorkflowRunner()
+WORKFLOW_INTERCEPTORS = [SignalsByHand()]
 
 
 class Role(StrEnum):
@@ -124,7 +126,7 @@ async def _missions(queues: TaskQueues, parts: Parts) -> AsyncIterator[None]:
         task_queue=queues.missions,
         workflows=WORKFLOWS,
         activities=mission_activities(parts),
-        interceptors=[StuckActivities(parts.database)],
+        interceptors=[*WORKFLOW_INTERCEPTORS, StuckActivities(parts.database)],
         workflow_runner=RUNNER,
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=20,

@@ -65,7 +65,7 @@ from missions.contracts import (
 )
 from missions.errors import Failure, FailureCode
 from tests.support.site import until
-from worker import RUNNER, WORKFLOWS
+from worker import RUNNER, WORKFLOW_INTERCEPTORS, WORKFLOWS
 from workflows.search_attributes import ALL_KEYS
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -279,6 +279,7 @@ class Bench:
             task_queue=self.queue,
             workflows=WORKFLOWS,
             workflow_runner=RUNNER,
+            interceptors=WORKFLOW_INTERCEPTORS,
             max_cached_workflows=self._cached,
         )
         self._tasks["workflows"] = worker, asyncio.create_task(worker.run())
@@ -352,7 +353,12 @@ class Bench:
 
 
 def _replayer(runner: WorkflowRunner) -> Replayer:
-    return Replayer(workflows=WORKFLOWS, data_converter=DATA_CONVERTER, workflow_runner=runner)
+    return Replayer(
+        workflows=WORKFLOWS,
+        data_converter=DATA_CONVERTER,
+        workflow_runner=runner,
+        interceptors=WORKFLOW_INTERCEPTORS,
+    )
 
 
 async def _each_task(history: WorkflowHistory) -> AsyncIterator[WorkflowHistory]:

@@ -16,7 +16,7 @@ from engine.client import DATA_CONVERTER
 from scripts.record_histories import kinds
 from tests.workflows.isolated import SANDBOX
 from tests.workflows.mutated import OneActivityMore, OneQueueActivityMore
-from worker import RUNNER, WORKFLOWS
+from worker import RUNNER, WORKFLOW_INTERCEPTORS, WORKFLOWS
 
 FOLDER = Path(__file__).with_name("histories")
 CLOSED = {
@@ -63,7 +63,9 @@ def history(kind: str) -> WorkflowHistory:
 
 
 def replayer(*workflows: type, runner: WorkflowRunner = RUNNER) -> Replayer:
-    return Replayer(workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=runner)
+    return Replayer(
+        workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=runner, interceptors=WORKFLOW_INTERCEPTORS
+    )
 
 
 def test_every_kind_of_ending_is_stored() -> None:

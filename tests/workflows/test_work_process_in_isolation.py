@@ -26,6 +26,7 @@ from missions.contracts import (
     DispatchAssignments,
     Outcome,
     Reserved,
+    Signal,
     StepRan,
 )
 from missions.errors import FailureCode
@@ -236,6 +237,14 @@ async def test_first_of_two_last_words_counts_and_late_ones_do_nothing(bench: Be
     await run.signal("agents_ready", AgentsReady(attempt=1, round=9))
     await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
     await run.signal("assignment_ended", AssignmentEnded(assignment_id=2, status="completed"))
+    assert await run.handle.result() == "succeeded"
+
+
+@pytest.mark.parametrize("name", sorted(set(Signal) - {Signal.CANCEL, Signal.HALT}))
+async def test_signal_without_its_input_does_nothing(bench: Bench, name: str) -> None:
+    run = await driving(bench)
+    await run.handle.signal(name)
+    await end_assignment(run)
     assert await run.handle.result() == "succeeded"
 
 
