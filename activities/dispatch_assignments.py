@@ -218,12 +218,14 @@ class Dispatcher:
             await self._deaf(connection, [row for row in group.to_send if row["id"] in unheard])
             last = [key for key in unheard if key in call.last_try]
             others = [key for key in unheard if key not in call.last_try]
-            await assignments.fail_unsent(connection, call.work_process_id, last, _DEAF)
+            await assignments.fail_unsent(connection, call.work_process_id, last, _DEAF, group.intent_at)
             await assignments.withdraw_intent(connection, call.work_process_id, others, group.intent_at)
         deaf = {row["agent_id"] for row in group.to_send if row["id"] in unheard}
         wakeups = await refresh_lines(self._parts.database, deaf)
-        # One that checked in before the lines saw it as deaf is not seen to come back.
-        await self._parts.waker.send([*wakeups, *await unheard_assignments.wake(self._parts.database, deaf)])
+        async with self._parts.database.transaction() as connection:
+            # One may have spoken again by now, while what came back still looked sent.
+            wakeups += await unheard_assignments.wake(connection, deaf)
+        await self._parts.waker.send(wakeups)
 
     async def _deaf(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Their agents answered their reserve and are deaf now, as after a restart of the broker."""

@@ -83,8 +83,8 @@ class Relay:
 
     async def _make_up_for_grants(self) -> int:
         async with self._database.transaction() as connection:
-            again = await listen_again(connection, limit=_BATCH)
+            again, woken = await listen_again(connection, limit=_BATCH)
         async with self._database.transaction() as connection:
             missed = await agents_with_missed_grants(connection, limit=_BATCH)
-        await self._waker.send(await refresh_lines(self._database, {*again, *missed}))
+        await self._waker.send([*woken, *await refresh_lines(self._database, {*again, *missed})])
         return 0

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from missions.contracts import AgentsReady, Signal
 from missions.events import EventSource, EventType, NewEvent
 from missions.statuses import AgentStatus
-from store import assignment_reports, events, instant_actions
+from store import assignment_reports, events, instant_actions, unheard_assignments
 from store.agents import agent_principal, status_changed
 from store.connection import Connection
 from store.database import Database
@@ -116,9 +116,12 @@ async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping
         await _lock_work_processes(connection, plan.work_process_ids | {claim[1] for claim in ready})
         agents = await _lock_agents(connection, sorted({ids[report.uuid] for _, report in taken}))
 
+        spoke_again = [agent.id for agent in agents.values() if agent.not_listening]
         new_events = [event for _, report in taken for event in _take(agents[report.uuid], report, applied)]
         applied.changed_agent_ids |= await _write(connection, list(agents.values()), {claim[0] for claim in ready})
         await events.append(connection, new_events)
+        if spoke_again:
+            applied.wakeups += await unheard_assignments.wake(connection, spoke_again)
         outcome = await assignment_reports.write(connection, plan)
         applied.wakeups += outcome.wakeups
         applied.late = outcome.late

@@ -7,10 +7,11 @@ from sqlalchemy import case, func, select, text, update
 from missions.events import EventSource, EventType, NewEvent
 from missions.principals import MUSTER
 from missions.statuses import Severity
-from store import events
+from store import events, unheard_assignments
 from store.connection import Connection
 from store.rows import Row
 from store.tables import agents
+from store.wakeups import Wakeup
 
 # Seconds. A program may listen again without checking in, so its agent is not kept waiting for long; but each time
 # costs the history of its mission about ten events, of which a run has 50,000: after an hour the pause grows on.
@@ -79,15 +80,16 @@ async def heard(connection: Connection, agent_ids: Collection[int]) -> None:
     )
 
 
-async def listen_again(connection: Connection, limit: int) -> list[int]:
-    """Ask agents again that have spoken since they were deaf, and whose pause is over; returns them.
+async def listen_again(connection: Connection, limit: int) -> tuple[list[int], list[Wakeup]]:
+    """Ask agents again that have spoken since they were deaf, and whose pause is over; returns them, and the wake-ups.
 
     The caller refreshes their lines after the commit (store/waiting_line.py).
     """
     ids = list((await connection.execute(_LOCK_DUE, {"limit": limit})).scalars())
-    if ids:
-        await connection.execute(update(agents).where(agents.c.id.in_(ids)).values(not_listening_since=None))
-    return ids
+    if not ids:
+        return [], []
+    await connection.execute(update(agents).where(agents.c.id.in_(ids)).values(not_listening_since=None))
+    return ids, await unheard_assignments.wake(connection, ids)
 
 
 _LOCK_DUE = text(

@@ -235,11 +235,20 @@ async def sent(connection: Connection, work_process_id: int, rows: Sequence[Row]
     await events.append_where(connection, _SENT, work_process_id, moves, {"ids": [row["id"] for row in rows]})
 
 
-async def fail_unsent(connection: Connection, work_process_id: int, ids: Collection[int], error: str) -> None:
+async def fail_unsent(
+    connection: Connection,
+    work_process_id: int,
+    ids: Collection[int],
+    error: str,
+    intent_at: datetime | None = None,
+) -> None:
     """These could not be sent, because their agents do not listen; one that is being cancelled needs no more.
 
-    The mission is locked.
+    `intent_at`: only those that no later try took over. The mission is locked.
     """
+    if intent_at is not None:
+        own = select(assignments.c.id).where(assignments.c.id.in_(ids), assignments.c.intent_at == intent_at)
+        ids = list(await connection.scalars(own))
     before, severity = AssignmentStatus.TO_DISPATCH, Severity.ERROR
     await _end_unsent(connection, work_process_id, ids, before, AssignmentStatus.FAILED, severity, error)
     before = AssignmentStatus.CANCELING

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from missions.contracts import AssignmentDoubted, RaiseAttention, Signal
 from missions.statuses import AssignmentStatus, Severity
-from store import attention, events
+from store import attention, events, unheard_assignments
 from store.assignments import changed
 from store.connection import Connection
 from store.database import Database
@@ -21,7 +21,7 @@ async def note(database: Database, agent_id: int) -> list[Wakeup]:
     """Raise attention for what an agent that checks in has in hand, as only a person can tell; returns the wake-ups.
 
     What it has said nothing of is doubted: the broker's confirm may have come for a queue that it left behind. So its
-    outcome is unknown again, and its mission does what the recipe says of that.
+    outcome is unknown again, and its mission does what the recipe says of that. What came back may be sent now.
     """
     async with database.statement() as connection:
         rows = (
@@ -42,7 +42,8 @@ async def note(database: Database, agent_id: int) -> list[Wakeup]:
                 .order_by(assignments.c.work_process_id, assignments.c.id)
             )
         ).all()
-    wakeups: list[Wakeup] = []
+    async with database.transaction() as connection:
+        wakeups = await unheard_assignments.wake(connection, [agent_id])
     for row in rows:
         async with database.transaction() as connection:
             doubted = await _doubt(connection, row)

@@ -5,19 +5,21 @@ from collections.abc import Collection
 from sqlalchemy import text
 
 from missions.contracts import AgentListens, Signal
-from store.database import Database
+from store.connection import Connection
 from store.wakeups import NewSignal, Wakeup, add_signals
 
 
-async def wake(database: Database, agent_ids: Collection[int]) -> list[Wakeup]:
-    """Wake the missions that wait to send something to those of these agents that count as listening."""
-    async with database.transaction() as connection:
-        rows = (await connection.execute(_AWAITED, {"ids": list(agent_ids)})).all()
-        signals = [
-            NewSignal(row.workflow_id, row.work_process_id, Signal.AGENT_LISTENS, AgentListens(assignment_id=row.id))
-            for row in rows
-        ]
-        return await add_signals(connection, signals)
+async def wake(connection: Connection, agent_ids: Collection[int]) -> list[Wakeup]:
+    """Wake the missions that wait to send something to those of these agents that count as listening.
+
+    In the transaction in which they do so again, or in one that is tried until it succeeds.
+    """
+    rows = await connection.execute(_AWAITED, {"ids": list(agent_ids)})
+    signals = [
+        NewSignal(row.workflow_id, row.work_process_id, Signal.AGENT_LISTENS, AgentListens(assignment_id=row.id))
+        for row in rows
+    ]
+    return await add_signals(connection, signals)
 
 
 _AWAITED = text(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from missions.contracts import AgentsGranted, Signal
-from store import events, selectors, substitute_searches, unheard_assignments
+from store import events, selectors, substitute_searches
 from store.connection import Connection
 from store.database import Database
 from store.operation_types import ABLE_TO
@@ -37,12 +37,11 @@ async def refresh_lines(database: Database, agent_ids: Collection[int]) -> list[
         return []
     concerned = set(agent_ids)
     found = await _look(database, concerned)
-    wakeups: list[Wakeup] = []
     if found.changed:
         concerned |= await _refresh_availability(database, found.changed)
-        wakeups += await unheard_assignments.wake(database, found.changed)
         found = await _look(database, concerned)
     heads, sought = found.heads, found.sought
+    wakeups: list[Wakeup] = []
     while heads:
         again = False
         for head in heads:

@@ -93,8 +93,8 @@ async def _await_group(
         for sent_one in [key for key in sent.sent if key not in sent.unheard]:
             deadlines.setdefault(sent_one, mission.agents_clock.now() + limit)
 
-    def deadline() -> float | None:
-        return min((deadlines[key] for key in sent.sent if key in deadlines and key not in mission.ended), default=None)
+    def next_due() -> tuple[float, int] | None:
+        return min(((deadlines[k], k) for k in sent.sent if k in deadlines and k not in mission.ended), default=None)
 
     def settled() -> bool:
         return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
@@ -102,7 +102,7 @@ async def _await_group(
     waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
     silent.watch(sent.sent)
     while True:
-        if await _until_settled(mission, settled, sent.sent, deadline, waiting, silent, starts):
+        if await _until_settled(mission, settled, sent.sent, next_due, waiting, silent, starts):
             failed = _failed_of(mission, sent.sent)
             if failed is None:
                 return silent.reassigned
@@ -116,10 +116,8 @@ async def _await_group(
             return True
         elif starts.overdue:
             await _settle_unconfirmed(mission, starts.take_overdue())
-        else:
-            late = min(
-                (key for key in sent.sent if key in deadlines and key not in mission.ended), key=deadlines.__getitem__
-            )
+        elif (due := next_due()) is not None and due[0] <= mission.agents_clock.now():
+            late = due[1]
             text = f"assignment {late} did not end within {limit:g} s"
             await _settle_failed(mission, late, FailureCode.ASSIGNMENT_TIMEOUT, text)
 
@@ -150,7 +148,7 @@ async def _until_settled(
     mission: Mission,
     settled: Callable[[], bool],
     ids: list[int],
-    deadline: Callable[[], float | None],
+    next_due: Callable[[], tuple[float, int] | None],
     waiting: str,
     silent: Silence,
     starts: Starts,
@@ -158,15 +156,16 @@ async def _until_settled(
     """Wait for a group's reports; False at its deadline, or if one is to be sent, or dealt with otherwise."""
     clock = mission.agents_clock
     while True:
-        stopped, doubted = clock.stopped, starts.doubted
-        due = deadline()
-        left = None if due is None else max(0.0, due - clock.now())
+        stopped, doubted, paused = clock.stopped, starts.doubted, mission.pause.paused
+        due = next_due()
+        left = None if due is None else max(0.0, due[0] - clock.now())
         pauses = [seconds for seconds in (left, silent.look_in, starts.look_in) if seconds is not None and not stopped]
         await mission.until(
             lambda: (
                 settled()
                 or silent.unneeded != []
                 or clock.stopped is not stopped  # noqa: B023
+                or mission.pause.paused is not paused  # noqa: B023
                 or (not clock.stopped and (silent.due != [] or starts.to_send or starts.doubted != doubted))  # noqa: B023
             ),
             timeout=min(pauses, default=None),
@@ -180,8 +179,8 @@ async def _until_settled(
             continue
         if starts.to_send or starts.overdue:
             return False
-        due = deadline()
-        if due is not None and clock.now() >= due:
+        due = next_due()
+        if due is not None and due[0] <= clock.now():
             await look_up(mission, [key for key in ids if key not in mission.ended])
             return settled()
         if silent.due and await silent.deal_with_due():

@@ -21,18 +21,20 @@ class Starts:
         self._limit = mission.start.options.assignment_start_timeout
         self._ids: list[int] = []
         self._unheard: dict[int, float] = {}  # until when they are tried again
+        self._taken: set[int] = set()
 
     async def watch(self, sent: AssignmentsDispatched) -> None:
         """The assignments of a group that was sent, or came back."""
         mission, now = self._mission, self._mission.agents_clock.now()
         self._ids = sent.sent
         self._unheard = {key: self._unheard.get(key, now + self._limit) for key in sent.unheard}
-        for key in sent.unconfirmed:
+        unconfirmed = [key for key in sent.unconfirmed if key not in self._taken]
+        for key in unconfirmed:
             mission.doubted.setdefault(key, now)
-        if sent.unconfirmed:
+        if unconfirmed:
             # The agent's first report may have come before anybody waited for it.
-            checked, unsent = await look_up(mission, sent.unconfirmed), AssignmentStatus.TO_DISPATCH
-            mission.reported.update(key for key in sent.unconfirmed if checked.statuses.get(str(key), unsent) != unsent)
+            checked, unsent = await look_up(mission, unconfirmed), AssignmentStatus.TO_DISPATCH
+            mission.reported.update(key for key in unconfirmed if checked.statuses.get(str(key), unsent) != unsent)
 
     def try_again(self) -> list[int]:
         """They are sent again now; returns those that are not tried once more."""
@@ -59,6 +61,7 @@ class Starts:
     def take_overdue(self) -> list[int]:
         """They are dealt with now, once; unless they are doubted anew."""
         overdue = self.overdue
+        self._taken.update(overdue)
         for key in overdue:
             del self._mission.doubted[key]
         return overdue
@@ -73,8 +76,10 @@ class Starts:
         return self._mission.doubted[key] + self._limit - self._mission.agents_clock.now()
 
     def _waiting(self) -> list[tuple[int, float]]:
-        """What came back and nobody has ended since, and for how long its agent may still come."""
+        """What came back and nobody has ended since, and for how long its agent may still come. Nothing in a pause."""
         mission = self._mission
+        if mission.pause.paused:
+            return []
         over = mission.ended.keys() | mission.cancels_wished
         now = mission.agents_clock.now()
         return [(key, until - now) for key, until in self._unheard.items() if key not in over]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.dispatch_assignments import Dispatcher
@@ -29,7 +29,7 @@ from missions.principals import MUSTER
 from settings import Settings
 from store import agent_reports, cancels, migrate
 from store.database import Database
-from store.tables import agents, assignments, events, reservations, service_requests, work_processes, yards
+from store.tables import agents, assignments, events, reservations, service_requests, wakeups, work_processes, yards
 from store.waiting_line import refresh_lines
 from store.waiting_reasons import waiting_reasons
 from store.wakeups import Wakeup
@@ -161,13 +161,18 @@ class World:
         assert row.available is (row.not_listening_since is None)
         return row.not_listening_since is not None
 
-    async def speak(self) -> None:
-        """The agent says something."""
+    async def say(self) -> agent_reports.Applied:
+        """The agent says something, and its report is written."""
         async with self.database.transaction() as connection:
             uuid = await connection.scalar(select(agents.c.uuid).where(agents.c.id == self.agent))
         now = utc_now()
         report = agent_reports.StateReport(uuid=str(uuid), status="busy", received_at=now, said_at=now)
-        applied = await agent_reports.apply(self.database, [report], {str(uuid): self.agent})
+        return await agent_reports.apply(self.database, [report], {str(uuid): self.agent})
+
+    async def speak(self) -> None:
+        """The same, and the intake does the rest."""
+        applied = await self.say()
+        await self.send(applied.wakeups)
         await self.send(await refresh_lines(self.database, applied.changed_agent_ids))
 
     async def waits_and_calls(self) -> tuple[list[str], list[str]]:
@@ -245,6 +250,24 @@ async def test_assignment_that_comes_back_waits_for_its_agent(world: World) -> N
     again = await world.dispatch(again=True)
     assert (again.unheard, await world.waits_and_calls()) == ([], ([], []))
     assert (await world.shown())[0] == "executing"
+
+
+async def test_agent_that_no_mission_could_reserve_wakes_the_one_that_waits_for_it(world: World) -> None:
+    await world.make(status="not_ready_to_dispatch", intent_at=None)
+    async with world.database.transaction() as connection:
+        await connection.execute(update(agents).where(agents.c.id == world.agent).values(yard_id=None, available=False))
+    assert (await world.dispatch()).unheard == [world.assignment]
+    await world.speak()
+    assert world.woken == ["agent_listens"]
+
+
+async def test_wake_up_is_committed_with_the_word_that_causes_it(world: World) -> None:
+    await world.make(status="not_ready_to_dispatch", intent_at=None)
+    await world.dispatch()
+    await world.say()  # and the intake dies
+    async with world.database.transaction() as connection:
+        left = await connection.execute(select(wakeups.c.signal).where(wakeups.c.work_process_id == world.mission))
+        assert list(left.scalars()) == ["agent_listens"]
 
 
 async def test_assignment_that_comes_back_at_its_last_try_fails(world: World) -> None:

@@ -416,9 +416,9 @@ async def driving(bench: Bench, **fields: Any) -> Run:
     return run
 
 
-async def end_assignment(run: Run) -> None:
+async def end_assignment(run: Run, number: int = 1) -> None:
     """The agent's last report."""
-    await run.signal("assignment_ended", SUCCEEDED)
+    await run.signal("assignment_ended", SUCCEEDED.model_copy(update={"assignment_id": number}))
 
 
 async def cancel_natively(run: Run) -> None:

@@ -25,6 +25,7 @@ from missions.contracts import (
     AssignmentStarted,
     DispatchAssignments,
     Outcome,
+    PauseWish,
     Reserved,
     Signal,
     StepRan,
@@ -391,6 +392,80 @@ async def test_time_out_of_one_is_not_hidden_by_another_that_came_back(bench: Be
     assert await run.ended() == "FAILED"
     assert await run.failure_type() == "assignment_timeout"
     assert run.fake.inputs(Activity.FINISH_MISSION)[0].failure.assignment_id == 2
+
+
+def second_came_back(call: DispatchAssignments) -> AssignmentsDispatched:
+    """Both are sent; the second comes back, unless its agent was said to listen."""
+    unheard = [] if call.again else [2]
+    return AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1, 2], unheard=unheard, agents="truck")
+
+
+async def test_end_that_is_only_looked_up_leaves_what_came_back_to_wait(bench: Bench) -> None:
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = second_came_back
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: AssignmentsChecked(statuses={"1": "succeeded"})
+    run = await driving(bench, options={"assignment_start_timeout": 60, "assignment_timeout": 0.2})
+    await run.until_called(Activity.CHECK_ASSIGNMENTS)
+    await run.until_waiting()
+    await run.signal("agent_listens", AgentListens(assignment_id=2))
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+    await end_assignment(run, 2)
+    assert await run.handle.result() == "succeeded"
+
+
+async def test_time_out_of_what_came_back_runs_from_its_own_sending(bench: Bench) -> None:
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = second_came_back
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: AssignmentsChecked(statuses={"1": "succeeded"})
+    run = await driving(bench, options={"assignment_start_timeout": 60, "assignment_timeout": 2})
+    await asyncio.sleep(1)  # half of the first one's time
+    await run.signal("agent_listens", AgentListens(assignment_id=2))
+    await run.until_called(Activity.CHECK_ASSIGNMENTS)
+    await run.until_waiting()
+    await end_assignment(run, 2)
+    assert await run.handle.result() == "succeeded"
+    assert Activity.SETTLE_FAILED_ASSIGNMENT not in run.fake.names()
+
+
+async def test_failure_is_settled_in_a_pause_in_which_something_came_back(bench: Bench) -> None:
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = second_came_back
+    run = await driving(bench, options={"assignment_start_timeout": 0.5})
+    await run.signal("pause", PauseWish(paused=True, number=1))
+    await run.signal("agent_listens", AgentListens(assignment_id=2))
+    await run.until_waiting()
+    await run.signal("assignment_ended", AssignmentEnded(assignment_id=1, status="failed"))
+    assert await run.ended() == "FAILED"
+    assert run.fake.names().count(Activity.DISPATCH_ASSIGNMENTS) == 1
+
+
+async def test_what_came_back_in_a_pause_is_sent_after_it(bench: Bench) -> None:
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = second_came_back
+    run = await driving(bench, options={"assignment_start_timeout": 60})
+    await run.signal("pause", PauseWish(paused=True, number=1))
+    await run.signal("agent_listens", AgentListens(assignment_id=2))
+    await end_assignment(run)
+    await run.until_waiting()
+    assert run.fake.names().count(Activity.DISPATCH_ASSIGNMENTS) == 1
+    await run.signal("pause", PauseWish(paused=False, number=2))
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+    await end_assignment(run, 2)
+    assert await run.handle.result() == "succeeded"
+
+
+async def test_held_doubt_is_told_once_also_when_another_one_is_sent_again(bench: Bench) -> None:
+    def doubtful(call: DispatchAssignments) -> AssignmentsDispatched:
+        return second_came_back(call).model_copy(update={"unconfirmed": [1]})
+
+    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = doubtful
+    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: AssignmentsChecked(
+        statuses=dict.fromkeys(map(str, call.assignment_ids), "to_dispatch")
+    )
+    run = await driving(bench, options={"assignment_start_timeout": 0.3})
+    await run.until_called(Activity.RAISE_ATTENTION)
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+    await asyncio.sleep(0.6)  # nothing shall happen, for longer than a doubt is left alone
+    await end_assignment(run)
+    await end_assignment(run, 2)
+    assert await run.handle.result() == "succeeded"
+    assert run.fake.names().count(Activity.RAISE_ATTENTION) == 1
 
 
 # --- time-out of the mission
