@@ -450,24 +450,6 @@ async def test_what_came_back_in_a_pause_is_sent_after_it(bench: Bench) -> None:
     assert await run.handle.result() == "succeeded"
 
 
-async def test_held_doubt_is_told_once_also_when_another_one_is_sent_again(bench: Bench) -> None:
-    def doubtful(call: DispatchAssignments) -> AssignmentsDispatched:
-        return second_came_back(call).model_copy(update={"unconfirmed": [1]})
-
-    bench.fake.scripts[Activity.DISPATCH_ASSIGNMENTS] = doubtful
-    bench.fake.scripts[Activity.CHECK_ASSIGNMENTS] = lambda call: AssignmentsChecked(
-        statuses=dict.fromkeys(map(str, call.assignment_ids), "to_dispatch")
-    )
-    run = await driving(bench, options={"assignment_start_timeout": 0.3})
-    await run.until_called(Activity.RAISE_ATTENTION)
-    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
-    await asyncio.sleep(0.6)  # nothing shall happen, for longer than a doubt is left alone
-    await end_assignment(run)
-    await end_assignment(run, 2)
-    assert await run.handle.result() == "succeeded"
-    assert run.fake.names().count(Activity.RAISE_ATTENTION) == 1
-
-
 # --- time-out of the mission
 
 
