@@ -210,7 +210,12 @@ async def test_a_service_is_changed_without_showing_its_key(world: AsyncClient, 
 
 
 async def test_addresses_that_helyos_sites_use_are_taken(world: AsyncClient) -> None:
-    for url in ("http://path_planner:9000/plan?job=", "http://[::1]:9000/", "http://10.0.0.1", "https://a-b.example./x"):
+    for url in (
+        "http://path_planner:9000/plan?job=",
+        "http://[::1]:9000/",
+        "http://10.0.0.1",
+        "https://a-b.example./x",
+    ):
         assert (await world.patch("/services/1", json={"url": url})).json()["url"] == url
 
 
