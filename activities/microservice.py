@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
@@ -202,8 +202,13 @@ class _Call:
 
 
 def job_url(url: str, job: str) -> str:
-    """Where a service's job is polled and stopped. helyOS joins them without a slash, so its URLs end with one."""
-    return f"{url.rstrip('/')}/{quote(job, safe=':')}"
+    """Where a service's job is polled and stopped: address + id as in helyOS, so `…/plan?job=` and `…/job-` work.
+
+    A slash comes between only where the address ends with a letter or digit of its path.
+    """
+    parts = urlsplit(url)
+    between = "/" if "?" not in url and (not parts.path or parts.path[-1].isalnum()) else ""
+    return f"{url}{between}{quote(job, safe=':')}"
 
 
 async def cancel_job(http: httpx.AsyncClient, url: str, api_key: str | None, job: str) -> None:

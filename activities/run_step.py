@@ -79,7 +79,9 @@ class _StepRun:
             self._map = self._map_change(response)
         except MissionError as error:
             failure = error.failure.model_copy(update={"step": self._call.step})
-            return await self._end(ServiceRequestStatus.FAILED, failure=failure)
+            late = failure.code is FailureCode.PLANNER_TIMEOUT
+            status = ServiceRequestStatus.TIME_OUT if late else ServiceRequestStatus.FAILED
+            return await self._end(status, failure=failure)
         except InvalidInput as error:
             failure = Failure(code=FailureCode.STEP_INPUT_INVALID, text=error.detail, step=self._call.step)
             return await self._end(ServiceRequestStatus.FAILED, failure=failure)

@@ -51,7 +51,10 @@ def read_document(text: str, types: Mapping[str, ActivityType]) -> Document:
         places = read_yaml(text)
     except YamlProblem as error:
         raise Refused([problem_at(None, None, str(error), "correct the YAML", error.place)]) from None
-    problems: list[FieldProblem] = []
+    problems = [
+        problem_at(".".join(map(str, path)), None, str(double), "remove one, or rename it", double.place)
+        for path, double in places.doubles
+    ]
     document = Document()
     for kind, entry in _entries(places, problems):
         if kind == "services":

@@ -11,6 +11,7 @@ Path = tuple[str | int, ...]
 
 # Aliases repeat what they name: few lines may stand for billions of values.
 _MAX_NODES = 100_000
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 class _Loader(yaml.SafeLoader):
@@ -28,22 +29,26 @@ class YamlProblem(Exception):
 
     def __init__(self, detail: str, mark: Any = None) -> None:
         super().__init__(detail)
-        self.place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
+        self.place = _place(mark)
+
+
+def _place(mark: Any) -> str:
+    return "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
 
 
 @dataclass
 class Places:
-    """A document and where each of its values stands."""
+    """A document, where each of its values stands, and the keys that are there twice."""
 
     document: Any = None
     marks: dict[Path, Any] = field(default_factory=dict)
+    doubles: list[tuple[Path, YamlProblem]] = field(default_factory=list)
 
     def of(self, path: Path) -> str:
         """`line 3, column 5` of the value, or of the nearest one around it."""
         while path and path not in self.marks:
             path = path[:-1]
-        mark = self.marks.get(path)
-        return "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
+        return _place(self.marks.get(path))
 
 
 def read_yaml(text: str) -> Places:
@@ -59,7 +64,7 @@ def read_yaml(text: str) -> Places:
         node = loader.get_single_node()
         places = Places()
         if node is not None:
-            places.document = _Reader(loader, places.marks).value(node, ())
+            places.document = _Reader(loader, places).value(node, ())
         return places
     except yaml.MarkedYAMLError as error:
         raise YamlProblem(error.problem or "is no YAML", error.problem_mark) from None
@@ -76,9 +81,11 @@ def _column(text: str, position: int) -> int:
 
 
 class _Reader:
-    def __init__(self, loader: _Loader, marks: dict[Path, Any]) -> None:
+    def __init__(self, loader: _Loader, places: Places) -> None:
         self._loader = loader
-        self._marks = marks
+        self._places = places
+        self._marks = places.marks
+        self._doubles: dict[yaml.MappingNode, list[yaml.Node]] = {}
 
     def value(self, node: yaml.Node, path: Path) -> Any:
         self._marks[path] = node.start_mark
@@ -95,12 +102,29 @@ class _Reader:
             raise YamlProblem(f"{shown} is not a value that can be read", node.start_mark) from None
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        written = [key.value for key, _ in node.value]
-        self._loader.flatten_mapping(node)
+        if node not in self._doubles:  # an alias brings it here again, with what it merged
+            self._doubles[node] = _doubles(node)
+            self._loader.flatten_mapping(node)
         found: dict[str, Any] = {}
         for key, item in node.value:
             name = str(key.value)
-            if written.count(name) > 1:
-                raise YamlProblem(f"the key {name!r} is there twice", key.start_mark)
+            if key in self._doubles[node]:
+                problem = YamlProblem(f"the key {name!r} is there twice", key.start_mark)
+                self._places.doubles.append(((*path, name), problem))
+                if len(path) != 1 or not isinstance(item, yaml.MappingNode):
+                    continue
+                name += " (again)"  # an entry with a name: what else is wrong with it is told as well
             found[name] = self.value(item, (*path, name))
         return found
+
+
+def _doubles(node: yaml.MappingNode) -> list[yaml.Node]:
+    """The keys that stand before them already, as they are written: a key may stand for one that is merged."""
+    seen: set[str] = set()
+    doubles: list[yaml.Node] = []
+    for key, _ in node.value:
+        name = str(key.value)
+        if name in seen and key.tag != _MERGE:
+            doubles.append(key)
+        seen.add(name)
+    return doubles

@@ -55,6 +55,11 @@ class AssignmentStatus(StrEnum):
     CANCELING = "canceling"
     CANCELED = "canceled"
 
+    @property
+    def in_helyos(self) -> str:
+        """The word that helyOS's agents wait for: it notes each `succeeded` as `completed` at once."""
+        return (AssignmentStatus.COMPLETED if self is AssignmentStatus.SUCCEEDED else self).value
+
 
 class InstantActionStatus(StrEnum):
     """What became of a command to an agent; NOT_LISTENING: it came back from the broker."""

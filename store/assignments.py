@@ -335,7 +335,7 @@ async def dependency_results(connection: Connection, ids: Iterable[int]) -> list
         .where(assignments.c.id.in_(list(ids)))
         .order_by(assignments.c.id)
     )
-    return [{"assign": row.id, "status": row.status, "result": row.result} for row in rows]
+    return [{"assign": row.id, "status": AssignmentStatus(row.status).in_helyos, "result": row.result} for row in rows]
 
 
 async def told_dependencies(connection: Connection, row: Row) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from missions.errors import InvalidInput, TooLarge
 from missions.requests import MAX_ID
-from missions.statuses import WorkProcessStatus
+from missions.statuses import AssignmentStatus, WorkProcessStatus
 from store.agent_registry import CONNECTION_STATUS
 from store.connection import Connection
 from store.tables import (
@@ -110,9 +110,14 @@ _MISSIONS = select(
         ]
     )
 )
+# Assistants written for helyOS wait for its word.
+_STATUS = case(
+    *((assignments.c.status == word.value, word.in_helyos) for word in AssignmentStatus if word.in_helyos != word),
+    else_=assignments.c.status,
+).label("status")
 _ASSIGNMENTS = select(
     *(
-        assignments.c[name]
+        _STATUS if name == "status" else assignments.c[name]
         for name in [
             "id",
             "work_process_id",
@@ -226,17 +231,18 @@ def _linked(name: str, uuid: Any) -> Select[Any]:
 
 
 def _where(query: Select[Any], table: Any, conditions: Mapping[str, Any]) -> Select[Any]:
-    """Each condition is a column's value, or with `__in` a list of them."""
-    selected = {column.name for column in query.selected_columns}
+    """Each condition is a column's value as it is answered, or with `__in` a list of them."""
+    answered = query.selected_columns
+    selected = set(answered.keys()) & set(table.c.keys())
     for key, value in conditions.items():
         name = key.removesuffix("__in")
-        column = table.c.get(name) if name in selected else None
+        column = answered[name] if name in selected else None
         if column is None:
             raise InvalidInput(
                 f"there is no column {name!r}",
                 field=f"conditions.{key}",
                 value=value,
-                remedy=f"use some of {', '.join(sorted(selected & set(table.c.keys())))}",
+                remedy=f"use some of {', '.join(sorted(selected))}",
             )
         query = query.where(_equals(column, key, value))
     return query

@@ -151,8 +151,10 @@ async def _agents(connection: Connection, work_process: LockedWorkProcess, reque
 async def _dependencies(
     connection: Connection, work_process: LockedWorkProcess, steps: list[str]
 ) -> list[dict[str, Any]]:
+    # A service that answers at once may give no id.
+    uid = func.coalesce(service_requests.c.request_uid, cast(service_requests.c.id, Text)).label("request_uid")
     rows = await connection.execute(
-        select(service_requests.c.step, service_requests.c.request_uid, service_requests.c.response)
+        select(service_requests.c.step, uid, service_requests.c.response)
         .where(
             service_requests.c.work_process_id == work_process.id,
             service_requests.c.attempt == work_process.attempt,

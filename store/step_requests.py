@@ -41,9 +41,9 @@ _READ = (
     .join(work_processes, work_processes.c.id == service_requests.c.work_process_id)
     .where(service_requests.c.id == bindparam("of"))
 )
-# A job that a cancel cut off: it had no answer yet.
-_CANCELED_JOB = and_(
-    service_requests.c.status == ServiceRequestStatus.CANCELED,
+# A job that a cancel or its time-out cut off: it had no answer yet.
+_CUT_OFF_JOB = and_(
+    service_requests.c.status.in_((ServiceRequestStatus.CANCELED, ServiceRequestStatus.TIME_OUT)),
     service_requests.c.request_uid.is_not(None),
     service_requests.c.response.is_(null()),
 )
@@ -210,7 +210,8 @@ async def commands_written(connection: Connection, service_request_id: int) -> b
 async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[Row]:
     """Cancel all open requests of a locked mission; returns those whose service has a job to stop.
 
-    Also those that an earlier try canceled: it may have died before it told the service.
+    Also those that an earlier try canceled, since it may have died before it told the service, and those that took too
+    long.
     """
     rows = (
         (
@@ -226,7 +227,7 @@ async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[
                 )
                 .where(
                     service_requests.c.work_process_id == work_process_id,
-                    or_(service_requests.c.status.not_in(SERVICE_REQUEST_ENDED), _CANCELED_JOB),
+                    or_(service_requests.c.status.not_in(SERVICE_REQUEST_ENDED), _CUT_OFF_JOB),
                 )
                 .order_by(service_requests.c.id)
             )
@@ -234,7 +235,7 @@ async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[
         .mappings()
         .all()
     )
-    open_rows = [row for row in rows if row["status"] != ServiceRequestStatus.CANCELED]
+    open_rows = [row for row in rows if row["status"] not in SERVICE_REQUEST_ENDED]
     if open_rows:
         await connection.execute(
             update(service_requests)

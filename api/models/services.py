@@ -1,5 +1,7 @@
 """Services on the wire."""
 
+import re
+from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -23,14 +25,24 @@ def _read_domain(value: object) -> object:
     raise ValueError(f"{value!r} is no domain; use one of {', '.join(Domain)}")
 
 
+# Compose names hosts with underscores; `\w` is any language's letter.
+_HOST = re.compile(r"\w([\w-]{0,61}\w)?(\.\w([\w-]{0,61}\w)?)*\.?")
+
+
 def _http_url(value: str) -> str:
     try:
         parts = urlsplit(value)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        host = parts.hostname or ""
+        whole = parts.scheme in ("http", "https") and (parts.port or 1) > 0
+        whole = whole and bool(_HOST.fullmatch(host) or (":" in host and ip_address(host)))
     except ValueError:
         whole = False
     if not whole or any(character.isspace() for character in value):
         raise ValueError(f"{value!r} is no address of a service; write it as http://host:port/path/")
+    if "@" in parts.netloc:  # addresses are shown and logged, keys are not
+        raise ValueError(f"the address of {host} holds a user or password; leave them out, and send `apikey`")
+    if "#" in value:  # what follows is never sent: a job's id neither
+        raise ValueError(f"{value!r} holds a `#`; leave it out, with what follows")
     return value
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from activities import microservice as microservice_module
 from activities.activity_types import Service
-from activities.microservice import cancel_job, microservice
+from activities.microservice import cancel_job, job_url, microservice
 from missions.errors import FailureCode, PlanningFailed
 from muster.testing import Answer, FakeStepContext, never_answers, run_activity_type
 
@@ -47,6 +47,21 @@ async def test_pending_job_is_saved_then_polled() -> None:
     assert step.saved_jobs == ["7"]
     assert planner.asked == [("POST", URL), ("GET", f"{URL}7"), ("GET", f"{URL}7")]
     assert {headers["x-api-key"] for headers in planner.headers} == {"key"}
+
+
+@pytest.mark.parametrize(
+    ("url", "polled"),
+    [
+        ("http://planner/plan/", "http://planner/plan/a%2Fb:1"),
+        ("http://planner/plan", "http://planner/plan/a%2Fb:1"),
+        ("http://planner:9000", "http://planner:9000/a%2Fb:1"),
+        ("http://planner/plan?job=", "http://planner/plan?job=a%2Fb:1"),
+        ("http://planner/plan?for=muster&job", "http://planner/plan?for=muster&joba%2Fb:1"),
+        ("http://planner/job-", "http://planner/job-a%2Fb:1"),
+    ],
+)
+def test_job_is_asked_for_where_helyos_asks_for_it(url: str, polled: str) -> None:
+    assert job_url(url, "a/b:1") == polled
 
 
 async def test_later_try_polls_the_job_and_posts_nothing() -> None:

@@ -10,6 +10,7 @@ from httpx import AsyncClient
 from activities.registry import activity_types
 from api.imports import load_files
 from api.problems import FieldProblem, Refused
+from api.yaml_places import read_yaml
 from store.database import Database
 from tests.api.conftest import problem, stored
 
@@ -23,8 +24,9 @@ recipes:
     steps:
       - {step: a, serviceType: drive}
       - {step: a, serviceType: drive}
-      - {step: b, serviceType: drive, dependencies: [x, c]}
-      - {step: c, serviceType: drive, dependencies: [b]}
+      - {step: b, serviceType: drive, dependencies: [x]}
+      - {step: c, serviceType: drive, dependencies: [d]}
+      - {step: d, serviceType: drive, dependencies: [c]}
   - name: types
     steps:
       - {step: a, uses: juggle}
@@ -42,16 +44,17 @@ OURS_WRONG = {
     ("recipes.0.colour", 3, 13),
     ("recipes.0.steps.0.speeed", 5, 47),
     ("recipes.1.steps.1.step", 9, 16),
-    ("recipes.1.steps.2.dependencies", 10, 53),
-    ("recipes.2.steps.0.uses", 14, 25),
-    ("recipes.2.steps.1.input.service_type", 15, 9),
-    ("recipes.2.steps.2.speeed", 16, 47),
-    ("recipes.2.steps.2.dependencies", 16, 64),
-    ("services.0.url", 19, 31),
-    ("services.0.colour", 19, 51),
-    ("services.1.healthEndpoint", 20, 60),
-    ("services.3.name", 22, 12),
-    ("services.4.type", 23, 22),
+    ("recipes.1.steps.2.dependencies", 10, 53),  # unknown
+    ("recipes.1.steps.3.dependencies", 11, 53),  # a cycle
+    ("recipes.2.steps.0.uses", 15, 25),
+    ("recipes.2.steps.1.input.service_type", 16, 9),
+    ("recipes.2.steps.2.speeed", 17, 47),
+    ("recipes.2.steps.2.dependencies", 17, 64),
+    ("services.0.url", 20, 31),
+    ("services.0.colour", 20, 51),
+    ("services.1.healthEndpoint", 21, 60),
+    ("services.3.name", 23, 12),
+    ("services.4.type", 24, 22),
 }
 HELYOS = """\
 version: '2.0'
@@ -68,15 +71,20 @@ missions:
       steps:
         - {step: a, service_type: drive}
         - {step: a, service_type: drive}
-        - {step: b, service_type: drive, dependencies: '["x", "c"]'}
-        - {step: c, service_type: drive, dependencies: '["b"]'}
+        - {step: b, service_type: drive, dependencies: '["x"]'}
+        - {step: c, service_type: drive, dependencies: '["e"]'}
         - {step: d, service_type: drive, dependencies: '["b"'}
+        - {step: e, service_type: drive, dependencies: '["c"]'}
   types:
     recipe:
       steps:
         - {step: a, uses: juggle}
         - {step: b}
   nothing: 3
+  graph:
+    colour: red
+    colour: blue
+    recipe: {steps: [{step: a}]}
 services:
   s1: {type: t1, domain: Path planer, url: "planner:9000", colour: red, timeout: long}
   s2: {type: t2, url: "http://x/", health_endpoint: "ftp://y", context: {map_dat: true, map_data: 3}}
@@ -90,20 +98,25 @@ HELYOS_WRONG = {
     ("missions.keys.recipe.stages", 7, 15),
     ("missions.keys.recipe.steps.0.speeed", 9, 50),
     ("missions.graph.recipe.steps.1.step", 14, 18),
-    ("missions.graph.recipe.steps.2.dependencies", 15, 56),
+    ("missions.graph.recipe.steps.2.dependencies", 15, 56),  # unknown
+    ("missions.graph.recipe.steps.3.dependencies", 16, 56),  # a cycle
     ("missions.graph.recipe.steps.4.dependencies", 17, 56),
-    ("missions.types.recipe.steps.0.uses", 21, 27),
-    ("missions.types.recipe.steps.1.input.service_type", 22, 11),
-    ("missions.nothing", 23, 12),
-    ("services.s1.url", 25, 44),
-    ("services.s1.domain", 25, 26),
-    ("services.s1.colour", 25, 68),
-    ("services.s1.timeout", 25, 82),
-    ("services.s2.health_endpoint", 26, 53),
-    ("services.s2.context.map_dat", 26, 83),
-    ("services.s2.context.map_data", 26, 99),
-    ("services.s3.config", 27, 44),
-    ("services.s5.type", 29, 14),
+    ("missions.types.recipe.steps.0.uses", 22, 27),
+    ("missions.types.recipe.steps.1.input.service_type", 23, 11),
+    ("missions.nothing", 24, 12),
+    ("missions.graph", 25, 3),
+    ("missions.graph (again).colour", 26, 13),
+    ("missions.graph (again).colour", 27, 5),
+    ("missions.graph (again).recipe.steps.0.input.service_type", 28, 22),
+    ("services.s1.url", 30, 44),
+    ("services.s1.domain", 30, 26),
+    ("services.s1.colour", 30, 68),
+    ("services.s1.timeout", 30, 82),
+    ("services.s2.health_endpoint", 31, 53),
+    ("services.s2.context.map_dat", 31, 83),
+    ("services.s2.context.map_data", 31, 99),
+    ("services.s3.config", 32, 44),
+    ("services.s5.type", 34, 14),
 }
 
 
@@ -199,6 +212,11 @@ async def test_a_name_in_two_files_is_refused(world: AsyncClient, database: Data
         await load_files(database, [one, two], activity_types())
     assert places(list(refused.value.errors)) == {(f"{two}: recipes.1.name", 3, 12)}
     assert await stored(database) == before
+
+
+def test_merged_key_may_be_written_again_and_its_mapping_used_again() -> None:
+    read = read_yaml("a: &x {<<: {k: 1}, k: 2}\nb: *x")
+    assert (read.document, read.doubles) == ({"a": {"k": 2}, "b": {"k": 2}}, [])
 
 
 async def test_all_names_that_are_taken_are_told(world: AsyncClient, database: Database) -> None:

@@ -209,6 +209,16 @@ async def test_a_service_is_changed_without_showing_its_key(world: AsyncClient, 
     problem(await world.patch("/services/1", json={"name": "x"}, headers={"If-Match": '"1"'}), 412)
 
 
+async def test_addresses_that_helyos_sites_use_are_taken(world: AsyncClient) -> None:
+    for url in (
+        "http://path_planner:9000/plan?job=",
+        "http://[::1]:9000/",
+        "http://10.0.0.1",
+        "https://a-b.example./x",
+    ):
+        assert (await world.patch("/services/1", json={"url": url})).json()["url"] == url
+
+
 async def test_one_enabled_service_of_a_type(world: AsyncClient) -> None:
     spare = await created(world, "/services", SERVICE | {"name": "spare", "enabled": False})
     problem(await world.patch(f"/services/{spare['id']}", json={"enabled": True}), 409)

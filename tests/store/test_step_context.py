@@ -8,7 +8,7 @@ from sqlalchemy import insert
 
 from store.database import Database
 from store.step_context import step_context
-from store.tables import agents, map_objects, yards
+from store.tables import agents, map_objects, service_requests, work_processes, yards
 
 
 async def made(database: Database, table: Any, **values: Any) -> int:
@@ -53,3 +53,25 @@ async def test_map_objects_are_whole_rows_in_order(database: Database) -> None:
     assert [one["id"] for one in objects] == ids
     assert set(objects[0]) == {column.name for column in map_objects.c} - {"deleted_at"}
     assert objects[0]["created_at"].endswith("+00:00")
+
+
+async def test_each_step_before_has_an_id_also_where_its_service_gave_none(database: Database) -> None:
+    yard = await made(database, yards, uid=secrets.token_hex(6))
+    mission = await made(
+        database,
+        work_processes,
+        work_process_type_name="t",
+        status="calculating",
+        yard_id=yard,
+        yard_uid="y",
+        created_by={},
+    )
+    step = {"work_process_id": mission, "attempt": 1, "uses": "microservice", "preset": {}, "status": "ready"}
+    await made(database, service_requests, **step, step="A", request_uid="job")
+    without = await made(database, service_requests, **step, step="B")
+    request = {"require_map_data": False, "require_agents_data": False, "require_mission_agents_data": False}
+    asks = request | {"step": "C", "following": [], "depends_on_steps": ["A", "B"]}
+    row: Any = SimpleNamespace(id=mission, attempt=1, yard_id=yard, agent_ids=[], agent_uuids=[])
+    async with database.statement() as connection:
+        told = (await step_context(connection, row, asks))["dependencies"]
+    assert [(one["step"], one["requestUid"]) for one in told] == [("A", "job"), ("B", str(without))]

@@ -57,10 +57,12 @@ async def test_02_cancel_while_executing(scene: Scene) -> None:
 
 
 async def test_05_service_time_out(scene: Scene) -> None:
-    recipe, _ = await scene.site.recipe(lambda call: {"request_id": "job", "status": "pending"}, resultTimeout=1)
+    recipe, service = await scene.site.recipe(lambda call: {"request_id": "job", "status": "pending"}, resultTimeout=1)
     mission = await scene.site.mission(recipe, [scene.first])
     await mission.until("failed")
     await scene.first.until_status("free")
+    (request,) = (await scene.site.get(f"/work-processes/{mission.id}/service-requests"))["items"]
+    assert (request["status"], service.count("DELETE")) == ("time-out", 1)
     statuses = await mission.statuses()
     assert statuses[-2:] == ["planning_failed", "failed"]
     await scene.expect(mission, reserves=1, assignments=0, cancels=0, releases=1)
