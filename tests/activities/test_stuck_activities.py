@@ -22,6 +22,7 @@ from store.database import Database
 from store.tables import events, work_processes, yards
 from store.work_process_status import IllegalTransition
 from tests.support.services import WorkerAddresses
+from workflows.options import ENDING, SHORT
 
 pytestmark = pytest.mark.stack
 
@@ -42,6 +43,7 @@ class Mission(ActivityInboundInterceptor):
         self._database = database
         self.error: Exception | None = None
         self.hangs = False
+        self.options = SHORT
 
     async def make(self) -> None:
         async with self._database.transaction() as connection:
@@ -66,6 +68,7 @@ class Mission(ActivityInboundInterceptor):
             attempt=attempt,
             activity_type="finish_mission",
             start_to_close_timeout=timedelta(seconds=0.2),
+            retry_policy=self.options["retry_policy"],
         )
         call = FinishMission(work_process_id=self.id, attempt=1, transition=3, status="succeeded")
         watched = StuckActivities(database or self._database).intercept_activity(self)
@@ -132,3 +135,6 @@ async def test_what_is_not_tried_on_is_not_told(mission: Mission) -> None:
     assert IllegalTransition.__name__ == ILLEGAL_TRANSITION
     mission.error = IllegalTransition("may not follow")
     assert await mission.tried(PATIENCE) == []
+    mission.options = ENDING
+    (words,) = await mission.tried(PATIENCE)
+    assert "IllegalTransition: may not follow" in words
