@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import insert, select, text
 
-from missions.errors import PartUnavailable
+from missions.errors import InvalidInput, PartUnavailable
 from settings import Settings
 from store import migrate
 from store.database import Database
@@ -92,6 +92,15 @@ async def test_server_that_is_not_there_is_unavailable(settings: Settings) -> No
         async with away.transaction():
             pass
     await away.close()
+
+
+async def test_address_that_is_misspelt_is_no_outage(settings: Settings) -> None:
+    address = settings.database_url + ("&" if "?" in settings.database_url else "?") + "sslmode=requird"
+    misspelt = Database(settings.model_copy(update={"database_url": address}))
+    with pytest.raises(InvalidInput, match=r"MUSTER_DATABASE_URL.*sslmode"):
+        async with misspelt.transaction():
+            pass
+    await misspelt.close()
 
 
 async def test_value_that_fits_no_column_is_no_outage(database: Database) -> None:
