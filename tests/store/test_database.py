@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, make_url, select, text
 
 from missions.errors import InvalidInput, PartUnavailable
 from settings import Settings
@@ -160,6 +160,18 @@ async def test_server_that_leaves_while_tables_are_made_is_unavailable(settings:
         await migrate.upgrade(away)
     with pytest.raises(PartUnavailable, match="PostgreSQL"):
         await migrate.revise(away, "nothing", "9999")
+
+
+async def test_server_without_room_for_the_tables_connection_is_unavailable(settings: Settings) -> None:
+    admin = await asyncpg.connect(Database(settings).url)
+    role = f"one_{secrets.token_hex(4)}"
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}' CONNECTION LIMIT 1")
+    url = make_url(settings.database_url).set(username=role, password=role)
+    crowded = settings.model_copy(update={"database_url": url.render_as_string(hide_password=False)})
+    with pytest.raises(PartUnavailable, match="too many connections"):
+        await migrate.upgrade(crowded)
+    await admin.execute(f"DROP ROLE {role}")
+    await admin.close()
 
 
 async def ended(database: Database, pid: int) -> None:
