@@ -9,6 +9,7 @@ import contextlib
 import gc
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from enum import StrEnum
@@ -36,7 +37,7 @@ from fleet.ready_board import ReadyBoard
 from fleet.roles import Intake
 from fleet.signing import Signer
 from missions.contracts import ActivityPreset, TaskQueues
-from missions.errors import PartUnavailable
+from missions.errors import PartUnavailable, UserError
 from missions.recipes import RecipeStep
 from settings import Settings
 from store.database import Database
@@ -176,7 +177,10 @@ def main() -> None:
     # need not look through the former, nor at the latter each 700 allocations.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    uvloop.run(serve(Settings(), roles))
+    try:
+        uvloop.run(serve(Settings(), roles))
+    except UserError as error:
+        sys.exit(f"the worker does not start: {error}")
 
 
 if __name__ == "__main__":

@@ -116,9 +116,10 @@ class Finisher:
         if call.halted:
             values["halt"] = True
         also = [_task_event(work_process, status, failure, now)]
+        shown, cleared = attention.at_end(work_process.attention)
         if unconfirmed:
             raised = [_unconfirmed(row, halted=call.halted) for row in unconfirmed]
-            values["attention"] = work_process.attention + raised
+            shown += raised
             also += [attention.raised(entry) for entry in raised]
             await quarantine(
                 connection,
@@ -127,6 +128,8 @@ class Finisher:
                 if call.halted
                 else f"did not confirm the cancel of work process {work_process.id}",
             )
+        if shown != work_process.attention:
+            values["attention"] = shown
         await change(
             connection,
             work_process,
@@ -135,6 +138,7 @@ class Finisher:
             source=EventSource.MISSION_WORKER,
             transition=call.transition + 1,
             values=values,
+            before=cleared,
             also=also,
             severity=Severity.ERROR if status is WorkProcessStatus.FAILED else Severity.INFO,
         )

@@ -10,7 +10,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from missions.errors import ILLEGAL_TRANSITION, NotFound
+from missions.errors import NotFound
 from store import attention
 from store.database import Database
 
@@ -57,7 +57,7 @@ class _Watched(ActivityInboundInterceptor):
             async with asyncio.timeout(None if limit is None else limit.total_seconds() * _HANGS_AFTER):
                 return await self.next.execute_activity(input)
         except Exception as error:
-            if type(error).__name__ != ILLEGAL_TRANSITION:
+            if _tried_on(error):
                 await self._tell(mission, error)
             raise
 
@@ -72,6 +72,11 @@ class _Watched(ActivityInboundInterceptor):
             return
         except Exception:  # the part that is away may be the database: a later try tells it
             logger.warning("work process %s: %s", mission, words, exc_info=True)
+
+
+def _tried_on(error: Exception) -> bool:
+    policy = activity.info().retry_policy
+    return policy is None or type(error).__name__ not in (policy.non_retryable_error_types or ())
 
 
 def _tells(attempt: int) -> bool:

@@ -11,11 +11,10 @@ from pydantic import SecretStr
 from activities.registry import activity_types
 from api.app import create_app
 from api.imports import load_files
-from api.problems import Refused
 from api.token import ensure_token
 from fleet.account_rights import rights_of
 from fleet.accounts import Accounts
-from missions.errors import PartUnavailable
+from missions.errors import PartUnavailable, UserError
 from settings import Settings
 from store.account_rights import Standing
 from store.database import Database
@@ -48,7 +47,7 @@ def main() -> None:
         )
     try:
         asyncio.run(prepare(settings))
-    except (Refused, PartUnavailable, RuntimeError) as error:
+    except (UserError, PartUnavailable, RuntimeError) as error:
         sys.exit(f"the API does not start: {error}")
     accounts = Accounts(settings) if settings.amqp_url else None
 

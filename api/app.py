@@ -1,5 +1,6 @@
 """The HTTP application: routes, errors, limits, and the parts that the handlers work with."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -105,6 +106,7 @@ async def _parts(settings: Settings, waker: Waker | None, account_maker: Account
                 probes=await make_probes(settings, database),
                 temporal_namespace=ClientConfig.load_client_connect_config().get("namespace", "default"),
                 account_maker=account_maker,
+                making_accounts=asyncio.Semaphore(max(1, settings.database_pool_size // 4)),
             )
     finally:
         await database.close()

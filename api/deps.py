@@ -1,5 +1,6 @@
 """What every handler gets: the parts of this process, and who asks."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class Parts:
     token: str
     activity_types: Mapping[str, ActivityType]
     probes: Mapping[str, Probe]
+    making_accounts: asyncio.Semaphore
+    """Held while an account is made, so that a slow broker leaves connections to the database for all others."""
     temporal_namespace: str = "default"
     account_maker: AccountMaker | None = None
 

@@ -1,7 +1,7 @@
 """Consume a queue with a few messages in hand side by side: one that takes its time holds up no other sender's."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
@@ -13,8 +13,8 @@ from fleet.batches import Handler, until_handled
 from fleet.bus import Bus
 
 WAITING_EACH = 20
-"""How many messages of one sender may be in hand or wait for their turn."""
-# Room for a hundred senders that all have as many as they may: whoever asks after them is still delivered.
+"""How many messages of one sender may be in hand or wait for their turn; and as many to be refused."""
+# Room for fifty senders that all have as many as they may: whoever asks after them is still delivered.
 _FETCHED = 100 * WAITING_EACH
 
 _Sender = tuple[str | None, str]
@@ -25,7 +25,7 @@ class SideBySideConsumer:
 
     Those of one sender come one after the other, in order, and wait without taking a place from others. The next of one
     that has `WAITING_EACH` already is handed to `refuse` at once: what waits is unacknowledged, and the broker delivers
-    only so many of these.
+    only so many of these. For the same reason one that sends faster than it is refused gets no answer to the excess.
     """
 
     def __init__(self, bus: Bus, queue: str, handle: Handler, *, refuse: Handler, at_once: int) -> None:
@@ -33,6 +33,7 @@ class SideBySideConsumer:
         self._places = asyncio.Semaphore(at_once)
         self._refusals = asyncio.Semaphore(at_once)
         self._lines: dict[_Sender, deque[AbstractIncomingMessage]] = {}
+        self._refused: Counter[_Sender] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._channel: AbstractRobustChannel | None = None
@@ -61,8 +62,12 @@ class SideBySideConsumer:
         # Those of a channel that is gone come again: they must not count twice.
         elif sum(not waiting.channel.is_closed for waiting in line) < WAITING_EACH:
             line.append(message)
+        elif self._refused[sender] < WAITING_EACH:
+            self._refused[sender] += 1
+            self._run(self._refuse_one(sender, message))
         else:
-            self._run(self._take(message, self._refuse, self._refusals))
+            with suppress(AMQPError, ChannelInvalidStateError, OSError):
+                await message.ack()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=f"intake {self._queue}")
@@ -76,6 +81,12 @@ class SideBySideConsumer:
             await self._take(line[0], self._handle, self._places)
             line.popleft()
         del self._lines[sender]
+
+    async def _refuse_one(self, sender: _Sender, message: AbstractIncomingMessage) -> None:
+        await self._take(message, self._refuse, self._refusals)
+        self._refused[sender] -= 1
+        if not self._refused[sender]:
+            del self._refused[sender]
 
     async def _take(self, message: AbstractIncomingMessage, handle: Handler, places: asyncio.Semaphore) -> None:
         async with places:

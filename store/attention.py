@@ -61,18 +61,27 @@ async def raise_(connection: Connection, call: RaiseAttention) -> bool:
 async def activity_fails(connection: Connection, work_process_id: int, activity_id: str, words: str) -> None:
     """Say that an activity of a mission is tried again and again; one entry for each activity, the newest."""
     work_process = await lock(connection, work_process_id)
+    words = words.replace("\0", "?")
     before = [one for one in work_process.attention if one.get("activityId") == activity_id]
-    if any(one["text"] == words for one in before):
+    if work_process.ended or any(one["text"] == words for one in before):
         return
-    new = entry("activity_failing", words.replace("\0", "?"), None, None) | {"activityId": activity_id}
+    new = entry("activity_failing", words, None, None) | {"activityId": activity_id}
     await _write(connection, work_process, [*(one for one in work_process.attention if one not in before), new])
     await events.append_for_mission(connection, work_process.id, [raised(new)], attempt=work_process.attempt)
 
 
 async def activity_succeeds(connection: Connection, work_process_id: int, activity_id: str) -> None:
-    """Remove what was said of an activity that failed again and again."""
+    """Remove what was said of an activity that failed again and again; a mission that ended says it no more."""
     work_process = await lock(connection, work_process_id)
-    await _clear(connection, work_process, [e for e in work_process.attention if e.get("activityId") == activity_id])
+    if not work_process.ended:
+        over = [one for one in work_process.attention if one.get("activityId") == activity_id]
+        await _clear(connection, work_process, over)
+
+
+def at_end(shown: Collection[Entry]) -> tuple[list[Entry], list[NewEvent]]:
+    """What a mission that ends goes on to show, and the events of what is over: nothing of it is tried on."""
+    over = [one for one in shown if one["code"] == "activity_failing"]
+    return [one for one in shown if one not in over], [_cleared(one) for one in over]
 
 
 async def take_back(
@@ -87,17 +96,15 @@ async def _clear(connection: Connection, work_process: LockedWorkProcess, over: 
     if not over:
         return False
     await _write(connection, work_process, [one for one in work_process.attention if one not in over])
-    cleared = [
-        NewEvent(
-            type=EventType.WORK_PROCESS_ATTENTION_CLEARED,
-            source=EventSource.MISSION_WORKER,
-            actor=MUSTER,
-            payload=entry,
-        )
-        for entry in over
-    ]
+    cleared = [_cleared(one) for one in over]
     await events.append_for_mission(connection, work_process.id, cleared, attempt=work_process.attempt)
     return True
+
+
+def _cleared(over: Entry) -> NewEvent:
+    return NewEvent(
+        type=EventType.WORK_PROCESS_ATTENTION_CLEARED, source=EventSource.MISSION_WORKER, actor=MUSTER, payload=over
+    )
 
 
 async def _write(connection: Connection, work_process: LockedWorkProcess, shown: list[Entry]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import make_url
 
-from missions.errors import PartUnavailable
+from missions.errors import InvalidInput, PartUnavailable
 from settings import Settings
 from store.connection import Connection
 
@@ -38,6 +38,8 @@ def timed_out(error: PartUnavailable) -> bool:
 
 class Database:
     """Transactions on PostgreSQL; raises PartUnavailable where the server cannot be reached.
+
+    Raises InvalidInput for an address whose parameters are wrong.
 
     `pool_size`: instead of the settings'. `statement_timeout`: seconds that a statement may take, its waits included.
     """
@@ -84,6 +86,10 @@ class Database:
                 raise
             finally:
                 await self._pool.release(connection)
+        except asyncpg.ClientConfigurationError as error:
+            raise InvalidInput(
+                f"MUSTER_DATABASE_URL: {error}", field="MUSTER_DATABASE_URL", remedy="mend the address's parameters"
+            ) from error
         except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError, *_CONNECTION_LOST) as error:
             if not passes(error):
                 raise

@@ -42,6 +42,9 @@ async def _fell_silent(database: Database, default: float, limit: int) -> list[W
     return wakeups
 
 
+# NULL: never. `least` alone would take that for the longest.
+_LIMIT = "coalesce(CAST(w.options ->> 'agentSilence' AS float), nullif(CAST(:default AS float), 0))"
+
 # It had time to speak since it was sent the assignment. In an immediate pause it stands still, and is not asked.
 _FELL_SILENT = text(
     f"""
@@ -53,8 +56,7 @@ _FELL_SILENT = text(
     WHERE w.status = 'executing' AND w.pause_mode IS DISTINCT FROM 'immediate'
       AND a.status IN ('to_dispatch', 'executing', 'active') AND a.intent_at IS NOT NULL
       AND greatest(agents.last_message_time, a.intent_at)
-        < now() - make_interval(
-            secs => least(coalesce(CAST(w.options ->> 'agentSilence' AS float), nullif(:default, 0)), {LONGEST}))
+        < now() - make_interval(secs => least({_LIMIT}, {LONGEST})) AND {_LIMIT} IS NOT NULL
       AND NOT w.attention @> jsonb_build_array(jsonb_build_object('code', 'agent_silent', 'assignmentId', a.id))
     ORDER BY a.work_process_id, a.id LIMIT :limit
     """

@@ -74,8 +74,9 @@ async def wake(database: Database, agent_ids: Collection[int]) -> list[Wakeup]:
 
 
 # What nobody needs any more goes too: the end of a mission has no statement for it. Without waiting for a row that is
-# locked: others wake its mission, or it ends the search itself. The n-th free agent of a kind wakes the n-th search
-# that it fits, so none wakes two; if an agent is not taken then, the relay finds it for those that are left.
+# locked: others wake its mission, or it ends the search itself. The n-th free agent of a kind looks at the n-th search
+# that it fits, so agents that fit the same ones wake one each. Where they differ (in what they can do, in battery) two
+# may look at the same search and leave out another, as where an agent is not taken then: the relay finds it for those.
 _WAKE = text(
     f"""
     WITH freed AS (

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.acting import act
 from workflows.mission import Mission, Stop
+from workflows.options import ENDING
 from workflows.search_attributes import MISSION_STATUS
 
 
@@ -46,7 +47,7 @@ async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
     if mission.cancel is not None:
         return await stop_canceled(mission)
     stopped = await mission.act(
-        Activity.STOP_MISSION, StopMission(**mission.call(), failure=failure), MissionStopped, "stop what runs"
+        Activity.STOP_MISSION, StopMission(**mission.call(), failure=failure), MissionStopped, "stop what runs", ENDING
     )
     if stopped.outcome is Outcome.SUPERSEDED:
         return await stop_canceled(mission)
@@ -58,6 +59,7 @@ async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
         FinishMission(**mission.call(), status=WorkProcessStatus.FAILED, failure=failure, unconfirmed=unconfirmed),
         MissionFinished,
         "release agents, fail",
+        ENDING,
     )
     if finished.outcome is Outcome.SUPERSEDED:
         return await stop_canceled(mission)
@@ -75,6 +77,7 @@ async def stop_canceled(mission: Mission) -> WorkProcessStatus:
         StopMission(**mission.call(), cancel=mission.cancel, halt=mission.halted),
         MissionStopped,
         "stop what runs",
+        ENDING,
     )
     unconfirmed = await _await_confirmations(mission, stopped.awaited)
     await mission.act(
@@ -84,6 +87,7 @@ async def stop_canceled(mission: Mission) -> WorkProcessStatus:
         ),
         MissionFinished,
         "release agents, end canceled",
+        ENDING,
     )
     mission.show_end(WorkProcessStatus.CANCELED)
     return WorkProcessStatus.CANCELED
@@ -113,6 +117,7 @@ async def _await_confirmations(mission: Mission, awaited: list[int]) -> list[int
                     ResendCancels(work_process_id=mission.start.work_process_id, assignment_ids=unconfirmed()),
                     MissionStopped,
                     "ask the agents again to cancel",
+                    ENDING,
                 )
                 awaited = stopped.awaited
     return unconfirmed()

@@ -1,5 +1,6 @@
 """How activities are called: time-outs and retries, by name. No activity is called without one."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypedDict
 
@@ -31,6 +32,12 @@ _PATIENT = RetryPolicy(
 
 # Short: after a killed worker the next try starts when the start-to-close time is over.
 SHORT: ActivityOptions = {"start_to_close_timeout": timedelta(seconds=4), "retry_policy": _PATIENT}
+
+# Where the mission is being stopped, nothing is left that a fault of ours could lead to: it is told, and tried on.
+ENDING: ActivityOptions = {
+    **SHORT,
+    "retry_policy": replace(_PATIENT, non_retryable_error_types=None),
+}
 
 # Reserving re-sends for some seconds to agents that do not listen yet; dispatching may turn 10 MB into rows.
 WITH_HEARTBEAT: ActivityOptions = {

@@ -61,17 +61,13 @@ async def register_agent(
             field="account",
             remedy="leave `account` out, and make the account with the broker's own tools",
         )
-    async with parts.database.transaction() as connection:
-        made = await creation.made_before(connection, body)
-        if made is not None:
-            (agent_id,) = made
-        else:
-            agent_id = await agent_registry.insert_agent(connection, body.columns())
-            await creation.remember(connection, agent_id)
-            if body.account is None:
-                await agent_registry.registered(connection, agent_id, body.uuid, principal, EventSource.API)
-    if body.account is not None and parts.account_maker is not None:
-        await _make_account(parts, parts.account_maker, creation, agent_id, body.account.password, principal)
+    if body.account is None or parts.account_maker is None:
+        agent_id = await _insert(parts, creation, body, principal)
+    else:
+        # Also while it waits for the same request, which holds a connection too.
+        async with parts.making_accounts:
+            agent_id = await _insert(parts, creation, body, principal)
+            await _make_account(parts, parts.account_maker, creation, agent_id, body.account.password, principal)
     response.headers["Location"] = f"/api/v1/agents/{agent_id}"
     return await _read(parts, agent_id)
 
@@ -108,6 +104,20 @@ async def clear_quarantine(id: PathId, parts: PartsDep, principal: PrincipalDep)
     if cleared:
         await _grant_waiting(parts, id)
     return await _read(parts, id)
+
+
+async def _insert(parts: Parts, creation: Creation, body: AgentRegister, principal: Principal) -> int:
+    """The id of the agent; whoever is to have an account is registered once that is made."""
+    async with parts.database.transaction() as connection:
+        made = await creation.made_before(connection, body)
+        if made is not None:
+            (agent_id,) = made
+            return agent_id
+        agent_id = await agent_registry.insert_agent(connection, body.columns())
+        await creation.remember(connection, agent_id)
+        if body.account is None:
+            await agent_registry.registered(connection, agent_id, body.uuid, principal, EventSource.API)
+    return agent_id
 
 
 async def _make_account(

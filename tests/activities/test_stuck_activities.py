@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,15 +13,19 @@ from sqlalchemy import insert, select
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
+from activities.finish_mission import Finisher
+from activities.parts import Parts
 from activities.stuck_activities import PATIENCE, StuckActivities
-from missions.contracts import FinishMission
-from missions.errors import ILLEGAL_TRANSITION, PartUnavailable
+from missions.contracts import FinishMission, Outcome
+from missions.errors import ILLEGAL_TRANSITION, Failure, FailureCode, PartUnavailable
 from settings import Settings
 from store import migrate
 from store.database import Database
 from store.tables import events, work_processes, yards
+from store.wakeups import Wakeup
 from store.work_process_status import IllegalTransition
 from tests.support.services import WorkerAddresses
+from workflows.options import ENDING, SHORT
 
 pytestmark = pytest.mark.stack
 
@@ -35,6 +39,13 @@ async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]
     await database.close()
 
 
+class Nobody:
+    """Whom the end of a mission would wake."""
+
+    async def send(self, batch: Sequence[Wakeup]) -> None:
+        assert not batch
+
+
 class Mission(ActivityInboundInterceptor):
     """A mission, and one activity of it that does what it is told."""
 
@@ -42,6 +53,7 @@ class Mission(ActivityInboundInterceptor):
         self._database = database
         self.error: Exception | None = None
         self.hangs = False
+        self.options = SHORT
 
     async def make(self) -> None:
         async with self._database.transaction() as connection:
@@ -66,6 +78,7 @@ class Mission(ActivityInboundInterceptor):
             attempt=attempt,
             activity_type="finish_mission",
             start_to_close_timeout=timedelta(seconds=0.2),
+            retry_policy=self.options["retry_policy"],
         )
         call = FinishMission(work_process_id=self.id, attempt=1, transition=3, status="succeeded")
         watched = StuckActivities(database or self._database).intercept_activity(self)
@@ -80,6 +93,12 @@ class Mission(ActivityInboundInterceptor):
             shown = await connection.scalar(select(work_processes.c.attention).where(work_processes.c.id == self.id))
         assert {entry["code"] for entry in shown or []} <= {"activity_failing"}
         return [entry["text"] for entry in shown or []]
+
+    async def end(self) -> None:
+        parts = Parts(Settings(), self._database, None, Nobody(), None, None, None, None)  # type: ignore[arg-type]
+        failure = Failure(code=FailureCode.INTERNAL, text="a fault")
+        call = FinishMission(work_process_id=self.id, attempt=1, transition=3, status="failed", failure=failure)
+        assert (await Finisher(parts).finish_mission(call)).outcome is Outcome.DONE
 
     async def told(self) -> list[str]:
         async with self._database.transaction() as connection:
@@ -111,6 +130,25 @@ async def test_it_is_told_after_some_tries_and_goes_when_it_succeeds(mission: Mi
     assert await mission.told() == ["raised", "raised", "cleared"]
 
 
+async def test_words_that_no_row_holds_are_told_once(mission: Mission) -> None:
+    mission.error = ValueError("a\0b")
+    assert await mission.tried(PATIENCE) == await mission.tried(2 * PATIENCE)
+    assert await mission.told() == ["raised"]
+
+
+async def test_a_mission_that_ends_shows_nothing_that_is_tried_on_and_says_nothing_later(
+    mission: Mission, database: Database
+) -> None:
+    mission.error = ValueError("no such thing")
+    assert await mission.tried(PATIENCE)
+    await mission.end()
+    assert await mission.told() == ["raised", "cleared", "work_process.status_changed", "task.failed"]
+    assert await mission.tried(2 * PATIENCE) == []
+    mission.error = None
+    assert await mission.tried(2 * PATIENCE + 1) == []
+    assert len(await mission.told()) == 4
+
+
 async def test_a_try_that_hangs_is_told(mission: Mission) -> None:
     mission.hangs = True
     (words,) = await mission.tried(PATIENCE)
@@ -132,3 +170,6 @@ async def test_what_is_not_tried_on_is_not_told(mission: Mission) -> None:
     assert IllegalTransition.__name__ == ILLEGAL_TRANSITION
     mission.error = IllegalTransition("may not follow")
     assert await mission.tried(PATIENCE) == []
+    mission.options = ENDING
+    (words,) = await mission.tried(PATIENCE)
+    assert "IllegalTransition: may not follow" in words

@@ -151,6 +151,24 @@ async def test_an_agent_with_an_account_sent_many_times_at_once_is_made_once(
         assert await connection.scalar(text(told)) == 1
 
 
+@pytest.mark.parametrize("keyed", [False, True], ids=["other agents", "the same again"])
+async def test_a_slow_broker_leaves_connections_to_the_database(
+    registering: AsyncClient, settings: Settings, broker: Broker, keyed: bool
+) -> None:
+    broker.gate.clear()
+    many = 2 * settings.database_pool_size
+    bodies = [NEW if keyed else {"uuid": f"truck-{100 + n}"} | ACCOUNT for n in range(many)]
+    posts = [
+        asyncio.ensure_future(registering.post("/agents", json=body, headers=KEY if keyed else {})) for body in bodies
+    ]
+    await broker.asked.wait()
+    async with asyncio.timeout(5):
+        assert (await registering.get("/agents")).status_code == 200
+    broker.gate.set()
+    await asyncio.gather(*posts)
+    assert len(broker.made) == (1 if keyed else many)
+
+
 async def test_an_agent_whose_account_was_not_made_when_the_api_died_gets_it_when_it_is_sent_again(
     registering: AsyncClient, database: Database, broker: Broker
 ) -> None:

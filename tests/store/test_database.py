@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, make_url, select, text
 
-from missions.errors import PartUnavailable
+from missions.errors import InvalidInput, PartUnavailable
 from settings import Settings
 from store import migrate
 from store.database import Database
@@ -94,6 +94,15 @@ async def test_server_that_is_not_there_is_unavailable(settings: Settings) -> No
     await away.close()
 
 
+async def test_address_that_is_misspelt_is_no_outage(settings: Settings) -> None:
+    address = settings.database_url + ("&" if "?" in settings.database_url else "?") + "sslmode=requird"
+    misspelt = Database(settings.model_copy(update={"database_url": address}))
+    with pytest.raises(InvalidInput, match=r"MUSTER_DATABASE_URL.*sslmode"):
+        async with misspelt.transaction():
+            pass
+    await misspelt.close()
+
+
 async def test_value_that_fits_no_column_is_no_outage(database: Database) -> None:
     with pytest.raises(asyncpg.DataError):
         async with database.transaction() as connection:
@@ -151,6 +160,18 @@ async def test_server_that_leaves_while_tables_are_made_is_unavailable(settings:
         await migrate.upgrade(away)
     with pytest.raises(PartUnavailable, match="PostgreSQL"):
         await migrate.revise(away, "nothing", "9999")
+
+
+async def test_server_without_room_for_the_tables_connection_is_unavailable(settings: Settings) -> None:
+    admin = await asyncpg.connect(Database(settings).url)
+    role = f"one_{secrets.token_hex(4)}"
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}' CONNECTION LIMIT 1")
+    url = make_url(settings.database_url).set(username=role, password=role)
+    crowded = settings.model_copy(update={"database_url": url.render_as_string(hide_password=False)})
+    with pytest.raises(PartUnavailable, match="too many connections"):
+        await migrate.upgrade(crowded)
+    await admin.execute(f"DROP ROLE {role}")
+    await admin.close()
 
 
 async def ended(database: Database, pid: int) -> None:

@@ -1,5 +1,6 @@
 """Agents that fall silent with an assignment: raised once, taken back when they speak; who watches them is woken."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -57,4 +58,7 @@ async def test_a_time_out_that_no_interval_holds_stops_no_look(world: World) -> 
 
 
 async def test_without_a_limit_nobody_is_silent(world: World) -> None:
+    for_years = utc_now() - timedelta(days=2000)
+    await world.change(assignments, world.assignment, intent_at=for_years)
+    await world.change(agents, world.agent, last_message_time=for_years)
     assert await world.look(default=0) == ([], [])

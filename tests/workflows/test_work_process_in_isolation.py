@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import pytest
+from temporalio import activity
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.exceptions import ApplicationError
 
@@ -24,6 +25,7 @@ from missions.contracts import (
     AssignmentsDispatched,
     AssignmentStarted,
     DispatchAssignments,
+    MissionStopped,
     Outcome,
     PauseWish,
     Reserved,
@@ -42,6 +44,7 @@ from tests.workflows.isolated import (
     Run,
     assert_canceled,
     bench,
+    cancel_by_signal,
     cancel_natively,
     client,
     driving,
@@ -518,6 +521,30 @@ async def test_a_change_of_status_that_is_never_allowed_fails_the_mission(bench:
     finish = run.fake.inputs(Activity.FINISH_MISSION)[-1]
     assert (finish.status, finish.failure.code) == ("failed", FailureCode.INTERNAL)
     assert "may not follow" in finish.failure.text
+
+
+@pytest.mark.parametrize("cancel", [False, True], ids=["failing", "cancelled"])
+async def test_a_change_of_status_that_is_not_allowed_while_the_mission_ends_is_tried_on(
+    bench: Bench, cancel: bool
+) -> None:
+    def forbidden(call: Any) -> MissionStopped | None:
+        info = activity.info()
+        if info.attempt == 1:
+            raise IllegalTransition("may not follow")
+        stops = info.activity_type == Activity.STOP_MISSION
+        return MissionStopped(outcome=Outcome.DONE, awaited=[1]) if stops else None
+
+    bench.fake.scripts |= dict.fromkeys(
+        (Activity.STOP_MISSION, Activity.RESEND_CANCELS, Activity.FINISH_MISSION), forbidden
+    )
+    bench.fake.scripts[STEP] = polls if cancel else lambda call: BROKEN
+    run = await bench.start(cancel_resend_interval=0.1, cancel_attempts=2)
+    if cancel:
+        await run.until_called(STEP)
+        await cancel_by_signal(run)
+    assert await run.ended() == ("CANCELED" if cancel else "FAILED")
+    assert run.fake.status == ("canceled" if cancel else "failed")
+    assert run.fake.inputs(Activity.RESEND_CANCELS)
 
 
 async def test_times_that_no_timer_holds_are_shortened(bench: Bench) -> None:
