@@ -151,12 +151,13 @@ class _Call:
     async def _send(self, method: str, url: str) -> tuple[int, bytes]:
         limit = self._context.settings.max_response_bytes
         content, headers = None, self._headers
-        timeout = httpx.Timeout(self._context.settings.planner_request_timeout)
+        # No call outlasts the step; a late one gets a second, since the answer may be there.
+        left = max(self._deadline - time.monotonic(), 1.0)
+        longest = self._context.settings.planner_request_timeout
+        timeout = httpx.Timeout(longest, read=min(longest, left))
         if method == "POST":
             content, headers = self._body, self._headers | {"Content-Type": "application/json"}
-            # A service may take the step's whole time for its answer. A late try gets a second: the answer to the same
-            # key may be there.
-            timeout.read = max(self._deadline - time.monotonic(), 1.0)
+            timeout.read = left  # a service may take the step's whole time for its answer
         async with self._context.http.stream(
             method, url, headers=headers, timeout=timeout, content=content
         ) as response:

@@ -12,7 +12,8 @@ HELYOS: dict[str, str] = {
     "10_cancel_during_the_map_step": "cancels 0, releases 1",
     "11_one_of_two_fails_the_mission": "cancels 1",
     "13_the_failed_agent_is_released_at_once": "releases (first) 2",
-    "15_fallback_mission_of_the_recipe": "reserves 2, releases 3 (failed agent, both missions)",
+    "15_fallback_mission_of_the_recipe": "reserves (first) 2, releases (first) 3",
+    "16_fallback_mission_of_the_planner": "reserves (first) 2, releases (first) 3",
 }
 
 _LINES: list[tuple[str, str]] = []
@@ -34,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The table of `make conformance`."""
     if not _LINES:
         return
-    failed = {_name(report) for report in terminalreporter.stats.get("failed", [])}
+    failed = {_name(report) for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, [])}
     terminalreporter.section("helyOS's scenarios: messages on the broker")
     for name, figures in sorted(_LINES):
         outcome = "FAILED" if name in failed else "ok"

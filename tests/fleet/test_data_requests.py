@@ -77,6 +77,20 @@ async def test_assistant_reads_its_yard_and_changes_its_map(
         assert list(told) == ["created", "deleted"]
 
 
+async def test_the_sdks_older_call_is_answered_alike(
+    intake: Intake, database: Database, start_agent: StartAgent, uuid: str
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(insert(agents).values(uuid=uuid, agent_class="assistant"))
+    requests = [{"query": "allAgents", "conditions": {"uuid": uuid}}, {"query": "allSecrets"}]
+    agent = start_agent(uuid, *(word for one in requests for word in ("--ask-summary", json.dumps(one))))
+    await agent.wait_for("listening")
+    (me,), refused = [record["answer"] for record in agent.records("asked")]
+    assert (me["uuid"], me["agent_class"]) == (uuid, "assistant")
+    assert not me.keys() & _SECRETS
+    assert "use one of allYards" in refused["error"]
+
+
 async def test_map_objects_are_changed_by_id_all_or_none(
     intake: Intake, database: Database, start_agent: StartAgent, uuid: str
 ) -> None:

@@ -252,6 +252,18 @@ def test_every_signed_message_of_the_agent_is_verified_and_taken(life: Life) -> 
     assert (life.details["factsheet"], life.details["sensors"]) == ({"payload": 7}, {"battery": 80})
 
 
+def test_an_order_with_the_bare_data_follows_each_assignment(life: Life, settings: Settings) -> None:
+    mine = [m for m in life.tap.messages if m.routing_key.startswith(f"agent.{life.uuid}.")]
+    orders = [number for number, message in enumerate(mine) if message.routing_key.endswith(".order")]
+    assert [mine[number].inner for number in orders] == [FIRST.data, SECOND.data]
+    listens_on = settings.downlink_exchange if life.protocol == "AMQP" else settings.mqtt_exchange
+    assert {mine[number].exchange for number in orders} == {listens_on}
+    before = [
+        [m.inner["metadata"]["id"] for m in mine[:number] if m.routing_key.endswith(".assignment")] for number in orders
+    ]
+    assert before == [[11], [11, 12]]
+
+
 def test_assignments_and_cancels_are_complete(life: Life) -> None:
     for kind in ("assignment", "cancel"):
         assert set(life.heard(kind)) == {"type", "uuid", "metadata", "body", "_version"}, kind

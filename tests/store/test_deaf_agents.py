@@ -78,11 +78,11 @@ async def test_one_that_spoke_in_its_pause_is_asked_when_it_is_over(database: Da
         await talks(database, agent)
         await deaf(database, agent)
     async with database.transaction() as connection:
-        assert await listen_again(connection, 10) == []
+        assert await listen_again(connection, 10) == ([], [])
     await talks(database, agent)
     await pause_is_over(database, agent)
     async with database.transaction() as connection:
-        assert await listen_again(connection, 10) == [(await row_of(database, agent)).id]
+        assert await listen_again(connection, 10) == ([(await row_of(database, agent)).id], [])
     assert (await row_of(database, agent)).not_listening_since is None
 
 
@@ -92,7 +92,7 @@ async def test_one_that_says_nothing_is_not_asked(database: Database, agent: str
         await deaf(database, agent)
     await pause_is_over(database, agent)
     async with database.transaction() as connection:
-        assert await listen_again(connection, 10) == []
+        assert await listen_again(connection, 10) == ([], [])
 
 
 @pytest.mark.parametrize("how", ["check-in", "delivered"])

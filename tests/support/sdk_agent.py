@@ -39,6 +39,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--update", help="a general update, as JSON, published once after check-in")
     parser.add_argument("--request-mission", help="a mission to request once, as JSON arguments of the SDK's call")
     parser.add_argument("--ask", action="append", default=[], help="a data request as JSON; the answer is logged")
+    parser.add_argument("--ask-summary", action="append", default=[], help="a data request by the SDK's older call")
     parser.add_argument("--say", action="append", default=[], help="'<exchange> <key> <payload>' published at the end")
     parser.add_argument("--key", help="PEM file of its private key; default: one of its own")
     parser.add_argument("--deaf", action="store_true", help="report, but listen to nothing")
@@ -148,6 +149,10 @@ class Agent:
             from helyos_agent_sdk import DatabaseConnector
 
             self.log("asked", request=request, answer=DatabaseConnector(self.client).call(json.loads(request)))
+        for request in o.ask_summary:
+            from helyos_agent_sdk import SummaryRPC
+
+            self.log("asked", request=request, answer=SummaryRPC(self.client).call(json.loads(request)))
         for entry in o.say:
             exchange, key, payload = entry.split(" ", 2)
             self.client.publish(key, payload, exchange=exchange)

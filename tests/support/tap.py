@@ -1,6 +1,8 @@
 """Every message that goes through a broker, copied by RabbitMQ's own tracing: it changes no route and no confirm."""
 
+import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,9 +11,11 @@ from urllib.parse import quote, urlsplit
 
 import aio_pika
 import httpx
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from tests.support.services import WorkerAddresses
+
+_MARKS = "amq.topic"
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,10 @@ class Tapped:
 class Tap:
     """What was published since the tap was opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, channel: AbstractChannel) -> None:
         self.messages: list[Tapped] = []
+        self._channel = channel
+        self._marks: dict[str, asyncio.Event] = {}
 
     def count(self, kind: str, mission: int, agent: str | None = None) -> int:
         """How many messages of this kind named this mission, to this agent or to any."""
@@ -53,10 +59,22 @@ class Tap:
             for message in self.messages
         )
 
+    async def caught_up(self) -> None:
+        """Return once everything that the broker had carried before is among the messages."""
+        key = f"mark.{secrets.token_hex(4)}"
+        self._marks[key] = asyncio.Event()
+        await (await self._channel.get_exchange(_MARKS, ensure=False)).publish(
+            aio_pika.Message(b"{}"), key, mandatory=False
+        )
+        await asyncio.wait_for(self._marks[key].wait(), 10)
+
     async def _take(self, message: AbstractIncomingMessage) -> None:
         exchange = message.headers["exchange_name"]
         keys = message.headers["routing_keys"]
         assert isinstance(keys, list)
+        if exchange == _MARKS and (mark := self._marks.get(str(keys[0]))):
+            mark.set()
+            return
         self.messages.append(Tapped(str(exchange), str(keys[0]), _opened(message.body)))
 
 
@@ -80,7 +98,7 @@ async def tapped(addresses: WorkerAddresses) -> AsyncIterator[Tap]:
             channel = await connection.channel()
             queue = await channel.declare_queue(exclusive=True)
             await queue.bind("amq.rabbitmq.trace", "publish.#")
-            tap = Tap()
+            tap = Tap(channel)
             await queue.consume(tap._take, no_ack=True)
             yield tap
         finally:

@@ -92,6 +92,21 @@ async def test_diamond_of_steps(bench: Bench) -> None:
     assert [call.step for call in run.fake.inputs(STEP)] in (["a", "b", "c", "d"], ["a", "c", "b", "d"])
 
 
+async def test_step_that_does_not_wait_for_assignments_starts_while_they_are_driven(bench: Bench) -> None:
+    steps = [step("a", 1), step("b", 2, "a", wait_assignments=False), step("c", 3, "b")]
+    run = await bench.start(steps=steps)
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+    await run.until_waiting()
+    assert [call.step for call in run.fake.inputs(STEP)] == ["a", "b"]
+    for number in (2, 3):
+        await run.until_called(Activity.DISPATCH_ASSIGNMENTS, number)
+        await run.signal("assignment_ended", AssignmentEnded(assignment_id=number, status="succeeded"))
+    await run.until_waiting()
+    assert run.fake.status == "", "the mission's end waits for them"
+    await end_assignment(run)
+    assert await run.handle.result() == "succeeded"
+
+
 async def test_skipped_steps_are_neither_run_nor_waited_for(bench: Bench) -> None:
     answers = iter([StepRan(outcome=Outcome.DONE, skipped=["b", "d"])])
     bench.fake.scripts[STEP] = lambda call: next(answers, None)

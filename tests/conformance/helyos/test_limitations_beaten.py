@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -63,16 +64,22 @@ async def test_reservation_that_fails_leaves_nobody_reserved(scene: Scene) -> No
     await both.cancel()
 
 
-async def test_mission_goes_on_after_a_restart(scene: Scene) -> None:
+async def test_missions_that_drive_or_wait_for_an_agent_and_what_was_said_meanwhile_outlive_a_restart(
+    scene: Scene,
+) -> None:
     truck = await scene.site.agent("--work", "0.5")
     recipe, service = await scene.site.recipe(lambda call: {"results": [drive(truck)]})
-    mission = await scene.site.mission(recipe, [truck])
-    await mission.until("executing")
+    driving = await scene.site.mission(recipe, [truck])
+    await truck.until_status("busy")
+    waiting = await scene.site.mission(recipe, [truck])
+    await waiting.until_waiting("agent_reserved")
     scene.site.worker.kill()
+    await truck.process.wait_for("state", lambda record: (record["assignment"] or [0, ""])[1] == "succeeded")
     scene.site.worker.start()
-    await mission.until("succeeded")
-    assert service.count("POST") == 1
-    await scene.expect(mission, reserves=1, assignments=1, cancels=0, releases=1)
+    for mission in (driving, waiting):
+        await mission.until("succeeded")
+        await scene.expect(mission, reserves=1, assignments=1, cancels=0, releases=1)
+    assert service.count("POST") == 2
 
 
 async def test_service_that_is_away_for_a_moment_is_asked_again_under_one_key(scene: Scene) -> None:
@@ -83,6 +90,22 @@ async def test_service_that_is_away_for_a_moment_is_asked_again_under_one_key(sc
     await mission.until("succeeded")
     assert len({call.headers["idempotency-key"] for call in service.calls}) == 1
     assert len(service.calls) == 2
+
+
+async def test_service_that_does_not_answer_holds_a_mission_no_longer_than_its_time_out(scene: Scene) -> None:
+    def pending(call: Call) -> Any:
+        polled.hold.clear()
+        return {"request_id": "job", "status": "pending"}
+
+    posts, posted = await scene.site.recipe(lambda call: {"results": []}, resultTimeout=1)
+    polls, polled = await scene.site.recipe(pending, resultTimeout=1)
+    posted.hold.clear()
+    missions = [await scene.site.mission(posts, [scene.first]), await scene.site.mission(polls, [scene.second])]
+    for mission, service in zip(missions, (posted, polled), strict=True):
+        assert (await mission.until("failed", timeout=10))["failure"]["code"] == "planner_timeout"
+        service.hold.set()
+        await scene.expect(mission, reserves=1, assignments=0, cancels=0, releases=1)
+    await scene.all_free()
 
 
 async def test_groups_go_out_one_after_the_other(scene: Scene) -> None:
@@ -202,6 +225,42 @@ async def test_words_of_clients_and_agents_are_never_sql(scene: Scene) -> None:
     shown = await mission.until("succeeded")
     assert (shown["description"], shown["data"]) == (bad, {"word": bad})
     assert scene.first.assignments()[-1]["word"] == bad
+
+
+async def test_words_of_data_requests_are_never_sql(scene: Scene) -> None:
+    bad, uuid = "x'; DROP TABLE map_objects; --", f"asks-{secrets.token_hex(3)}"
+    await scene.site.post("/agents", {"uuid": uuid, "agentClass": "assistant"})
+    yard = next(y for y in (await scene.site.get("/yards"))["items"] if y["uid"] == YARD)
+    path = f"/yards/{yard['id']}/map-objects"
+    await scene.site.post(path, {"mapObjects": [{"type": uuid, "name": "kept"}, {"type": uuid, "name": "changed"}]})
+    kept, changed = [one["id"] for one in (await scene.site.get(path))["items"] if one["type"] == uuid]
+    requests: list[Any] = [
+        {"query": "allMapObjects", "conditions": {"name": bad}},
+        {"query": "allMapObjects", "conditions": {"name__in": [bad, "kept"]}},
+        {"query": "allMapObjects", "conditions": {"id__in": [f"{kept}) OR (1=1"]}},
+        {"query": "allMapObjects", "conditions": {"name = name OR name": "x"}},
+        {"query": "missionsById", "conditions": {"id__in": "1); DROP TABLE work_processes; --"}},
+        {"mutation": "updateMapObjects", "data": [{"id": changed, "name": bad}]},
+        {"mutation": "updateMapObjects", "data": [{"id": kept, "name = 'x', type": "y"}]},
+        {"mutation": "deleteMapObjects", "condition": {"name": "' OR '1'='1"}},
+        {"mutation": "deleteMapObjects", "condition": {"id__in": [f"{kept} OR 1=1"]}},
+        {"mutation": "deleteMapObjectByIds", "condition": {"ids": f"{kept}) OR (1=1"}},
+        {"query": "allMapObjects", "conditions": {"type": uuid}},
+        {"mutation": "deleteMapObjects", "condition": {"name": bad}},
+    ]
+    agent = await scene.site.agent(*(word for one in requests for word in ("--ask", json.dumps(one))), uuid=uuid)
+    none, named, *rest, objects, deleted = [record["answer"] for record in agent.process.records("asked")]
+    assert none == []
+    assert [one["id"] for one in named] == [kept]
+    assert ["error" if "error" in answer else answer for answer in rest] == [
+        *("error", "error", "error"),
+        [changed],
+        "error",
+        [],
+        *("error", "error"),
+    ]
+    assert {one["id"]: one["name"] for one in objects} == {kept: "kept", changed: bad}
+    assert deleted == [changed]
 
 
 async def test_refused_check_in_is_answered(site: Site, tap: Tap) -> None:

@@ -79,6 +79,8 @@ async def test_06_dummy_service_with_the_assignment_in_the_request(scene: Scene)
     await scene.first.until_status("free")
     assert scene.first.assignments() == [{"operation": "drive", "speed": 3}]
     await scene.expect(mission, reserves=1, assignments=1, cancels=0, releases=1)
+    orders = [m.inner for m in scene.tap.messages if m.routing_key == f"agent.{scene.first.uuid}.order"]
+    assert orders == scene.first.assignments(), "its copy for who listens to `order` only"
 
 
 async def test_08_assignment_that_its_agent_cannot_do(scene: Scene) -> None:
@@ -99,6 +101,10 @@ async def test_18_two_assignments_one_after_the_other(scene: Scene) -> None:
     states = [(s["assignment"] or [None, None])[1] for s in scene.first.process.records("state")]
     assert [word for word in states if word] == ["executing", "succeeded", "executing", "succeeded"]
     assert [a["n"] for a in scene.first.assignments()] == [0, 1]
+    one, two = (json_message(record)["metadata"] for record in scene.first.heard("assignment", mission))
+    assert one["context"] == {"dependencies": []}
+    ended = {"assign": one["id"], "status": "succeeded", "result": {"driven": True}}
+    assert two["context"] == {"dependencies": [ended]}
     await scene.expect(mission, reserves=1, assignments=2, cancels=0, releases=1)
 
 

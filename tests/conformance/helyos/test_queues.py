@@ -39,7 +39,7 @@ async def test_09_queue_of_two_missions(scene: Scene) -> None:
     assert (await first.read())["endedAt"] <= (await second.read())["dispatchedAt"]
     await scene.all_free()
     for mission, agent in ((first, scene.first), (second, scene.second)):
-        await scene.expect(mission, agent, reserves=1, assignments=1, cancels=0, releases=1)
+        await scene.expect(mission, agent=agent, reserves=1, assignments=1, cancels=0, releases=1)
 
 
 async def test_09b_paused_queue_starts_no_further_mission(scene: Scene) -> None:
@@ -50,10 +50,10 @@ async def test_09b_paused_queue_starts_no_further_mission(scene: Scene) -> None:
     await write(scene, queue, "paused")
     await first.until("succeeded")
     await scene.first.until_status("free")
-    await scene.expect(second, scene.second, reserves=0, assignments=0, releases=0)
+    await scene.expect(second, agent=scene.second, reserves=0, assignments=0, releases=0)
     await write(scene, queue, "run")
     await until_status(scene, queue, "stopped")
-    await scene.expect(second, scene.second, reserves=1, assignments=1, releases=1)
+    await scene.expect(second, agent=scene.second, reserves=1, assignments=1, releases=1)
 
 
 async def test_09c_failed_mission_stops_a_queue_that_is_to_stop_on_failure(scene: Scene) -> None:
@@ -64,4 +64,4 @@ async def test_09c_failed_mission_stops_a_queue_that_is_to_stop_on_failure(scene
     shown = await until_status(scene, queue, "stopped")
     assert shown["failure"]["workProcessId"] == first.id
     assert (await second.read())["status"] == "draft"
-    await scene.expect(second, scene.second, reserves=0, assignments=0, releases=0)
+    await scene.expect(second, agent=scene.second, reserves=0, assignments=0, releases=0)

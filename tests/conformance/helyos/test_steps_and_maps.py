@@ -1,5 +1,6 @@
 """Scenarios 3, 4, 10 and 17 of helyOS's integration tests: map servers, several steps, chosen branches."""
 
+import time
 from typing import Any
 
 from tests.conformance.helyos.conftest import Scene
@@ -74,11 +75,11 @@ async def test_10_cancel_during_the_map_step(scene: Scene) -> None:
 
 
 async def test_17_chosen_branch_and_skipped_steps(scene: Scene) -> None:
-    asked: list[str] = []
+    asked: dict[str, float] = {}
 
     def planner(call: Call) -> Any:
         step = call.body["context"]["orchestration"]["current_step"]
-        asked.append(step)
+        asked[step] = time.time()
         if step == "choose":
             return {"results": [drive(scene.first, step=step)], "orchestration": {"allow_dependent_steps": ["left"]}}
         return {"results": [drive(scene.first, step=step)]}
@@ -95,7 +96,10 @@ async def test_17_chosen_branch_and_skipped_steps(scene: Scene) -> None:
     )
     mission = await scene.site.mission(name, [scene.first])
     await mission.until("succeeded")
-    assert asked == ["choose", "left"]
+    assert list(asked) == ["choose", "left"]
+    driven = [s["at"] for s in scene.first.process.records("state") if (s["assignment"] or [0, ""])[1] == "succeeded"]
+    assert len(driven) == 2
+    assert driven[0] < asked["left"], "the second planner waits for the first one's assignment"
     requests = (await scene.site.get(f"/work-processes/{mission.id}/service-requests"))["items"]
     assert {r["step"]: r["status"] for r in requests} == {
         "choose": "ready",
@@ -105,3 +109,32 @@ async def test_17_chosen_branch_and_skipped_steps(scene: Scene) -> None:
     }
     assert [a["step"] for a in scene.first.assignments()] == ["choose", "left"]
     await scene.expect(mission, reserves=1, assignments=2, cancels=0, releases=1)
+
+
+async def test_17b_planner_that_does_not_wait_for_the_assignments_before(scene: Scene) -> None:
+    truck = await scene.site.agent("--work", "60")
+    asked: list[str] = []
+
+    def planner(call: Call) -> Any:
+        asked.append(call.body["context"]["orchestration"]["current_step"])
+        return {"results": [drive(truck)] if asked[-1] == "drive" else []}
+
+    name, _ = await scene.site.recipe(
+        planner,
+        name="foresight",
+        steps=[
+            {"step": "drive", "serviceType": "foresight"},
+            {"step": "look", "serviceType": "foresight", "dependencies": ["drive"], "waitAssignments": False},
+        ],
+    )
+    mission = await scene.site.mission(name, [truck])
+
+    async def both_asked() -> bool:
+        return asked == ["drive", "look"]
+
+    await until(both_asked, 10)
+    await truck.until_status("busy")
+    assert [a["status"] for a in await mission.assignments()] == ["executing"]
+    await mission.cancel()
+    await mission.until("canceled")
+    await scene.expect(mission, reserves=1, assignments=1, cancels=1, releases=1)
