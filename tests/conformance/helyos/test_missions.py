@@ -103,7 +103,7 @@ async def test_18_two_assignments_one_after_the_other(scene: Scene) -> None:
     assert [a["n"] for a in scene.first.assignments()] == [0, 1]
     one, two = (json_message(record)["metadata"] for record in scene.first.heard("assignment", mission))
     assert one["context"] == {"dependencies": []}
-    ended = {"assign": one["id"], "status": "succeeded", "result": {"driven": True}}
+    ended = {"assign": one["id"], "status": "completed", "result": {"driven": True}}
     assert two["context"] == {"dependencies": [ended]}
     await scene.expect(mission, reserves=1, assignments=2, cancels=0, releases=1)
 
