@@ -1,6 +1,7 @@
 """What the unmodified SDK needs of a server, each as one test, over AMQP and over MQTT; agents are processes."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -227,9 +228,13 @@ async def test_a_refused_check_in_is_answered(
     assert (await agent_row(database, uuid)).get("yard_id") is None
 
 
-async def test_an_agent_checks_out(intake: Intake, database: Database, start_agent: StartAgent, uuid: str) -> None:
-    agent = start_agent(uuid, "--checkout")  # the SDK's MQTT client has no such call
+async def test_an_agent_checks_out(
+    intake: Intake, enrol: Enrol, database: Database, start_agent: StartAgent, protocol: str, uuid: str
+) -> None:
+    options = await enrol(uuid, protocol) if protocol == "MQTT" else ()
+    agent = start_agent(uuid, "--checkout", *options, anonymous=protocol == "AMQP")
     await agent.wait_for("checked_out")
+    assert agent.records("checked_in")
 
     async def out() -> object:
         return (await agent_row(database, uuid))["yard_id"] is None
@@ -316,6 +321,30 @@ async def test_null_parts_odd_words_and_repeats_are_taken_unsigned(
 
     await until(all_taken)
     assert await dead_letters.count() == 0
+
+
+async def test_a_fact_sheet_is_an_update_by_another_key(
+    intake: Intake,
+    settings: Settings,
+    enrol: Enrol,
+    database: Database,
+    start_agent: StartAgent,
+    protocol: str,
+    uuid: str,
+) -> None:
+    mqtt = protocol == "MQTT"
+    exchange = settings.mqtt_exchange if mqtt else settings.uplink_exchange
+    key = topology.routing_key(uuid, "fact_sheet").replace(".", "/" if mqtt else ".")
+    update = {"type": "agent_update", "uuid": uuid, "body": {"factsheet": {"payload": 9}}}
+    said = f"{exchange} {key} {json.dumps(update)}"
+    start_agent(uuid, "--deaf", "--say", said, *await enrol(uuid, protocol), anonymous=False)
+
+    async def kept() -> object:
+        async with database.transaction() as connection:
+            row = select(agent_details.c.factsheet).join(agents, agents.c.id == agent_details.c.agent_id)
+            return await connection.scalar(row.where(agents.c.uuid == uuid)) == {"payload": 9}
+
+    await until(kept)
 
 
 async def _reports(database: Database, uuid: str, status: str) -> None:
