@@ -167,6 +167,11 @@ class Agent:
         except Exception as error:
             self.log("connection_lost", error=repr(error))
             self.go_on_without_listening()
+        if o.mqtt and o.survive:  # its thread says nothing of a lost connection
+            while self.client.is_connection_open:
+                time.sleep(0.05)
+            self.log("connection_lost")
+            self.go_on_without_listening()
         if o.mqtt or o.deaf:  # MQTT listens in a thread of its own
             threading.Event().wait()
         return 0
