@@ -194,6 +194,19 @@ async def test_bad_answer_fails_naming_step_and_url(answer: Any, says: str) -> N
     assert failed.value.failure.url == URL
 
 
+@pytest.mark.parametrize("size", [100, 101])
+async def test_an_answer_above_the_limit_fails_the_step_naming_the_limit(size: int) -> None:
+    answer = httpx.Response(200, content=b'{"results": []}'.ljust(size))
+    step = context(FakePlanner(answer))
+    step.settings = step.settings.model_copy(update={"max_response_bytes": 100})
+    if size == 100:
+        assert await run_activity_type(microservice, INPUT, step) == {"results": []}
+        return
+    with pytest.raises(PlanningFailed, match=r"'step'.* more than 100 bytes .*MUSTER_MAX_RESPONSE_BYTES") as failed:
+        await run_activity_type(microservice, INPUT, step)
+    assert failed.value.failure.code is FailureCode.PLANNING_FAILED
+
+
 async def test_service_that_never_has_an_answer_runs_into_the_steps_time_out() -> None:
     planner = FakePlanner({"status": "pending", "request_id": 7})
     with pytest.raises(PlanningFailed, match=r"no result within 0\.2 s") as failed:

@@ -1,6 +1,7 @@
 """What the unmodified SDK needs of a server, each as one test, over AMQP and over MQTT; agents are processes."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import aio_pika
 import pytest
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import rsa
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
 from fleet import topology
 from fleet.accounts import Accounts
@@ -69,9 +70,36 @@ class Life:
         return next(m for m in self.tap.messages if m.kind == "checkin" and m.routing_key.startswith(replies))
 
 
+@pytest.fixture(scope="module")
+async def silent(
+    settings: Settings, database: Database, enrol: Enrol, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, SdkAgent]]:
+    """An agent of each protocol that has reported once, and since then only keeps its connection."""
+    started: dict[str, SdkAgent] = {}
+    intake = Intake(settings, database, RecordingWaker(), resolve_preset=no_steps, refresh_lines=RecordingLines())
+    await intake.start()
+    try:
+        for protocol in ("AMQP", "MQTT"):
+            uuid, folder = f"agent-{secrets.token_hex(4)}", tmp_path_factory.mktemp("silent")
+            options = ("--yard", YARD, "--deaf", *await enrol(uuid, protocol))
+            started[protocol] = SdkAgent.start(settings.amqp_url, folder, uuid, *options)
+        for agent in started.values():
+            await agent.wait_for("listening")
+            await _reports(database, agent.uuid, "free")
+            async with database.transaction() as connection:
+                agent_id: Any = (await agent_row(database, agent.uuid))["id"]
+                assert (await agent_registry.get(connection, agent_id))["connection_status"] == "online"
+    finally:
+        await intake.stop()
+    yield started
+    for agent in started.values():
+        agent.stop()
+
+
 @pytest.fixture(scope="module", params=["AMQP", "MQTT"])
 async def life(
     request: pytest.FixtureRequest,
+    silent: dict[str, SdkAgent],  # begun with the file's first test, for silence takes 10 s
     settings: Settings,
     database: Database,
     worker_addresses: WorkerAddresses,
@@ -227,9 +255,13 @@ async def test_a_refused_check_in_is_answered(
     assert (await agent_row(database, uuid)).get("yard_id") is None
 
 
-async def test_an_agent_checks_out(intake: Intake, database: Database, start_agent: StartAgent, uuid: str) -> None:
-    agent = start_agent(uuid, "--checkout")  # the SDK's MQTT client has no such call
+async def test_an_agent_checks_out(
+    intake: Intake, enrol: Enrol, database: Database, start_agent: StartAgent, protocol: str, uuid: str
+) -> None:
+    options = await enrol(uuid, protocol) if protocol == "MQTT" else ()
+    agent = start_agent(uuid, "--checkout", *options, anonymous=protocol == "AMQP")
     await agent.wait_for("checked_out")
+    assert agent.records("checked_in")
 
     async def out() -> object:
         return (await agent_row(database, uuid))["yard_id"] is None
@@ -330,6 +362,30 @@ async def test_null_parts_odd_words_and_repeats_are_taken_unsigned(
     assert await dead_letters.count() == 0
 
 
+async def test_a_fact_sheet_is_an_update_by_another_key(
+    intake: Intake,
+    settings: Settings,
+    enrol: Enrol,
+    database: Database,
+    start_agent: StartAgent,
+    protocol: str,
+    uuid: str,
+) -> None:
+    mqtt = protocol == "MQTT"
+    exchange = settings.mqtt_exchange if mqtt else settings.uplink_exchange
+    key = topology.routing_key(uuid, "fact_sheet").replace(".", "/" if mqtt else ".")
+    update = {"type": "agent_update", "uuid": uuid, "body": {"factsheet": {"payload": 9}}}
+    said = f"{exchange} {key} {json.dumps(update)}"
+    start_agent(uuid, "--deaf", "--say", said, *await enrol(uuid, protocol), anonymous=False)
+
+    async def kept() -> object:
+        async with database.transaction() as connection:
+            row = select(agent_details.c.factsheet).join(agents, agents.c.id == agent_details.c.agent_id)
+            return await connection.scalar(row.where(agents.c.uuid == uuid)) == {"payload": 9}
+
+    await until(kept)
+
+
 async def _reports(database: Database, uuid: str, status: str) -> None:
     async def there() -> object:
         row = await agent_row(database, uuid)
@@ -390,16 +446,23 @@ async def test_the_queues_of_an_agent_that_is_gone_expire(
     await until(gone)
 
 
+@pytest.mark.parametrize("protocol", ["AMQP", "MQTT"])
 async def test_an_agent_is_online_by_its_last_message_not_by_its_connection(
-    intake: Intake, enrol: Enrol, database: Database, start_agent: StartAgent, uuid: str
+    silent: dict[str, SdkAgent], database: Database, protocol: str
 ) -> None:
-    agent = start_agent(uuid, "--deaf", *await enrol(uuid, "AMQP"), anonymous=False)
-    await agent.wait_for("listening")
-    await _reports(database, uuid, "free")
-    agent_id: Any = (await agent_row(database, uuid))["id"]
-    async with database.transaction() as connection:
-        assert (await agent_registry.get(connection, agent_id))["connection_status"] == "online"
-        silent = utc_now() - timedelta(seconds=11)
-        await connection.execute(update(agents).where(agents.c.id == agent_id).values(last_message_time=silent))
-        assert (await agent_registry.get(connection, agent_id))["connection_status"] == "offline"
+    agent = silent[protocol]
+
+    async def offline() -> bool:
+        row = await agent_row(database, agent.uuid)
+        async with database.transaction() as connection:
+            shown = await agent_registry.get(connection, row["id"])
+        silence = utc_now() - row["last_message_time"]
+        if shown["connection_status"] == "online":
+            assert silence < timedelta(seconds=11)
+            return False
+        assert silence >= timedelta(seconds=10)
+        return True
+
+    await until(offline)
     assert agent.process.poll() is None
+    assert agent.records("connection_lost") == []

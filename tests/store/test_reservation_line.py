@@ -2,23 +2,27 @@
 
 import asyncio
 import secrets
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
+from missions.events import utc_now
 from missions.priorities import Priority
+from store.agent_service import not_listening
 from store.database import Database
 from store.events import append_for_mission
-from store.reservations import enqueue, leave, lock_agents, try_grant
+from store.reservations import enqueue, leave, lock_agents, lock_wanted, put_back, release, try_grant
 from store.tables import agents, reservation_requests, reservations, wakeups, work_processes, yards
 from store.waiting_line import refresh_lines
 from store.work_process_status import lock
 
-AGENTS = 5
 KINDS = ("lift", "truck")
 
 
@@ -26,7 +30,7 @@ KINDS = ("lift", "truck")
 class Wish:
     """One mission: which agents, how urgent, when it comes and how long it drives, in milliseconds.
 
-    With `kind`, it takes as many agents as it names of that type, or, if that is empty, of any type.
+    With `kind`, it takes as many agents as it names of that type, or, if that is empty or nobody is of it, of any type.
     """
 
     agents: frozenset[int]
@@ -34,38 +38,93 @@ class Wish:
     priority: int
     arrives: int
     drives: int
+    patience: int | None = None
+    """It is cancelled if it has waited in line for so long."""
+    silence: int | None = None
+    """One of its agents does not answer at first, and listens again only after so long."""
 
 
-WISHES = st.lists(
-    st.builds(
+@dataclass(frozen=True)
+class Absence:
+    """An agent is out of service for a while; times in milliseconds."""
+
+    agent: int
+    how: str
+    begins: int
+    lasts: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A fleet, given by its agents' types, its missions, and who is away when."""
+
+    kinds: list[str]
+    wishes: list[Wish]
+    absences: list[Absence]
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    kinds = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=6))
+    agent = st.integers(0, len(kinds) - 1)
+    wish = st.builds(
         Wish,
-        st.frozensets(st.integers(0, AGENTS - 1), min_size=1, max_size=AGENTS),
+        st.frozensets(agent, min_size=1),
         st.sampled_from([None, None, "", *KINDS]),
         st.sampled_from([int(priority) for priority in Priority]),
         st.integers(0, 30),
         st.integers(0, 10),
-    ),
-    min_size=2,
-    max_size=14,
-)
+        st.sampled_from([None, None, None, 0, 10]),
+        st.sampled_from([None, None, None, 0, 10]),
+    )
+    how = st.sampled_from(["not_automatable", "quarantined"])
+    absence = st.builds(Absence, agent, how, st.integers(0, 30), st.integers(0, 30))
+    absences = draw(st.lists(absence, max_size=4, unique_by=lambda one: (one.agent, one.how)))
+    return Scene(kinds, draw(st.lists(wish, min_size=2, max_size=14)), absences)
+
+
+@dataclass(frozen=True)
+class Span:
+    """From when until when; the ends belong to it only where it makes no difference."""
+
+    begin: datetime
+    end: datetime
+
+    def covers(self, moment: datetime) -> bool:
+        return self.begin < moment < self.end
+
+
+@dataclass(frozen=True)
+class Granted:
+    """Which agents a mission got, and when."""
+
+    mission: int
+    at: datetime
+    agents: set[int]
 
 
 class Fleet:
-    """A yard of free agents, and missions that come and go at once."""
+    """A yard of agents, and missions that come and go at once."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, kinds: Sequence[str]) -> None:
+        self.database, self.kinds = database, kinds
         self.agent_ids: list[int] = []
         self.granted: dict[int, asyncio.Event] = {}
-        self.most_at_once = 0
+        self.grants: list[Granted] = []
+        self.waits: defaultdict[int, list[Span]] = defaultdict(list)
+        """When a mission surely stood in line."""
+        self.away: defaultdict[int, list[Span]] = defaultdict(list)
+        """When an agent was surely out of service."""
+        self.missed: defaultdict[int, list[Span]] = defaultdict(list)
+        """When an agent was out of service, or its lines had not heard yet of its return."""
 
     async def make(self) -> None:
         async with self.database.transaction() as connection:
             self.yard_id = await connection.scalar(insert(yards).values(uid=secrets.token_hex(6)).returning(yards.c.id))
             rows = [
                 {"uuid": secrets.token_hex(6), "yard_id": self.yard_id, "status": "free", "available": True}
-                | {"agent_type": KINDS[index % 2], "seen_as": f"{self.yard_id}/vehicle/{KINDS[index % 2]}"}
-                for index in range(AGENTS)
+                | {"agent_type": kind, "seen_as": f"{self.yard_id}/vehicle/{kind}"}
+                for kind in self.kinds
             ]
             made = await connection.execute(insert(agents).returning(agents.c.id), rows)
             self.agent_ids = list(made.scalars())
@@ -74,14 +133,22 @@ class Fleet:
         """Who would do."""
         if wish.kind is None:
             return {self.agent_ids[index] for index in wish.agents}
-        return {a for index, a in enumerate(self.agent_ids) if wish.kind in ("", KINDS[index % 2])}
+        kind = wish.kind if wish.kind in self.kinds else ""
+        return {agent for agent, its in zip(self.agent_ids, self.kinds, strict=True) if kind in ("", its)}
+
+    def count(self, wish: Wish) -> int:
+        """How many it takes: never more than there are."""
+        return min(len(wish.agents), len(self.choice(wish)))
 
     def selector(self, wish: Wish) -> dict[str, Any] | None:
-        """Never more than there are."""
         if wish.kind is None:
             return None
-        count = min(len(wish.agents), len(self.choice(wish)))
-        return {"agentType": wish.kind or None, "count": count}
+        return {"agentType": wish.kind if wish.kind in self.kinds else None, "count": self.count(wish)}
+
+    def claims(self, wish: Wish, moment: datetime) -> bool:
+        """Whether a mission in line surely keeps others from its agents: enough that would do are there."""
+        there = [a for a in self.choice(wish) if not any(span.covers(moment) for span in self.missed[a])]
+        return len(there) >= self.count(wish)
 
     async def mission(self, wish: Wish) -> int:
         wanted = [self.agent_ids[index] for index in sorted(wish.agents)]
@@ -107,17 +174,40 @@ class Fleet:
         return mission
 
     async def live(self, wish: Wish, mission: int) -> None:
-        """Come, wait in line, hold the agents, give them back."""
+        """Come, wait in line, hold the agents, give them back; or go before that."""
         await asyncio.sleep(wish.arrives / 1000)
-        if not await self.arrive(mission):
-            await self.granted[mission].wait()
-        held = await self._held(mission)
-        selector = self.selector(wish)
-        assert held <= self.choice(wish)
-        assert len(held) == (len(wish.agents) if selector is None else selector["count"]), "all or none"
+        if await self.arrive(mission):
+            self.granted[mission].set()
+        if not await self._hold(wish, mission, (await self._request(mission)).enqueued_at, round_=1):
+            return
+        if wish.silence is not None:
+            silent, since = await self._put_back(mission)
+            listens_again = asyncio.ensure_future(self._listen_again(silent, wish.silence, since))
+            held = await self._hold(wish, mission, utc_now(), round_=2)
+            await listens_again
+            if not held:
+                return
         await asyncio.sleep(wish.drives / 1000)
-        for freed in await self.leave(mission):
-            self.granted[freed].set()
+        await self.leave(mission)
+
+    async def _hold(self, wish: Wish, mission: int, since: datetime, *, round_: int) -> bool:
+        """Wait for the agents; whether it got them before its patience was over."""
+        limit = None if wish.patience is None else wish.patience / 1000
+        try:
+            await asyncio.wait_for(self.granted[mission].wait(), limit)
+        except TimeoutError:
+            gave_up = utc_now()
+            await self.leave(mission)
+            request = await self._request(mission)
+            self.waits[mission].append(Span(since, request.granted_at if request.round == round_ else gave_up))
+            return False
+        held = await self._held(mission)
+        assert held <= self.choice(wish)
+        assert len(held) == self.count(wish), "all or none"
+        at = (await self._request(mission)).granted_at
+        self.waits[mission].append(Span(since, at))
+        self.grants.append(Granted(mission, at, held))
+        return True
 
     async def arrive(self, mission: int) -> bool:
         """Get in line; whether it was granted at once."""
@@ -130,13 +220,58 @@ class Fleet:
         return at_once is not None
 
     async def leave(self, mission: int) -> set[int]:
-        """Give the agents back; returns the missions that got them."""
+        """Give the agents back, or the place in line; returns the missions that got them."""
         async with self.database.transaction() as connection:
             work_process = await lock(connection, mission)
-            assert set(work_process.agent_ids) == await self._held(mission)
             await lock_agents(connection, work_process.agent_ids)
             freed = await leave(connection, mission, 1)
-        return {wakeup.work_process_id for wakeup in await refresh_lines(self.database, freed)}
+        return await self._refresh(freed)
+
+    async def _refresh(self, agent_ids: Collection[int]) -> set[int]:
+        got = {wakeup.work_process_id for wakeup in await refresh_lines(self.database, agent_ids)}
+        for mission in got:
+            self.granted[mission].set()
+        return got
+
+    async def _put_back(self, mission: int) -> tuple[int, datetime]:
+        """Back in line, since an agent did not answer; returns that agent, and since when it is out of service."""
+        silent = min(await self._held(mission))
+        self.granted[mission].clear()
+        async with self.database.transaction() as connection:
+            work_process = await lock(connection, mission)
+            await lock_wanted(connection, work_process)
+            await not_listening(connection, [silent], pause=0)
+            freed = await release(connection, mission)
+            freed += await put_back(connection, work_process, [silent])
+            since = utc_now()
+        await self._refresh(freed)
+        return silent, since
+
+    async def _listen_again(self, agent: int, after: int, silent_since: datetime) -> None:
+        await asyncio.sleep(after / 1000)
+        await self._come_back(agent, silent_since, not_listening_since=None)
+
+    async def be_away(self, absence: Absence) -> None:
+        """Out of service, and back."""
+        agent = self.agent_ids[absence.agent]
+        await asyncio.sleep(absence.begins / 1000)
+        quarantined = absence.how == "quarantined"
+        since = await self._set(agent, **({"quarantined_since": utc_now()} if quarantined else {"status": absence.how}))
+        await self._refresh([agent])
+        await asyncio.sleep(absence.lasts / 1000)
+        await self._come_back(agent, since, **({"quarantined_since": None} if quarantined else {"status": "free"}))
+
+    async def _come_back(self, agent: int, since: datetime, **values: Any) -> None:
+        self.away[agent].append(Span(since, await self._set(agent, **values)))
+        await self._refresh([agent])
+        self.missed[agent].append(Span(since, utc_now()))
+
+    async def _set(self, agent: int, **values: Any) -> datetime:
+        """Change an agent; returns a moment at which it was locked for that."""
+        async with self.database.transaction() as connection:
+            await lock_agents(connection, [agent])
+            await connection.execute(update(agents).where(agents.c.id == agent).values(**values))
+            return utc_now()
 
     async def _held(self, mission: int) -> set[int]:
         async with self.database.transaction() as connection:
@@ -145,45 +280,38 @@ class Fleet:
             )
             return set(rows.scalars())
 
-    async def taken(self) -> dict[int, set[int]]:
-        """Which agents each mission got."""
-        async with self.database.transaction() as connection:
-            rows = await connection.execute(
-                select(work_processes.c.id, work_processes.c.agent_ids).where(
-                    work_processes.c.id.in_(list(self.granted))
-                )
-            )
-            return {row.id: set(row.agent_ids) for row in rows}
+    async def _request(self, mission: int) -> Any:
+        return (await self.requests([mission]))[0]
 
-    async def requests(self) -> list[Any]:
+    async def requests(self, missions: Collection[int]) -> list[Any]:
         async with self.database.transaction() as connection:
             rows = await connection.execute(
-                select(reservation_requests).where(reservation_requests.c.work_process_id.in_(list(self.granted)))
+                select(reservation_requests).where(reservation_requests.c.work_process_id.in_(missions))
             )
             return list(rows)
 
 
-@given(WISHES)
+@given(scenes())
 @examples(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_everybody_gets_all_its_agents_in_turn_and_nobody_is_overtaken(
-    database: Database, wishes: list[Wish]
-) -> None:
-    fleet = Fleet(database)
+async def test_everybody_gets_all_its_agents_in_turn_and_nobody_is_overtaken(database: Database, scene: Scene) -> None:
+    fleet = Fleet(database, scene.kinds)
     await fleet.make()
-    missions = [await fleet.mission(wish) for wish in wishes]
+    missions = {await fleet.mission(wish): wish for wish in scene.wishes}
     async with asyncio.timeout(30):  # a deadlock or a mission that starves would hang here
-        await asyncio.gather(*(fleet.live(*pair) for pair in zip(wishes, missions, strict=True)))
-    requests = await fleet.requests()
-    assert len(requests) == len(wishes)
-    wanted = {mission: fleet.choice(wish) for wish, mission in zip(wishes, missions, strict=True)}
-    taken = await fleet.taken()
-    for first in requests:
-        for second in requests:
-            # Overtaken: the second took one that would have done for the first.
-            if first.score_key >= second.score_key or not wanted[first.work_process_id] & taken[second.work_process_id]:
-                continue
-            if first.enqueued_at < second.granted_at:
-                assert first.granted_at <= second.granted_at, "overtaken by one that stands behind it"
+        await asyncio.gather(
+            *(fleet.live(wish, mission) for mission, wish in missions.items()),
+            *(fleet.be_away(absence) for absence in scene.absences),
+        )
+    line = {request.work_process_id: request.score_key for request in await fleet.requests(missions)}
+    assert line.keys() == missions.keys()
+    for grant in fleet.grants:
+        for agent in grant.agents:
+            assert not any(span.covers(grant.at) for span in fleet.away[agent]), "granted while it is out of service"
+        for first, wish in missions.items():
+            # Overtaken: who stands behind it took one that would have done for it.
+            if line[first] < line[grant.mission] and fleet.choice(wish) & grant.agents and fleet.claims(wish, grant.at):
+                waits = any(span.covers(grant.at) for span in fleet.waits[first])
+                assert not waits, "overtaken by one that stands behind it"
     async with database.transaction() as connection:
         left = await connection.execute(select(reservations).where(reservations.c.agent_id.in_(fleet.agent_ids)))
         assert left.all() == []
@@ -191,9 +319,9 @@ async def test_everybody_gets_all_its_agents_in_turn_and_nobody_is_overtaken(
 
 
 async def test_agents_freed_together_go_to_all_that_would_take_either(database: Database) -> None:
-    fleet = Fleet(database)
+    fleet = Fleet(database, [*KINDS, *KINDS, "lift"])
     await fleet.make()
-    everybody, one = frozenset(range(AGENTS)), frozenset({0})
+    everybody, one = frozenset(range(5)), frozenset({0})
     missions = [
         await fleet.mission(Wish(agents, kind, 20, 0, 0))
         for agents, kind in ((everybody, None), (one, ""), (one, "lift"), (frozenset({1}), None))

@@ -31,6 +31,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=float, default=0.05, help="seconds that an assignment takes")
     parser.add_argument("--fail", action="store_true", help="end every assignment as failed")
     parser.add_argument("--ignore-reserve", action="store_true", help="never answer `ready`")
+    parser.add_argument("--ready-at", type=int, default=1, help="the first reserve that it answers")
     parser.add_argument("--ignore-assignment", action="store_true", help="never say a word of an assignment")
     parser.add_argument("--ignore-cancel", action="store_true", help="never confirm a cancel, and drive on")
     parser.add_argument("--ignore-release", action="store_true", help="never answer `free`")
@@ -69,6 +70,7 @@ class Agent:
         self.connector = AgentConnector(self.client)
         self.timers: dict[int, threading.Timer] = {}
         self.mission: Any = None
+        self.reserves = 0
 
     def log(self, event: str, **facts: Any) -> None:
         self.log_file.write(json.dumps({"at": time.time(), "event": event, **facts}, default=str) + "\n")
@@ -121,7 +123,12 @@ class Agent:
         body = dict(data.body)
         self.log("checked_in", body=body, username=self.client.rbmq_username, password=self.client.rbmq_password)
         if o.checkout:
-            self.client.checkout()
+            if o.mqtt:  # whose client has no such call
+                checkout = {"type": "checkout", "uuid": o.uuid, "body": {}}
+                self.client.publish(self.client.checking_routing_key, json.dumps(checkout), signed=o.signed)
+                self.client.channel.loop_stop()  # ends once the message is out
+            else:
+                self.client.checkout()
             self.log("checked_out")
             self.client.close_connection()
             return 0
@@ -165,6 +172,11 @@ class Agent:
         except Exception as error:
             self.log("connection_lost", error=repr(error))
             self.go_on_without_listening()
+        if o.mqtt and o.survive:  # its thread says nothing of a lost connection
+            while self.client.is_connection_open:
+                time.sleep(0.05)
+            self.log("connection_lost")
+            self.go_on_without_listening()
         if o.mqtt or o.deaf:  # MQTT listens in a thread of its own
             threading.Event().wait()
         return 0
@@ -206,7 +218,8 @@ class Agent:
 
     def reserve(self, ch: Any, sender: Any, request: Any, text: str, signature: Any) -> None:
         self.heard("reserve", sender, text, signature)
-        if not self.options.ignore_reserve:
+        self.reserves += 1
+        if not self.options.ignore_reserve and self.reserves >= self.options.ready_at:
             self.mission = request.work_process_id
             self.state("ready", operations=request.operation_types_required)
 

@@ -49,13 +49,14 @@ class Program:
         self._name, self._command, self._environment, self._folder = name, command, environment, folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it, if it does not run."""
+    def start(self, **settings: str) -> None:
+        """Start it, if it does not run; with other settings than the site's for this one life."""
         if self._process is not None and self._process.poll() is None:
             return
+        environment = {**self._environment, **settings}
         with (self._folder / f"{self._name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, env=self._environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self._command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def kill(self) -> None:

@@ -1,6 +1,9 @@
 """Missions that want the same agents: one after the other, all or nothing, and they say why they wait."""
 
 import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
 
 from tests.support.site import Mission, Site, SiteAgent
 
@@ -100,6 +103,32 @@ async def test_reserve_is_sent_again_to_an_agent_that_does_not_listen_yet(site: 
     await mission.until_waiting("agent_not_listening")
     await site.agent(uuid=truck.uuid)
     await mission.until("succeeded")
+
+
+@pytest.fixture
+async def missions_fail_without_their_agents(site: Site) -> AsyncIterator[None]:
+    site.worker.stop()
+    site.worker.start(MUSTER_RESERVE_FAILURE="fail")
+    yield
+    site.worker.stop()
+
+
+@pytest.mark.usefixtures("missions_fail_without_their_agents")
+async def test_by_setting_an_agent_that_does_not_answer_fails_the_mission_and_all_are_released(site: Site) -> None:
+    trucks, mute = [await site.agent() for _ in range(2)], await site.agent("--ignore-reserve")
+    deaf = await site.agent("--deaf")
+    recipe, planner = await site.recipe(lambda call: results(*trucks))
+    pairs = zip(trucks, (mute, deaf), ("silent", "not listening"), strict=True)
+    running = [(await site.mission(recipe, [truck, other]), truck, other, why) for truck, other, why in pairs]
+    for mission, truck, other, why in running:
+        failure = (await mission.until("failed"))["failure"]
+        assert (failure["code"], failure["agentId"]) == ("agent_not_listening", other.id)
+        assert why in failure["text"]
+        for agent in (truck, other):
+            await agent.until_status("free")
+            told = [len(agent.heard(kind, mission)) for kind in ("reserve", "release")]
+            assert agent is deaf or (told[0] >= 1 and told[1] == 1)
+    assert planner.calls == []
 
 
 async def test_waiting_longer_than_allowed_fails_with_the_reason(site: Site) -> None:

@@ -177,6 +177,16 @@ async def test_ready_that_comes_before_the_answer_of_reserve_is_not_lost(bench: 
     assert run.fake.names().count(Activity.RESERVE_AGENTS) == 1
 
 
+async def test_agents_that_do_not_say_ready_are_told_again_and_again(bench: Bench) -> None:
+    answers = iter([Reserved(outcome=Outcome.DONE, round=1)] * 2)
+    bench.fake.scripts[Activity.RESERVE_AGENTS] = lambda call: next(answers, None)
+    run = await bench.start(ready_timeout=60, reserve_resend_interval=0.1)
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS)
+    assert run.fake.names().count(Activity.RESERVE_AGENTS) == 3
+    await end_assignment(run)
+    assert await run.handle.result() == "succeeded"
+
+
 async def test_agents_that_the_system_chose_are_shown_once_they_are_ready(bench: Bench) -> None:
     mute = Reserved(outcome=Outcome.DONE, round=1, chosen=["mute"])
     truck = Reserved(outcome=Outcome.DONE, ready=True, round=2, chosen=["truck"])

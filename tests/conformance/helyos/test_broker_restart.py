@@ -15,7 +15,7 @@ from cli.stack.rabbitmq import RabbitMQ
 from engine.client import DATA_CONVERTER
 from tests.support.planner import Planner
 from tests.support.services import private_part_of
-from tests.support.site import Site, until
+from tests.support.site import Mission, Site, until
 
 
 class OwnBroker:
@@ -65,11 +65,13 @@ async def test_mute_and_deaf_agents_are_noticed_and_work_again_once_their_progra
     site: Site, broker: OwnBroker
 ) -> None:
     mute = await site.agent("--survive", "mute", "--work", "60")
-    deaf = await site.agent("--survive", "deaf")
+    deaf, deaf_mqtt = await site.agent("--survive", "deaf"), await site.mqtt_agent("--survive", "deaf")
     driving, _ = await site.recipe(
         lambda call: {"results": [{"agent_id": mute.id, "assignment": {}}]}, options={"agentSilence": 2}
     )
-    waiting, _ = await site.recipe(lambda call: {"results": [{"agent_id": deaf.id, "assignment": {}}]})
+    waiting, _ = await site.recipe(
+        lambda call: {"results": [{"agent_id": call.body["request"]["agent"], "assignment": {}}]}
+    )
     first = await site.mission(driving, [mute])
     await mute.until_status("busy")
     (assignment,) = await first.assignments()
@@ -81,23 +83,28 @@ async def test_mute_and_deaf_agents_are_noticed_and_work_again_once_their_progra
 
     await until(raised, 30, lambda: site.worker.log()[-3000:])
     assert mute.process.process.poll() is None
-    second = await site.mission(waiting, [deaf])
-    reason = await second.until_waiting("agent_not_listening", 30)
-    assert reason["agentId"] == deaf.id
-    assert len(deaf.process.records("state")) > 1  # it talks all the time
+    others = [(agent, await site.mission(waiting, [agent], {"agent": agent.id})) for agent in (deaf, deaf_mqtt)]
+    for agent, mission in others:
+        reason = await mission.until_waiting("agent_not_listening", 30)
+        assert reason["agentId"] == agent.id
+        assert len(agent.process.records("state")) > 1  # it talks all the time
+        await until(lambda of=mission: asked_later(of), 30)
 
-    async def asked_later() -> Any:
-        return "asked again from" in (await second.until_waiting("agent_not_listening"))["text"]
-
-    await until(asked_later, 30)
-
-    login = mute.process.records("checked_in")[0]
-    for agent in (mute, deaf):
+    login, login_mqtt = (agent.process.records("checked_in")[0] for agent in (mute, deaf_mqtt))
+    for agent in (mute, deaf, deaf_mqtt):
         agent.process.kill()
     await site.agent(
         f"--password={login['password']}", "--finish", str(assignment["id"]), uuid=mute.uuid, listening=False
     )
     await site.agent(uuid=deaf.uuid, listening=False)
+    known = f"--password={login_mqtt['password']}"
+    await site.agent(*site.speaks("MQTT"), known, uuid=deaf_mqtt.uuid, listening=False)
     await first.until("succeeded")
-    await second.until("succeeded")
-    assert (await deaf.read())["notListeningSince"] is None
+    for agent, mission in others:
+        await mission.until("succeeded")
+        assert (await agent.read())["notListeningSince"] is None
+
+
+async def asked_later(mission: Mission) -> bool:
+    """Whether its deaf agent is asked again after a pause only."""
+    return "asked again from" in (await mission.until_waiting("agent_not_listening"))["text"]
