@@ -23,7 +23,7 @@ def test_every_mistake_is_told_with_file_line_and_column(
     assert found.exit_code == 1
     lines = found.stdout.splitlines()
     assert f"{tmp_path / 'none.yml'}: cannot be read: No such file or directory; correct the path" in lines
-    placed = [re.match(rf"{bad}: (\S+): .*\(line (\d+), column (\d+)\); .", line) for line in lines]
+    placed = [re.match(rf"{bad}: (.+?): .*\(line (\d+), column (\d+)\); .", line) for line in lines]
     assert {(each[1], int(each[2]), int(each[3])) for each in placed if each} == wrong
     assert placed.count(None) == 1
 
