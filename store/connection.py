@@ -17,7 +17,7 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 Parameters = Mapping[str, Any]
 Rows = Result[*tuple[Any, ...]]
 
-_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
 
 
 class _Compiled:

@@ -167,7 +167,7 @@ class World(Rows):
 
     def parts(self) -> Parts:
         # Stand-ins for what it tells; the last three parts it never asks for.
-        return Parts(Settings(), self.database, self, self, None, None, None, None)  # type: ignore[arg-type]
+        return Parts(Settings(), self.database, self, self, None, None, None, None)  # type: ignore[arg-type]  # unused
 
     async def look(self, *refused: int) -> SubstituteReserved:
         call = self._call(ReserveSubstitute, of=self.assignment, refused=list(refused))

@@ -69,7 +69,7 @@ class World:
 
     def parts(self, outside: Outside) -> Parts:
         # Stand-ins for what is told; nobody here asks for the last parts.
-        return Parts(Settings(), self.database, outside, outside, None, None, None, None)  # type: ignore[arg-type]
+        return Parts(Settings(), self.database, outside, outside, None, None, None, None)  # type: ignore[arg-type]  # unused
 
     async def settle(self, outside: Outside, **fields: Any) -> AssignmentSettled:
         call = SettleFailedAssignment(

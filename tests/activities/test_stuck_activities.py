@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,24 +19,13 @@ from activities.stuck_activities import PATIENCE, StuckActivities
 from missions.contracts import FinishMission, Outcome
 from missions.errors import ILLEGAL_TRANSITION, Failure, FailureCode, PartUnavailable
 from settings import Settings
-from store import migrate
 from store.database import Database
 from store.tables import events, work_processes, yards
 from store.wakeups import Wakeup
 from store.work_process_status import IllegalTransition
-from tests.support.services import WorkerAddresses
 from workflows.options import ENDING, SHORT
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 class Nobody:
@@ -95,7 +84,7 @@ class Mission(ActivityInboundInterceptor):
         return [entry["text"] for entry in shown or []]
 
     async def end(self) -> None:
-        parts = Parts(Settings(), self._database, None, Nobody(), None, None, None, None)  # type: ignore[arg-type]
+        parts = Parts(Settings(), self._database, None, Nobody(), None, None, None, None)  # type: ignore[arg-type]  # not used here
         failure = Failure(code=FailureCode.INTERNAL, text="a fault")
         call = FinishMission(work_process_id=self.id, attempt=1, transition=3, status="failed", failure=failure)
         assert (await Finisher(parts).finish_mission(call)).outcome is Outcome.DONE

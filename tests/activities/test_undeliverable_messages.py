@@ -2,7 +2,7 @@
 
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -27,24 +27,14 @@ from missions.errors import PartUnavailable
 from missions.events import utc_now
 from missions.principals import MUSTER
 from settings import Settings
-from store import agent_reports, cancels, migrate
+from store import agent_reports, cancels
 from store.database import Database
 from store.tables import agents, assignments, events, reservations, service_requests, wakeups, work_processes, yards
 from store.waiting_line import refresh_lines
 from store.waiting_reasons import waiting_reasons
 from store.wakeups import Wakeup
-from tests.support.services import WorkerAddresses
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture(scope="module")
-async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]:
-    settings = Settings(database_url=worker_addresses.database_url)
-    await migrate.upgrade(settings)
-    database = Database(settings)
-    yield database
-    await database.close()
 
 
 class World:
@@ -131,7 +121,7 @@ class World:
     def parts(self) -> Parts:
         settings = Settings(reserve_return_window=0.1)
         # Stand-ins for what it tells; the last parts it never asks for.
-        return Parts(settings, self.database, self, self, None, None, None, None)  # type: ignore[arg-type]
+        return Parts(settings, self.database, self, self, None, None, None, None)  # type: ignore[arg-type]  # unused
 
     def call(self) -> dict[str, int]:
         return {"work_process_id": self.mission, "attempt": 1, "transition": 3}

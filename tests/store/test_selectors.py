@@ -74,7 +74,8 @@ async def test_battery_of_an_agent_that_checks_in_counts(world: World) -> None:
         ).one()
         yard_uid = await connection.scalar(select(yards.c.uid).where(yards.c.id == yard))
         now = utc_now()
-        arrival = CheckIn(uuid, yard_uid, "free", "AMQP", now, now, profile={"sensors": {"battery": 90}})  # type: ignore[arg-type]
+        charged = {"sensors": {"battery": 90}}
+        arrival = CheckIn(uuid, yard_uid, AgentStatus.FREE, "AMQP", now, now, profile=charged)
         checked_in = await store.check_in(connection, arrival)
     woken = await refresh_lines(world.database, checked_in.moved)
     assert [one.work_process_id for one in woken] == [mission]
