@@ -4,14 +4,23 @@ import asyncio
 import json
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from fleet.accounts import agent_rights
 from fleet.roles import Intake
+from missions.events import utc_now
 from settings import Settings
 from store.database import Database
-from store.tables import agents, map_objects, message_counts, yards
-from tests.fleet.conftest import YARD, Enrol, StartAgent, agent_row, until
+from store.tables import (
+    agents,
+    map_objects,
+    message_counts,
+    reservation_requests,
+    reservation_selectors,
+    work_processes,
+    yards,
+)
+from tests.fleet.conftest import YARD, Enrol, RecordingLines, StartAgent, agent_row, until
 from tests.fleet.raw_agent import RawAgent, enveloped
 from tests.fleet.raw_mqtt import RawMqtt
 from tests.support.services import WorkerAddresses
@@ -83,6 +92,38 @@ async def test_a_tool_sees_agents_and_map_objects_of_its_yard(
     await until(opened)
     # Another saw it: that is no word of its own.
     assert (await agent_row(database, f"{uuid}-seen"))["last_message_time"] is None
+
+
+async def test_a_battery_that_a_tool_sees_moves_its_agent_up_in_the_line(
+    settings: Settings, intake: Intake, database: Database, enrol: Enrol, uuid: str, lines: RecordingLines
+) -> None:
+    yard_id, now = await make(database, f"{uuid}-seen"), utc_now()
+    async with database.transaction() as connection:
+        mission = await connection.scalar(
+            insert(work_processes)
+            .values(work_process_type_name="any", status="draft", yard_id=yard_id, yard_uid=YARD, created_by={})
+            .returning(work_processes.c.id)
+        )
+        request = await connection.scalar(
+            insert(reservation_requests)
+            .values(work_process_id=mission, attempt=1, status="waiting", priority=1, enqueued_at=now, score_key=now)
+            .returning(reservation_requests.c.id)
+        )
+        waits = {"request_id": request, "yard_id": yard_id, "score_key": now, "count": 1, "agent_class": "vehicle"}
+        await connection.execute(
+            insert(reservation_selectors).values(waits | {"operation_types": [], "battery_above": 50})
+        )
+    login = await enrol.account(uuid, "AMQP", agent_class="tool", yard_id=yard_id)
+    charged = {"type": "agent_sensors", "uuid": f"{uuid}-seen", "body": {"sensors": {"battery": 90}}}
+    async with RawAgent(settings, login) as tool:
+        await tool.publish(UPLINK, f"yard.{YARD}.visualization", enveloped(charged))
+
+    async def refreshed() -> object:
+        return lines.agent_ids
+
+    assert await until(refreshed) == [(await agent_row(database, f"{uuid}-seen"))["id"]]
+    async with database.transaction() as connection:
+        await connection.execute(delete(reservation_requests).where(reservation_requests.c.id == request))
 
 
 async def test_a_map_object_is_changed_by_the_tools_of_its_own_yard_only(
