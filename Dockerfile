@@ -20,6 +20,7 @@ COPY engine engine
 COPY fleet fleet
 COPY missions missions
 COPY muster muster
+COPY outlets outlets
 COPY store store
 COPY workflows workflows
 # The user below cannot write here, so the byte code is made now.

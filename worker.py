@@ -39,6 +39,7 @@ from fleet.signing import Signer
 from missions.contracts import ActivityPreset, TaskQueues
 from missions.errors import PartUnavailable, UserError
 from missions.recipes import RecipeStep
+from outlets.sequencer import Sequencer
 from settings import Settings
 from store.database import Database
 from store.migrate import upgrade
@@ -90,6 +91,9 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             relay = Relay(database, waker, agent_silence=settings.agent_silence)
             await relay.start()
             stack.push_async_callback(relay.stop)
+            sequencer = Sequencer(database)
+            sequencer.start()
+            stack.push_async_callback(sequencer.stop)
             http = await stack.enter_async_context(httpx.AsyncClient())
             watch = ServiceWatch(settings, database, ServiceHealth(settings, database, http))
             await watch.start()

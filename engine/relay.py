@@ -1,6 +1,6 @@
 """The relay: what must happen sooner or later, whoever died in between.
 
-It positions events, re-sends wake-ups that their committer did not deliver, makes up for missed grants, and tells of
+It re-sends wake-ups that their committer did not deliver, makes up for missed grants, and tells of
 assignments that no agent starts, and of agents that fall silent. Any number may run at once.
 """
 
@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from engine.waker import EngineWaker
 from missions.errors import PartUnavailable
-from store import attention, events, silent_agents, wakeups
+from store import attention, silent_agents, wakeups
 from store.agent_service import listen_again
 from store.database import Database
 from store.waiting_line import agents_with_missed_grants, refresh_lines
@@ -35,7 +35,6 @@ class Relay:
     async def start(self) -> None:
         """Start the loops."""
         self._tasks = [
-            asyncio.create_task(self._every(0.5, self._position_events), name="relay: position events"),
             asyncio.create_task(self._every(1.0, self._send_left_over), name="relay: left-over wake-ups"),
             asyncio.create_task(self._every(5.0, self._make_up_for_grants), name="relay: missed grants"),
             asyncio.create_task(self._every(5.0, self._watch_starts), name="relay: assignments that nobody starts"),
@@ -63,9 +62,6 @@ class Relay:
                 done = 0
             if done < _BATCH:
                 await asyncio.sleep(seconds)
-
-    async def _position_events(self) -> int:
-        return await events.give_positions(self._database, limit=_BATCH)
 
     async def _send_left_over(self) -> int:
         async with self._database.transaction() as connection:

@@ -83,6 +83,8 @@ class Connection:
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver
+        self.appended_events = False
+        """Whether who reads the log is to be told, once it is committed."""
 
     async def execute(
         self, statement: ClauseElement, parameters: Parameters | Sequence[Parameters] | None = None

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -17,6 +17,11 @@ from store.connection import Connection
 _PASSING = ("08", "40", "53", "55006", "55P03", "57")
 
 _STATEMENT_TIMEOUT = "57014"
+
+EVENTS_APPENDED = "muster_events_appended"
+"""Channel: events were committed."""
+# Seconds: so many events are told together, and so late. Each notification wakes the sequencer.
+_TOLD_TOGETHER = 0.02
 
 # An idle connection that the server ended says so in its own words, if it is used before it has noticed.
 _CONNECTION_LOST = (asyncpg.InternalClientError,)
@@ -59,22 +64,53 @@ class Database:
         if statement_timeout is not None:
             self._server_settings["statement_timeout"] = str(max(1, round(statement_timeout * 1000)))
         self._pool: asyncpg.Pool | None = None  # made in the loop that uses it
+        self._telling: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: commits at the end, rolls back on any exception."""
-        async with self._connected() as connection, connection.transaction():
-            yield Connection(connection)
+        async with self._connected() as driver, driver.transaction():
+            connection = Connection(driver)
+            yield connection
+        if connection.appended_events:
+            self._tell()
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Connection]:
         """For a single statement, or reads that need not agree: each commits by itself, which saves two round trips."""
-        async with self._connected() as connection:
-            yield Connection(connection)
+        async with self._connected() as driver:
+            connection = Connection(driver)
+            yield connection
+        if connection.appended_events:
+            self._tell()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """The driver's connection beside the pool, for what lasts; raises PartUnavailable."""
+        with self._errors(OSError):
+            driver = await asyncpg.connect(self.url, timeout=self._timeout)
+        try:
+            with self._errors():  # an OSError of what else is done meanwhile is not the database's
+                await _json_as_objects(driver)
+                yield driver
+        finally:
+            driver.terminate()
+
+    def _tell(self) -> None:
+        """Tell who gives events their positions, after the commit: those that notify within one commit one by one."""
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell_soon())
+
+    async def _tell_soon(self) -> None:
+        await asyncio.sleep(_TOLD_TOGETHER)
+        # Else it looks by itself.
+        with suppress(PartUnavailable):
+            async with self._connected() as driver:
+                await driver.execute(f"NOTIFY {EVENTS_APPENDED}")
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
-        try:
+        with self._errors(OSError):
             if self._pool is None:
                 self._pool = self._new_pool()
             await self._pool  # starts it, the first time
@@ -86,11 +122,17 @@ class Database:
                 raise
             finally:
                 await self._pool.release(connection)
+
+    @contextmanager
+    def _errors(self, *also: type[Exception]) -> Iterator[None]:
+        """The driver's errors as ours, where another try may succeed."""
+        try:
+            yield
         except asyncpg.ClientConfigurationError as error:
             raise InvalidInput(
                 f"MUSTER_DATABASE_URL: {error}", field="MUSTER_DATABASE_URL", remedy="mend the address's parameters"
             ) from error
-        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError, *_CONNECTION_LOST) as error:
+        except (asyncpg.InterfaceError, asyncpg.PostgresError, *_CONNECTION_LOST, *also) as error:
             if not passes(error):
                 raise
             raise PartUnavailable("PostgreSQL", str(error).split("\n")[0]) from error
@@ -118,6 +160,8 @@ class Database:
 
     async def close(self) -> None:
         """Give all connections back."""
+        if self._telling is not None:
+            self._telling.cancel()
         if self._pool is not None:
             await self._pool.close()
 

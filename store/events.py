@@ -13,12 +13,7 @@ from missions.events import SCHEMA_VERSION, Event, EventType, NewEvent, utc_now
 from missions.principals import Principal
 from missions.statuses import Severity
 from store.connection import Connection
-from store.database import Database
 from store.tables import events, work_processes
-
-# One leader at a time gives the global positions; any number of relays may try.
-_SEQUENCER_LOCK = 0x6D757374
-
 
 _STATUS_CHANGED = EventType.WORK_PROCESS_STATUS_CHANGED
 # What every event is written with; its numbers are given by the statement.
@@ -78,6 +73,7 @@ async def append_where(
 ) -> int:
     """Run a statement of `where_changed`; returns how many of the events were due."""
     rows = [_row(event, work_process_id, attempt, position) for position, event in enumerate(new, start=1)]
+    connection.appended_events = True
     return await connection.affected(statement, {**parameters, "mission": work_process_id, "new": json.dumps(rows)})
 
 
@@ -129,6 +125,7 @@ async def append_for_mission(
     ]
     values = values or {}
     columns = tuple(sorted(values))
+    connection.appended_events = True
     appended = await connection.affected(
         _append_with_values(columns, from_status is not None),
         {"new": json.dumps(rows), "of": work_process_id, "added": len(rows)}
@@ -150,12 +147,14 @@ async def append_for_missions(connection: Connection, new: Mapping[tuple[int, in
         for event in of_one:
             positions[work_process_id] += 1
             rows.append(_row(event, work_process_id, attempt, positions[work_process_id]))
+    connection.appended_events = True
     await connection.execute(_APPEND_FOR_MISSIONS, {"new": json.dumps(rows)})
 
 
 async def append(connection: Connection, new: Sequence[NewEvent]) -> None:
     """Append events that belong to no mission."""
     if new:
+        connection.appended_events = True
         await connection.execute(_APPEND, {"new": json.dumps([_row(event) for event in new])})
 
 
@@ -194,10 +193,11 @@ async def of_mission(connection: Connection, work_process_id: int, *, after: int
         .order_by(events.c.mission_sequence)
         .limit(limit)
     )
-    return [_event(row) for row in rows.mappings()]
+    return [to_event(row) for row in rows.mappings()]
 
 
-def _event(row: Any) -> Event:
+def to_event(row: Any) -> Event:
+    """A row of the log as readers get it."""
     mission = None if row["work_process_id"] is None else str(row["work_process_id"])
     return Event(
         id=str(row["uuid"]),
@@ -220,31 +220,3 @@ def _event(row: Any) -> Event:
         sequence=row["sequence"],
         mission_sequence=row["mission_sequence"],
     )
-
-
-async def give_positions(database: Database, *, limit: int = 1000) -> int:
-    """Number visible events that have no global position yet, in id order; returns how many.
-
-    The number is given after the commit, by one sequencer at a time: ids alone are no positions, since a transaction
-    with a lower id may commit after one with a higher id, and a reader at "after N" would miss it.
-    """
-    async with database.transaction() as connection:
-        leader = await connection.scalar(_BECOME_SEQUENCER, {"key": _SEQUENCER_LOCK})
-        if not leader:
-            return 0
-        return await connection.affected(
-            _GIVE_POSITIONS,
-            {"limit": limit},
-        )
-
-
-_BECOME_SEQUENCER = text("SELECT pg_try_advisory_xact_lock(:key)")
-_GIVE_POSITIONS = text(
-    """
-    WITH last AS (SELECT coalesce(max(sequence), 0) AS position FROM events),
-    fresh AS (SELECT id FROM events WHERE sequence IS NULL ORDER BY id LIMIT :limit),
-    numbered AS (SELECT id, row_number() OVER (ORDER BY id) AS offset_ FROM fresh)
-    UPDATE events SET sequence = last.position + numbered.offset_
-    FROM numbered, last WHERE events.id = numbered.id
-    """
-)

@@ -36,6 +36,7 @@ async def upgrade(settings: Settings) -> str:
         async with database.transaction() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             await _run(database.url, lambda config: command.upgrade(config, "head"))
+            await connection.execute(text("INSERT INTO event_log DEFAULT VALUES ON CONFLICT DO NOTHING"))
             return await _installation_id(connection)
     finally:
         await database.close()

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import asyncpg
 from sqlalchemy import text
 
 from missions.errors import PartUnavailable
@@ -41,13 +40,7 @@ class Listener:
 @asynccontextmanager
 async def listening(database: Database, channel: str) -> AsyncIterator[Listener]:
     """Listen on a connection beside the pool; raises PartUnavailable."""
-    try:
-        connection = await asyncpg.connect(database.url, timeout=10)
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        raise PartUnavailable("PostgreSQL", str(error)) from error
-    try:
-        listener = Listener(connection)
-        await connection.add_listener(channel, listener.hear)
+    async with database.connection() as driver:
+        listener = Listener(driver)
+        await driver.add_listener(channel, listener.hear)
         yield listener
-    finally:
-        connection.terminate()

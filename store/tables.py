@@ -613,6 +613,9 @@ events = Table(
         unique=True,
         postgresql_where=text("transition IS NOT NULL"),
     ),
+    # Readers of the log: by type, and from a time on.
+    Index("ix_events_type", "type", "sequence"),
+    Index("ix_events_timestamp", "timestamp"),
     Index("ix_events_unsequenced", "id", postgresql_where=text("sequence IS NULL")),
 )
 

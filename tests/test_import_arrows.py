@@ -19,6 +19,7 @@ ARROWS: dict[str, set[str]] = {
     "workflows": {"missions"},
     "store": {"missions", "settings"},
     "fleet": {"store", "missions", "settings"},
+    "outlets": {"store", "missions", "settings"},
     "engine": {"store", "missions", "settings", "workflows"},  # of workflows: ONLY_OF below
     "activities": {"fleet", "store", "missions", "settings"},
     "muster": {"activities", "missions", "settings"},
@@ -40,8 +41,8 @@ HOMES: dict[str, set[str]] = {
     "temporalio": {"workflows", "activities", "engine"},
     "sqlalchemy": {"store"},
     "asyncpg": {"store", "cli"},  # cli: asks the embedded server whether it is up
-    "aio_pika": {"fleet"},
-    "httpx": {"activities", "fleet", "cli"},  # fleet: the broker's management API
+    "aio_pika": {"fleet", "outlets"},
+    "httpx": {"activities", "fleet", "outlets", "cli"},  # fleet: the broker's management API
     "fastapi": {"api"},
     "starlette": {"api"},
     "typer": {"cli"},

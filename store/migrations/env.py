@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from store import event_tables  # noqa: F401  # its tables are in the metadata too
 from store.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

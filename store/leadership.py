@@ -1,0 +1,44 @@
+"""One process at a time does a thing, and the next one takes over when it dies.
+
+The leader holds an advisory lock on a connection of its own and works on that connection: when it is lost, nothing
+that it began goes on once the lock is free.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NewType
+
+from sqlalchemy import text
+
+from store.connection import Connection
+from store.database import Database
+from store.notifications import Listener
+
+Lock = NewType("Lock", int)
+"""The key of an advisory lock."""
+
+_TRY_AGAIN = 2.0
+
+
+class Leader(Listener):
+    """The leader's connection; hears a channel."""
+
+    def __init__(self, driver: object) -> None:
+        super().__init__(driver)
+        self.connection = Connection(driver)
+
+
+@asynccontextmanager
+async def leading(database: Database, lock: Lock, channel: str) -> AsyncIterator[Leader]:
+    """Wait until nobody else leads, then lead; raises PartUnavailable."""
+    async with database.connection() as driver:
+        leader = Leader(driver)
+        # Not the waiting form of the lock: its statement would hold back PostgreSQL's clean-up while it waits.
+        while not await leader.connection.scalar(_TRY, {"key": lock}):  # noqa: ASYNC110  # in another process
+            await asyncio.sleep(_TRY_AGAIN)
+        await driver.add_listener(channel, leader.hear)
+        yield leader
+
+
+_TRY = text("SELECT pg_try_advisory_lock(:key)")
