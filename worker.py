@@ -20,6 +20,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+import muster
 from activities.activity_types import known_activity_type
 from activities.mission_activities import mission_activities, step_activities
 from activities.parts import Parts
@@ -28,6 +29,7 @@ from activities.service_health import ServiceHealth, ServiceWatch
 from activities.stuck_activities import StuckActivities
 from engine.client import connect
 from engine.relay import Relay
+from engine.role_heartbeat import RoleHeartbeat, new_identity
 from engine.search_attributes import ensure_registered
 from engine.waker import EngineWaker
 from fleet.bus import Bus
@@ -69,7 +71,8 @@ class Role(StrEnum):
 async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> AsyncIterator[None]:
     """A worker with these roles, stopped gracefully at the end: what is in hand is finished."""
     queues = TaskQueues.of(settings.task_queue, await upgrade(settings))
-    client = await connect()
+    identity = new_identity()
+    client = await connect(identity=identity)
     ready_board = ReadyBoard()
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings)
@@ -98,6 +101,9 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             watch = ServiceWatch(settings, database, ServiceHealth(settings, database, http))
             await watch.start()
             stack.push_async_callback(watch.stop)
+        heartbeat = RoleHeartbeat(database, identity, roles, muster.__version__)
+        heartbeat.start()
+        stack.push_async_callback(heartbeat.stop)
         yield
 
 

@@ -17,6 +17,8 @@ from api.probes import make_probes
 from api.query_names import refuse_unknown_query
 from api.routes import ROUTERS
 from api.token import ensure_token
+from engine.client import connect
+from engine.pollers import Pollers
 from engine.waker import connect_waker
 from settings import Settings
 from store.database import Database
@@ -39,6 +41,7 @@ TAGS = [
     {"name": "services", "description": "The microservices that recipes call."},
     {"name": "yards", "description": "Where agents work, with their maps."},
     {"name": "activity types", "description": "What a step of a recipe may use."},
+    {"name": "workers", "description": "The processes that run the missions."},
     {"name": "health", "description": "For probes; needs no token."},
 ]
 
@@ -104,6 +107,7 @@ async def _parts(settings: Settings, waker: Waker | None, account_maker: Account
                 token=ensure_token(settings),
                 activity_types=activity_types(),
                 probes=await make_probes(settings, database),
+                pollers=Pollers(await connect(lazy=True)),
                 temporal_namespace=ClientConfig.load_client_connect_config().get("namespace", "default"),
                 account_maker=account_maker,
                 making_accounts=asyncio.Semaphore(max(1, settings.database_pool_size // 4)),

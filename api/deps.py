@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from activities.activity_types import ActivityType, known_activity_type
 from api.probes import Probe
 from api.problems import PreconditionFailed
+from engine.pollers import Pollers
 from missions.contracts import ActivityPreset
 from missions.errors import InvalidInput
 from missions.principals import Principal, PrincipalKind
@@ -36,6 +37,7 @@ class Parts:
     token: str
     activity_types: Mapping[str, ActivityType]
     probes: Mapping[str, Probe]
+    pollers: Pollers
     making_accounts: asyncio.Semaphore
     """Held while an account is made, so that a slow broker leaves connections to the database for all others."""
     temporal_namespace: str = "default"

@@ -10,11 +10,12 @@ DEFAULT_ADDRESS = "localhost:7233"
 DATA_CONVERTER = pydantic_data_converter
 
 
-async def connect(*, lazy: bool = False) -> Client:
+async def connect(*, lazy: bool = False, identity: str | None = None) -> Client:
     """Connect as `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE` and the other variables of Temporal's clients say.
 
-    `lazy`: connect at the first call, so that a process can start while Temporal is down.
+    `lazy`: connect at the first call, so that a process can start while Temporal is down. `identity`: what the engine
+    calls this process; default: its pid and host.
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", DEFAULT_ADDRESS)
-    return await Client.connect(**config, data_converter=DATA_CONVERTER, lazy=lazy)
+    return await Client.connect(**config, data_converter=DATA_CONVERTER, lazy=lazy, identity=identity)

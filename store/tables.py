@@ -640,3 +640,16 @@ message_counts = Table(
     Column("count", BigInteger, nullable=False, server_default="0"),
     Column("last_at", Moment, nullable=False, server_default=func.now()),
 )
+
+# The worker processes that live, or did until lately.
+role_heartbeats = Table(
+    "role_heartbeats",
+    metadata,
+    Column("process", Text, primary_key=True),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", Moment, nullable=False, server_default=func.now()),
+    Column("seen_at", Moment, nullable=False, server_default=func.now()),
+)

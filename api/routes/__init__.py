@@ -11,6 +11,7 @@ from api.routes import (
     services,
     work_process_parts,
     work_processes,
+    workers,
     yards,
 )
 
@@ -27,4 +28,5 @@ ROUTERS = (
     yards.router,
     map_objects.router,
     recipes.activity_types_router,
+    workers.router,
 )

@@ -80,6 +80,7 @@ async def database(session_database: Database) -> Database:
     names = ", ".join(table.name for table in metadata.sorted_tables if table.name != "installation")
     async with session_database.transaction() as connection:
         await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        await connection.execute(text("INSERT INTO event_log DEFAULT VALUES"))
     return session_database
 
 

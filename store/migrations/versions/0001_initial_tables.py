@@ -121,6 +121,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mission_queue")),
     )
     op.create_table(
+        "role_heartbeats",
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("roles", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("process", name=op.f("pk_role_heartbeats")),
+    )
+    op.create_table(
         "services",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -799,6 +810,7 @@ def downgrade() -> None:
     op.drop_table("wakeups")
     op.drop_index("uq_services_enabled_type", table_name="services", postgresql_where=sa.text("enabled"))
     op.drop_table("services")
+    op.drop_table("role_heartbeats")
     op.drop_table("mission_queue")
     op.drop_table("message_counts")
     op.drop_table("installation")
