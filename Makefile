@@ -7,10 +7,10 @@ PYTEST_ARGS ?=
 # Demo and tests start the same programs over and over; they are not to be compiled anew each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup up down demo test conformance check lint fmt bench histories lock clean rabbitmq
+.PHONY: help setup up down demo test conformance check lint fmt bench bench-events histories lock clean rabbitmq
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## a fleet, a few missions, what happened to them; takes a minute (two the first time), then stops everything
 	@$(PY) examples/demo.py
@@ -44,6 +44,9 @@ histories: setup ## record the replay histories anew, after a change of the work
 
 bench: setup ## measure
 	@$(PY) -m benchmarks
+
+bench-events: setup ## measure the ways out of the event log, and what they take from the missions
+	@$(PY) -m benchmarks.events
 
 setup: .venv/.ready .venv-agents/.ready rabbitmq ## everything that the others need (they call it themselves)
 

@@ -89,6 +89,14 @@ class Missions:
         await self._ended(mission)
         return 1000 * (heard.at - began)
 
+    async def make_webhook(self, url: str, types: Sequence[str]) -> int:
+        """Have these events sent there; returns the webhook's id."""
+        return int((await self._post("/webhooks", {"url": url, "types": list(types)}))["id"])
+
+    async def drop_webhook(self, webhook: int) -> None:
+        """Have them sent no more."""
+        (await self._http.delete(f"/webhooks/{webhook}")).raise_for_status()
+
     async def quiet(self) -> None:
         """Wait until every mission has ended."""
 

@@ -28,6 +28,8 @@ _SOLO, _YARD = "solo", "yard"
 class Stage:
     """Everything that is measured with. `solo` stands alone in its yard, `crew` shares one."""
 
+    stack: Stack
+    token: str
     missions: Missions
     engine: Engine
     solo: Member
@@ -97,7 +99,7 @@ async def _players(stack: Stack) -> AsyncIterator[Stage]:
         exits.push_async_callback(_cancel, watch)
         children = {name: child.record.pid for name, child in stack.processes.children.items()}
         ours = {"planner": planner.pid, "agents": agents.pid, "bare worker": worker.pid}
-        yield Stage(missions, engine, solo, crew, children | ours, watch)
+        yield Stage(stack, token, missions, engine, solo, crew, children | ours, watch)
 
 
 def _child(module: str, *options: str, env: dict[str, str], logs: Path) -> Child:

@@ -33,8 +33,9 @@ ONLY_OF = {
 }
 # They put the parts together, so they may import anything, and nothing of the product imports them.
 ROOTS = {"worker", "api.__main__"}
-# A fleet's own programs: they speak the protocol and know nothing of Muster.
-STRANGERS = {"examples.agent", "examples.planner"}
+# Others' programs: they speak the protocol and know nothing of Muster.
+CONSUMERS = ("alerting", "analytics", "dashboard", "retries")
+STRANGERS = {"examples.agent", "examples.planner", *(f"examples.consumers.{name}" for name in CONSUMERS)}
 
 # Libraries that belong to some units only; each other use is listed below with its reason.
 HOMES: dict[str, set[str]] = {
@@ -174,7 +175,7 @@ def test_nobody_imports_the_command_line() -> None:
 
 
 @pytest.mark.parametrize("program", sorted(STRANGERS))
-def test_demo_fleet_knows_nothing_of_muster(program: str) -> None:
+def test_programs_of_others_know_nothing_of_muster(program: str) -> None:
     known = sources()
     assert {unit(name) for name in reached(program, known)} & {*ARROWS, "worker", "benchmarks", "tests"} == set()
 

@@ -1,0 +1,1 @@
+"""How fast events get out of the log, and what the outlets take from the missions: `python -m benchmarks.events`."""
