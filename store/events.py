@@ -7,9 +7,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import TextClause, bindparam, select, text
-from uuid_utils import uuid7
 
-from missions.events import SCHEMA_VERSION, Event, EventType, NewEvent, utc_now
+from missions.events import SCHEMA_VERSION, Event, EventType, Meta, NewEvent, module_of, utc_now
 from missions.principals import Principal
 from missions.statuses import Severity
 from store.connection import Connection
@@ -168,7 +167,7 @@ def _row(
 ) -> dict[str, Any]:
     """An event as a JSON object of its columns; `position` counts from 1 among the new ones of its mission."""
     return {
-        "uuid": str(uuid7()),
+        "uuid": event.id,
         "type": event.type,
         "source": event.source,
         "target": event.target,
@@ -179,7 +178,7 @@ def _row(
         "causation_id": event.causation_id,
         "severity": event.severity,
         "actor": event.actor.model_dump(mode="json"),
-        "source_module": event.source_module,
+        "source_module": module_of(event.source),
         "mission_sequence": position,
         "attempt": attempt,
         "transition": transition,
@@ -212,11 +211,7 @@ def _event(row: Any) -> Event:
         causation_id=row["causation_id"],
         severity=Severity(row["severity"]),
         actor=Principal.model_validate(row["actor"]),
-        meta={
-            "schema_version": SCHEMA_VERSION,
-            "producer": "muster",
-            "source_module": row["source_module"],
-        },
+        meta=Meta(schema_version=SCHEMA_VERSION, producer="muster", source_module=row["source_module"]),
         sequence=row["sequence"],
         mission_sequence=row["mission_sequence"],
     )
