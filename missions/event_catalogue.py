@@ -178,7 +178,7 @@ def event(
     source: str,
     actor: Principal,
     severity: Severity | None = None,
-    causation_id: str | None = None,
+    cause: NewEvent | None = None,
 ) -> NewEvent:
     """A new event; its type follows from its payload, and its severity is the usual one unless given."""
     kind = _TYPES[type(payload)]
@@ -188,5 +188,5 @@ def event(
         payload=payload.as_json(),
         actor=actor,
         severity=severity or CATALOGUE[kind].severities[0],
-        causation_id=causation_id,
+        cause=None if cause is None else cause.number,
     )

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
-from uuid_utils import uuid7
 
 from missions.principals import Principal
 from missions.statuses import Severity
@@ -14,6 +14,7 @@ from missions.statuses import Severity
 SCHEMA_VERSION = 1
 
 _ID = "019b7c1e-5c3e-7d50-9d2c-0f6a4b1c2d3e"
+_META: JsonDict = {"schema_version": 1, "producer": "muster", "source_module": "missions"}
 _ACTOR: JsonDict = {"kind": "system", "id": "muster", "role": "system"}
 
 
@@ -98,25 +99,26 @@ class Action(StrEnum):
 
 
 class NewEvent(BaseModel):
-    """An event as a writer makes it; the store adds positions and time. Made by missions/event_catalogue.py.
+    """An event as a writer makes it; the store adds id, positions and time. Made by missions/event_catalogue.py.
 
-    `causation_id`: the id of the event that made this one happen, where it is known without asking.
+    `number`: tells it from all others of this process. `cause`: the number of the event that made this one happen,
+    where that is written with it, and before it.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    id: str = Field(default_factory=lambda: str(uuid7()))
     type: EventType
     source: str
     payload: dict[str, Any] = Field(default_factory=dict)
     actor: Principal
     severity: Severity = Severity.INFO
     target: str | None = None
-    causation_id: str | None = None
+    number: int = Field(default_factory=count(1).__next__)
+    cause: int | None = None
 
     def caused_by(self, cause: "NewEvent") -> "NewEvent":
         """The same event, as the consequence of another one that is written with it."""
-        return self.model_copy(update={"causation_id": cause.id})
+        return self.model_copy(update={"cause": cause.number})
 
 
 class Meta(BaseModel):
@@ -155,7 +157,7 @@ class Event(BaseModel):
     )
     severity: Severity = Field(description="how much it matters to a person", examples=["INFO"])
     actor: Principal = Field(description="who acted", examples=[_ACTOR])
-    meta: Meta = Field(examples=[{"schema_version": 1, "producer": "muster", "source_module": "missions"}])
+    meta: Meta = Field(description="how it was made", examples=[_META])
     sequence: int | None = Field(
         description="position in the whole log, given after the commit; null until then", examples=[42]
     )

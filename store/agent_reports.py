@@ -174,7 +174,7 @@ def _take(agent: _Agent, report: StateReport, applied: Applied) -> list[NewEvent
                 AgentQuarantineCleared(agent_id=agent.id, agent_uuid=agent.uuid, reason="the agent reported free"),
                 source=EventSource.agent(agent.uuid),
                 actor=agent_principal(agent.uuid),
-                causation_id=new[-1].id if new else None,
+                cause=new[-1] if new else None,
             )
         )
     agent.state_at, agent.heard_at = report.said_at, report.received_at

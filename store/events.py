@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import TextClause, bindparam, select, text
+from uuid_utils import uuid7
 
 from missions.events import SCHEMA_VERSION, Event, EventType, Meta, NewEvent, module_of, utc_now
 from missions.principals import Principal
@@ -19,6 +20,8 @@ from store.tables import events, work_processes
 _SEQUENCER_LOCK = 0x6D757374
 
 
+_Ids = dict[int, str]
+"""Ids of the events that are being written, by their numbers."""
 _STATUS_CHANGED = EventType.WORK_PROCESS_STATUS_CHANGED
 # What every event is written with; its numbers are given by the statement.
 _WRITTEN = (
@@ -76,7 +79,8 @@ async def append_where(
     attempt: int | None = None,
 ) -> int:
     """Run a statement of `where_changed`; returns how many of the events were due."""
-    rows = [_row(event, work_process_id, attempt, position) for position, event in enumerate(new, start=1)]
+    ids: _Ids = {}
+    rows = [_row(event, ids, work_process_id, attempt, position) for position, event in enumerate(new, start=1)]
     return await connection.affected(statement, {**parameters, "mission": work_process_id, "new": json.dumps(rows)})
 
 
@@ -122,8 +126,9 @@ async def append_for_mission(
     """
     if not new:
         return True
+    ids: _Ids = {}
     rows = [
-        _row(event, work_process_id, attempt, position, transition if event.type == _STATUS_CHANGED else None)
+        _row(event, ids, work_process_id, attempt, position, transition if event.type == _STATUS_CHANGED else None)
         for position, event in enumerate(new, start=1)
     ]
     values = values or {}
@@ -143,31 +148,37 @@ async def append_for_missions(connection: Connection, new: Mapping[tuple[int, in
     """Append events of many missions, keyed by (work process, attempt), in one statement; their rows are locked."""
     if not new:
         return
-    rows = []
+    rows, ids = [], _Ids()
     positions: Counter[int] = Counter()
     for (work_process_id, attempt), of_one in sorted(new.items()):
         for event in of_one:
             positions[work_process_id] += 1
-            rows.append(_row(event, work_process_id, attempt, positions[work_process_id]))
+            rows.append(_row(event, ids, work_process_id, attempt, positions[work_process_id]))
     await connection.execute(_APPEND_FOR_MISSIONS, {"new": json.dumps(rows)})
 
 
 async def append(connection: Connection, new: Sequence[NewEvent]) -> None:
     """Append events that belong to no mission."""
     if new:
-        await connection.execute(_APPEND, {"new": json.dumps([_row(event) for event in new])})
+        ids: _Ids = {}
+        await connection.execute(_APPEND, {"new": json.dumps([_row(event, ids) for event in new])})
 
 
 def _row(
     event: NewEvent,
+    ids: _Ids,
     work_process_id: int | None = None,
     attempt: int | None = None,
     position: int | None = None,
     transition: int | None = None,
 ) -> dict[str, Any]:
-    """An event as a JSON object of its columns; `position` counts from 1 among the new ones of its mission."""
+    """An event as a JSON object of its columns; `position` counts from 1 among the new ones of its mission.
+
+    `ids` gets its id: of a cause it is known then.
+    """
+    uuid = ids[event.number] = str(uuid7())
     return {
-        "uuid": event.id,
+        "uuid": uuid,
         "type": event.type,
         "source": event.source,
         "target": event.target,
@@ -175,7 +186,7 @@ def _row(
         "payload": event.payload,
         "work_process_id": work_process_id,
         "correlation_id": None if work_process_id is None else str(work_process_id),
-        "causation_id": event.causation_id,
+        "causation_id": None if event.cause is None else ids[event.cause],
         "severity": event.severity,
         "actor": event.actor.model_dump(mode="json"),
         "source_module": module_of(event.source),
