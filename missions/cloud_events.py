@@ -3,6 +3,7 @@
 from datetime import UTC
 from typing import Any
 
+from missions.event_catalogue import CATALOGUE
 from missions.event_schemas import payload_schema_url
 from missions.events import Event
 from missions.statuses import Severity
@@ -29,7 +30,8 @@ def cloud_event(event: Event, *, source: str, types_url: str, type_prefix: str =
         "subject": event.mission_id,
         "time": event.timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "datacontenttype": "application/json",
-        "dataschema": payload_schema_url(event.type, types_url),
+        # A newer version beside this one may write types that are unknown here.
+        "dataschema": payload_schema_url(event.type, types_url) if event.type in CATALOGUE else None,
         # As text it has the same order as the number.
         "sequence": None if event.sequence is None else f"{event.sequence:020d}",
         "missionsequence": event.mission_sequence,
