@@ -19,9 +19,11 @@ from missions.contracts import (
     ReserveSubstitute,
     SubstituteReserved,
 )
-from missions.events import EventSource, EventType, NewEvent, utc_now
+from missions.event_catalogue import event
+from missions.event_payloads import assignment as payloads
+from missions.events import EventSource, utc_now
 from missions.principals import MUSTER
-from missions.statuses import AssignmentStatus, Severity
+from missions.statuses import AssignmentStatus
 from missions.transitions import ASSIGNMENT_ENDED
 from store import (
     assignment_cancels,
@@ -157,7 +159,7 @@ class Reassigner:
             needed = _is_needed(work_process, row)
             ready = held is not None and held.id == call.agent_id and substitutes.is_ready(held)
             if made is None and needed and ready:
-                made = await _give_to(connection, work_process, row, call.agent_id)
+                made = await _give_to(connection, work_process, row, held)
         if made is None:
             if held is not None and not needed:
                 await self._send_away(row, held, deaf=False)
@@ -204,8 +206,9 @@ def _is_needed(work_process: LockedWorkProcess, row: Any) -> bool:
     return row["status"] not in _LEFT_ALONE and silent_agents.noted(work_process, row["id"])
 
 
-async def _give_to(connection: Connection, work_process: LockedWorkProcess, row: Any, agent_id: int) -> int:
+async def _give_to(connection: Connection, work_process: LockedWorkProcess, row: Any, held: Any) -> int:
     """Give up a silent agent's assignment and plan it anew; the new one's id. The mission is locked."""
+    agent_id = held.id
     await lock_agents(connection, [row["agent_id"], agent_id])
     if row["released_at"] is None:
         # Before it is told anything: its `free`, which ends the quarantine, may come at once.
@@ -214,17 +217,15 @@ async def _give_to(connection: Connection, work_process: LockedWorkProcess, row:
     error = f"its agent was silent for too long; agent {agent_id} gets it"
     await assignment_cancels.give_up(connection, work_process.id, row["id"], error)
     made = await substitutes.plan_again(connection, row, agent_id)
-    reassigned = NewEvent(
-        type=EventType.ASSIGNMENT_REASSIGNED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        severity=Severity.WARNING,
-        payload={
-            "assignment_id": row["id"],
-            "agent_id": row["agent_id"],
-            "to_assignment_id": made,
-            "to_agent_id": agent_id,
-        },
+    payload = payloads.AssignmentReassigned(
+        assignment_id=row["id"],
+        agent_id=row["agent_id"],
+        agent_uuid=row["agent_uuid"],
+        step=row["step"],
+        to_assignment_id=made,
+        to_agent_id=held.id,
+        to_agent_uuid=held.uuid,
     )
+    reassigned = event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER)
     await events.append_for_mission(connection, work_process.id, [reassigned], attempt=work_process.attempt)
     return made

@@ -11,7 +11,9 @@ from activities.parts import Parts
 from fleet.downlink import AgentAddress, Delivery
 from missions.contracts import Activity, Outcome, RequeueReservation, ReserveAgents, Reserved
 from missions.errors import Failure, FailureCode
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.work_process import WaitingReason, WorkProcessWaiting
+from missions.events import EventSource, NewEvent
 from missions.principals import MUSTER
 from missions.statuses import WorkProcessStatus
 from store import events, mission_agents
@@ -94,19 +96,9 @@ class Reservations:
     async def _waiting(self, connection: Connection, work_process: LockedWorkProcess, *, first: bool) -> Reserved:
         reasons = (await waiting_reasons(connection, [work_process.id])).get(work_process.id, [])
         if first:
-            await events.append_for_mission(
-                connection,
-                work_process.id,
-                [
-                    NewEvent(
-                        type=EventType.WORK_PROCESS_WAITING,
-                        source=EventSource.MISSION_WORKER,
-                        actor=MUSTER,
-                        payload={"waiting_reasons": reasons},
-                    )
-                ],
-                attempt=work_process.attempt,
-            )
+            waiting = WorkProcessWaiting(waiting_reasons=[WaitingReason.of(reason) for reason in reasons])
+            new = event(waiting, source=EventSource.MISSION_WORKER, actor=MUSTER)
+            await events.append_for_mission(connection, work_process.id, [new], attempt=work_process.attempt)
         return Reserved(outcome=Outcome.WAITING, waiting="; ".join(reason["text"] for reason in reasons))
 
     async def _tell(

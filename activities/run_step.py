@@ -20,7 +20,9 @@ from activities.parts import Parts
 from missions import task_events
 from missions.contracts import Outcome, RunStep, StepRan
 from missions.errors import Failure, FailureCode, InvalidInput, MissionError
-from missions.events import EventSource, EventType, NewEvent, utc_now
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import YardMapUpdated
+from missions.events import Action, EventSource, NewEvent, utc_now
 from missions.map_answers import MapChange, read_map_change
 from missions.orchestration import next_request, skipped_dependents
 from missions.principals import MUSTER
@@ -292,19 +294,16 @@ def _ran(row: Any, response: Any, failure: Failure | None, skipped: list[str]) -
 
 
 def _map_updated(work_process: LockedWorkProcess, step: str, change: MapChange) -> NewEvent:
-    return NewEvent(
-        type=EventType.YARD_MAP_UPDATED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        payload={
-            "yard_id": work_process.yard_id,
-            "yard_uid": work_process.yard_uid,
-            "step": step,
-            "changed": sorted(change.yard),
-            "map_objects": len(change.objects),
-            "replaced": change.replaces,
-        },
+    updated = YardMapUpdated(
+        yard_id=work_process.yard_id,
+        yard_uid=work_process.yard_uid,
+        action=Action.CREATED if change.objects else Action.UPDATED,
+        map_objects=len(change.objects),
+        step=step,
+        changed=sorted(change.yard),
+        replaced=change.replaces,
     )
+    return event(updated, source=EventSource.MISSION_WORKER, actor=MUSTER)
 
 
 def _request(row: Any, dependencies: Sequence[Mapping[str, Any]]) -> Any:

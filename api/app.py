@@ -35,6 +35,7 @@ Send `Authorization: Bearer <token>` with every request. Errors are problem+json
 
 TAGS = [
     {"name": "work processes", "description": "Missions: create, follow, cancel."},
+    {"name": "events", "description": "What happened: the types of events and their schemas."},
     {"name": "mission queues", "description": "Missions one after the other: run, pause, stop, cancel."},
     {"name": "agents", "description": "Who does the work."},
     {"name": "recipes", "description": "The types of missions: which steps, in which order."},

@@ -16,6 +16,7 @@ from fleet.moved_lines import MovedLines
 from fleet.rate_limits import Excess, RateLimits, Verdicts
 from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body
 from missions.errors import PartUnavailable
+from missions.event_payloads.agent import AgentRateLimited
 from missions.events import utc_now
 from settings import Settings
 from store import account_rights, agents, events, followers, message_counts
@@ -124,7 +125,16 @@ class SensorIntake:
     async def _tell(self, excess: "_Excess") -> None:
         """Note what was dropped, and ask agents that begin to say too much for less."""
         async with self._database.transaction() as connection:
-            begun = [{"uuid": told.uuid, "rate": round(told.rate, 1), "limit": told.limit} for _, told in excess.begun]
+            begun = [
+                AgentRateLimited(
+                    agent_id=agent.id,
+                    agent_uuid=told.uuid,
+                    limit_of=told.limit_of,
+                    rate=round(told.rate, 1),
+                    limit=told.limit,
+                )
+                for agent, told in excess.begun
+            ]
             await rate_limited(connection, sorted(excess.uuids), begun)
             await message_counts.count(connection, message_counts.DROPPED, excess.dropped)
         for agent, told in excess.begun:

@@ -2,14 +2,20 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from missions.principals import Principal
 from missions.statuses import Severity
 
 SCHEMA_VERSION = 1
+
+_ID = "019b7c1e-5c3e-7d50-9d2c-0f6a4b1c2d3e"
+_META: JsonDict = {"schema_version": 1, "producer": "muster", "source_module": "missions"}
+_ACTOR: JsonDict = {"kind": "system", "id": "muster", "role": "system"}
 
 
 class EventType(StrEnum):
@@ -19,6 +25,7 @@ class EventType(StrEnum):
     TASK_STARTED = "task.started"
     TASK_COMPLETED = "task.completed"
     TASK_FAILED = "task.failed"
+    TASK_RETRYING = "task.retrying"
     TASK_CANCELLED = "task.cancelled"
 
     WORK_PROCESS_CREATED = "work_process.created"
@@ -67,10 +74,14 @@ class EventType(StrEnum):
     AGENT_QUARANTINE_CLEARED = "agent.quarantine_cleared"
 
 
+SOURCE_PATTERN = "^(api|queue|mission_worker|agent:.+)$"
+
+
 class EventSource(StrEnum):
     """Who produced an event; agents are `agent:<uuid>`."""
 
     API = "api"
+    QUEUE = "queue"
     MISSION_WORKER = "mission_worker"
 
     @staticmethod
@@ -80,7 +91,7 @@ class EventSource(StrEnum):
 
 
 class Action(StrEnum):
-    """What became of a recipe, service or yard: the `action` of its `….changed` event."""
+    """What became of a recipe, service, yard or map object: the `action` of its event."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -88,7 +99,11 @@ class Action(StrEnum):
 
 
 class NewEvent(BaseModel):
-    """An event as a writer makes it; the store adds id, positions and time."""
+    """An event as a writer makes it; the store adds id, positions and time. Made by missions/event_catalogue.py.
+
+    `number`: tells it from all others of this process. `cause`: the number of the event that made this one happen,
+    where that is written with it, and before it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -98,33 +113,64 @@ class NewEvent(BaseModel):
     actor: Principal
     severity: Severity = Severity.INFO
     target: str | None = None
-    causation_id: str | None = None
-    source_module: str = "missions"
+    number: int = Field(default_factory=count(1).__next__)
+    cause: int | None = None
+
+    def caused_by(self, cause: "NewEvent") -> "NewEvent":
+        """The same event, as the consequence of another one that is written with it."""
+        return self.model_copy(update={"cause": cause.number})
 
 
-class Event(BaseModel):
-    """An event as readers get it.
-
-    `sequence`: global position, given after the commit (None until then). `mission_sequence`: 1, 2, 3 … of its mission.
-    """
+class Meta(BaseModel):
+    """How an event was made."""
 
     model_config = ConfigDict(frozen=True)
 
-    id: str
-    type: str
-    source: str
-    target: str | None
-    timestamp: datetime
-    payload: dict[str, Any]
-    mission_id: str | None
-    task_id: str | None
-    correlation_id: str | None
-    causation_id: str | None
-    severity: Severity
-    actor: Principal
-    meta: dict[str, Any]
-    sequence: int | None
-    mission_sequence: int | None
+    schema_version: int = Field(description="grows when the envelope or a payload changes incompatibly", examples=[1])
+    producer: str = Field(description="the product: `muster`", examples=["muster"])
+    source_module: str = Field(
+        description="part of it that wrote the event: `api`, `fleet` (what agents say) or `missions`",
+        examples=["missions"],
+    )
+
+
+class Event(BaseModel):
+    """An event as readers get it: spec 4's envelope, with two positions."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(description="UUIDv7; the same however often the event is delivered", examples=[_ID])
+    type: str = Field(description="family and what happened, with a dot between")
+    source: str = Field(
+        description="who produced it: `api`, `queue`, `mission_worker` or `agent:<uuid>`",
+        examples=["mission_worker"],
+        json_schema_extra={"pattern": SOURCE_PATTERN},
+    )
+    target: str | None = Field(description="whom it is for; null: everybody", examples=[None])
+    timestamp: datetime = Field(description="when it happened, RFC 3339", examples=["2026-01-02T03:04:05.678000Z"])
+    payload: dict[str, Any] = Field(description="what happened; each type has its own fields")
+    mission_id: str | None = Field(description="id of the mission, as text; null: it concerns none", examples=["7"])
+    task_id: str | None = Field(description="the same as `mission_id`", examples=["7"])
+    correlation_id: str | None = Field(description="the same for all events of one mission: its id", examples=["7"])
+    causation_id: str | None = Field(
+        description="id of the event that made this one happen, where that is known", examples=[None]
+    )
+    severity: Severity = Field(description="how much it matters to a person", examples=["INFO"])
+    actor: Principal = Field(description="who acted", examples=[_ACTOR])
+    meta: Meta = Field(description="how it was made", examples=[_META])
+    sequence: int | None = Field(
+        description="position in the whole log, given after the commit; null until then", examples=[42]
+    )
+    mission_sequence: int | None = Field(
+        description="position among the mission's events: 1, 2, 3 … without gaps; null: it concerns none", examples=[5]
+    )
+
+
+def module_of(source: str) -> str:
+    """The part of Muster that writes events of this source."""
+    if source == EventSource.API:
+        return "api"
+    return "fleet" if source.startswith("agent:") else "missions"
 
 
 def epoch(moment: datetime) -> float:

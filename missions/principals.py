@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class PrincipalKind(StrEnum):
@@ -19,9 +19,9 @@ class Principal(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: PrincipalKind
-    id: str
-    role: str = "application"
+    kind: PrincipalKind = Field(description="what sort of actor")
+    id: str = Field(description="which of them; of an agent its uuid")
+    role: str = Field("application", description="what it acts as")
 
 
 MUSTER = Principal(kind=PrincipalKind.SYSTEM, id="muster", role="system")

@@ -1,53 +1,49 @@
 """The `task.*` events of spec 4, with exactly its payload fields."""
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 from missions.errors import Failure
-from missions.events import EventSource, EventType, NewEvent, epoch
+from missions.event_catalogue import event
+from missions.event_payloads.task import (
+    TaskCancelled,
+    TaskCompleted,
+    TaskCreated,
+    TaskFailed,
+    TaskRetrying,
+    TaskStarted,
+)
+from missions.events import EventSource, NewEvent, epoch
 from missions.principals import MUSTER, Principal
 from missions.priorities import Priority
 from missions.statuses import Severity
-
-
-def _payload(work_process_id: int, **fields: Any) -> dict[str, Any]:
-    return {"task_id": str(work_process_id)} | fields
 
 
 def created(
     work_process_id: int, mission_type: str, priority: int, now: datetime, *, source: str, actor: Principal
 ) -> NewEvent:
     """The mission was dispatched for the first time."""
-    return NewEvent(
-        type=EventType.TASK_CREATED,
-        source=source,
-        actor=actor,
-        payload=_payload(
-            work_process_id,
-            mission_type=mission_type,
-            priority=Priority(priority).name,
-            created_at=epoch(now),
-        ),
+    payload = TaskCreated(
+        task_id=str(work_process_id),
+        mission_type=mission_type,
+        priority=Priority(priority).name,
+        created_at=epoch(now),
     )
+    return event(payload, source=source, actor=actor)
 
 
 def started(
     work_process_id: int, mission_type: str, priority: int, score: float, retry_count: int, now: datetime
 ) -> NewEvent:
     """An attempt got its agents, or needs none. `score`: at the grant."""
-    return NewEvent(
-        type=EventType.TASK_STARTED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        payload=_payload(
-            work_process_id,
-            mission_type=mission_type,
-            priority=Priority(priority).name,
-            score=round(score, 3),
-            retry_count=retry_count,
-            started_at=epoch(now),
-        ),
+    payload = TaskStarted(
+        task_id=str(work_process_id),
+        mission_type=mission_type,
+        priority=Priority(priority).name,
+        score=round(score, 3),
+        retry_count=retry_count,
+        started_at=epoch(now),
     )
+    return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER)
 
 
 def _duration_ms(started_at: datetime | None, now: datetime) -> float:
@@ -56,17 +52,13 @@ def _duration_ms(started_at: datetime | None, now: datetime) -> float:
 
 def completed(work_process_id: int, mission_type: str, started_at: datetime | None, now: datetime) -> NewEvent:
     """The mission succeeded."""
-    return NewEvent(
-        type=EventType.TASK_COMPLETED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        payload=_payload(
-            work_process_id,
-            mission_type=mission_type,
-            duration_ms=_duration_ms(started_at, now),
-            completed_at=epoch(now),
-        ),
+    payload = TaskCompleted(
+        task_id=str(work_process_id),
+        mission_type=mission_type,
+        duration_ms=_duration_ms(started_at, now),
+        completed_at=epoch(now),
     )
+    return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER)
 
 
 def failed(
@@ -82,30 +74,41 @@ def failed(
 ) -> NewEvent:
     """An attempt failed. Severity by spec 4's matrix: CRITICAL where retries were asked for and are used up."""
     final = Severity.CRITICAL if max_retries else Severity.ERROR
-    return NewEvent(
-        type=EventType.TASK_FAILED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        severity=Severity.WARNING if will_retry else final,
-        payload=_payload(
-            work_process_id,
-            mission_type=mission_type,
-            error=failure.text,
-            error_type=failure.code.value,
-            retry_count=retry_count,
-            max_retries=max_retries,
-            will_retry=will_retry,
-            duration_ms=_duration_ms(started_at, now),
-            failed_at=epoch(now),
-        ),
+    payload = TaskFailed(
+        task_id=str(work_process_id),
+        mission_type=mission_type,
+        error=failure.text,
+        error_type=failure.code,
+        retry_count=retry_count,
+        max_retries=max_retries,
+        will_retry=will_retry,
+        duration_ms=_duration_ms(started_at, now),
+        failed_at=epoch(now),
     )
+    severity = Severity.WARNING if will_retry else final
+    return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER, severity=severity)
+
+
+def retrying(
+    work_process_id: int, mission_type: str, *, retry_count: int, max_retries: int, delay: timedelta, now: datetime
+) -> NewEvent:
+    """Another attempt follows, `delay` from now. `retry_count`: failures so far."""
+    payload = TaskRetrying(
+        task_id=str(work_process_id),
+        mission_type=mission_type,
+        retry_count=retry_count,
+        max_retries=max_retries,
+        next_attempt=retry_count + 1,
+        retried_at=epoch(now),
+        delay_ms=round(delay.total_seconds() * 1000, 3),
+        next_attempt_at=epoch(now + delay),
+    )
+    return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER)
 
 
 def cancelled(work_process_id: int, cancelled_by: str, reason: str, now: datetime) -> NewEvent:
     """The mission was cancelled; its agents are released."""
-    return NewEvent(
-        type=EventType.TASK_CANCELLED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        payload=_payload(work_process_id, cancelled_by=cancelled_by, cancelled_at=epoch(now), reason=reason),
+    payload = TaskCancelled(
+        task_id=str(work_process_id), cancelled_by=cancelled_by, cancelled_at=epoch(now), reason=reason
     )
+    return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER)

@@ -8,7 +8,9 @@ from asyncpg import IntegrityConstraintViolationError
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal_column, select, text, update
 
 from missions.errors import Conflict, InvalidInput, NotFound
-from missions.events import EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.agent import AgentQuarantineCleared, AgentRegistered, AgentUpdated
+from missions.event_payloads.base import Payload
 from missions.principals import Principal
 from missions.statuses import AgentClass
 from store import account_rights, events, follower_links
@@ -98,9 +100,12 @@ async def insert_agent(connection: Connection, values: Row) -> int:
     return agent_id
 
 
-async def registered(connection: Connection, agent_id: int, uuid: str, principal: Principal, source: str) -> None:
+async def registered(
+    connection: Connection, agent_id: int, uuid: str, yard_id: int | None, principal: Principal, source: str
+) -> None:
     """Tell of an agent that is registered now, with all that was asked for."""
-    await _tell(connection, EventType.AGENT_REGISTERED, agent_id, uuid, principal, source, {})
+    registered = AgentRegistered(agent_id=agent_id, agent_uuid=uuid, yard_id=yard_id)
+    await _tell(connection, registered, principal, source)
 
 
 async def take_back(connection: Connection, agent_id: int) -> bool:
@@ -127,9 +132,8 @@ async def patch(connection: Connection, agent_id: int, values: Row, *, principal
         await account_rights.changed(connection, [agent_id])
     if "yard_id" in changed or changed.get("agent_class") == AgentClass.ASSISTANT:
         await part(connection, agent_id, as_leader="yard_id" in changed)
-    await _tell(
-        connection, EventType.AGENT_UPDATED, agent_id, row["uuid"], principal, source, {"changed": sorted(changed)}
-    )
+    updated = AgentUpdated(agent_id=agent_id, agent_uuid=row["uuid"], changed=sorted(changed))
+    await _tell(connection, updated, principal, source)
     return not changed.keys().isdisjoint({"yard_id", "operation_types", "agent_class", "agent_type"})
 
 
@@ -146,15 +150,8 @@ async def clear_quarantine(connection: Connection, agent_id: int, *, principal: 
         .where(agents.c.id == agent_id)
         .values(quarantined_since=None, quarantine_reason=None, modified_at=func.now())
     )
-    await _tell(
-        connection,
-        EventType.AGENT_QUARANTINE_CLEARED,
-        agent_id,
-        row["uuid"],
-        principal,
-        source,
-        {"reason": row["quarantine_reason"]},
-    )
+    cleared = AgentQuarantineCleared(agent_id=agent_id, agent_uuid=row["uuid"], reason="an operator cleared it")
+    await _tell(connection, cleared, principal, source)
     return True
 
 
@@ -173,8 +170,8 @@ async def describe_connection(
             value=follower_id,
             remedy="read the agent: its `followers` are those that it names itself",
         )
-    changed = {"changed": ["followers"], "follower_id": follower_id}
-    await _tell(connection, EventType.AGENT_UPDATED, leader_id, uuid, principal, source, changed)
+    updated = AgentUpdated(agent_id=leader_id, agent_uuid=uuid, changed=["followers"], follower_id=follower_id)
+    await _tell(connection, updated, principal, source)
 
 
 _DESCRIBE = text(
@@ -221,19 +218,8 @@ def _refuse_verifying_without_key(row: Row, changed: Row) -> None:
         )
 
 
-async def _tell(
-    connection: Connection,
-    event_type: EventType,
-    agent_id: int,
-    uuid: str,
-    principal: Principal,
-    source: str,
-    payload: dict[str, Any],
-) -> None:
-    event = NewEvent(
-        type=event_type, source=source, payload={"agent_id": agent_id, "uuid": uuid} | payload, actor=principal
-    )
-    await events.append(connection, [event])
+async def _tell(connection: Connection, payload: Payload, principal: Principal, source: str) -> None:
+    await events.append(connection, [event(payload, source=source, actor=principal)])
 
 
 def _unknown(agent_id: int) -> NotFound:

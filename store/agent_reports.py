@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import text
 
 from missions.contracts import AgentsReady, Signal
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.agent import AgentQuarantineCleared
+from missions.events import EventSource, NewEvent
 from missions.statuses import AgentStatus
 from store import assignment_reports, events, instant_actions, unheard_assignments
 from store.agents import agent_principal, status_changed
@@ -154,7 +156,7 @@ _STATUSES = frozenset(str(status) for status in AgentStatus)
 
 def _take(agent: _Agent, report: StateReport, applied: Applied) -> list[NewEvent]:
     """Apply one report to the agent's row in memory; returns its events."""
-    new = []
+    new: list[NewEvent] = []
     grantability = agent.not_listening or report.redelivered  # a redelivery may follow a death before the grant
     agent.not_listening = False
     if report.status != agent.status:
@@ -168,12 +170,11 @@ def _take(agent: _Agent, report: StateReport, applied: Applied) -> list[NewEvent
     if agent.quarantined and report.status == AgentStatus.FREE:
         agent.quarantined, agent.clears_quarantine, grantability = False, True, True
         new.append(
-            NewEvent(
-                type=EventType.AGENT_QUARANTINE_CLEARED,
+            event(
+                AgentQuarantineCleared(agent_id=agent.id, agent_uuid=agent.uuid, reason="the agent reported free"),
                 source=EventSource.agent(agent.uuid),
-                payload={"agent_id": agent.id, "uuid": agent.uuid, "reason": "the agent reported free"},
                 actor=agent_principal(agent.uuid),
-                source_module="store.agent_reports",
+                cause=new[-1] if new else None,
             )
         )
     agent.state_at, agent.heard_at = report.said_at, report.received_at

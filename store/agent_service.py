@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import case, func, select, text, update
 
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.agent import AgentNotListening, AgentQuarantined, AgentRateLimited
+from missions.events import EventSource
 from missions.principals import MUSTER
-from missions.statuses import Severity
 from store import events, unheard_assignments
 from store.connection import Connection
-from store.rows import Row
 from store.tables import agents
 from store.wakeups import Wakeup
 
@@ -45,12 +45,8 @@ async def not_listening(connection: Connection, agent_ids: Collection[int], *, p
     await events.append(
         connection,
         [
-            NewEvent(
-                type=EventType.AGENT_NOT_LISTENING,
-                source=EventSource.MISSION_WORKER,
-                payload={"agent_id": row.id, "uuid": row.uuid},
-                actor=MUSTER,
-                severity=Severity.WARNING,
+            event(
+                AgentNotListening(agent_id=row.id, agent_uuid=row.uuid), source=EventSource.MISSION_WORKER, actor=MUSTER
             )
             for row in fresh
         ],
@@ -101,23 +97,14 @@ _LOCK_DUE = text(
 )
 
 
-async def rate_limited(connection: Connection, dropped: Collection[str], begun: Sequence[Row]) -> None:
-    """Note whose messages were dropped; `begun`: the payloads of agents that were not above their limit before."""
+async def rate_limited(connection: Connection, dropped: Collection[str], begun: Sequence[AgentRateLimited]) -> None:
+    """Note whose messages were dropped; `begun`: of agents that were not above their limit before."""
     ids = select(agents.c.id).where(agents.c.uuid.in_(dropped)).order_by(agents.c.id).with_for_update(key_share=True)
     locked = list((await connection.execute(ids)).scalars())
     await connection.execute(update(agents).where(agents.c.id.in_(locked)).values(rate_limited_at=func.now()))
     await events.append(
         connection,
-        [
-            NewEvent(
-                type=EventType.AGENT_RATE_LIMITED,
-                source=EventSource.agent(payload["uuid"]),
-                payload=payload,
-                actor=MUSTER,
-                severity=Severity.WARNING,
-            )
-            for payload in begun
-        ],
+        [event(payload, source=EventSource.agent(payload.agent_uuid), actor=MUSTER) for payload in begun],
     )
 
 
@@ -135,12 +122,10 @@ async def quarantine(connection: Connection, agent_ids: Collection[int], reason:
     await events.append(
         connection,
         [
-            NewEvent(
-                type=EventType.AGENT_QUARANTINED,
+            event(
+                AgentQuarantined(agent_id=row.id, agent_uuid=row.uuid, reason=reason),
                 source=EventSource.MISSION_WORKER,
-                payload={"agent_id": row.id, "uuid": row.uuid, "reason": reason},
                 actor=MUSTER,
-                severity=Severity.WARNING,
             )
             for row in fresh
         ],

@@ -10,7 +10,16 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from missions.errors import Conflict, InvalidInput, NotFound
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.agent import (
+    AgentCheckedIn,
+    AgentCheckedOut,
+    AgentPayload,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
+)
+from missions.events import EventSource, NewEvent
 from missions.principals import Principal, PrincipalKind
 from missions.statuses import AgentStatus
 from store import account_rights, follower_links, selectors
@@ -187,9 +196,12 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
         await account_rights.changed(connection, [agent_id])
     also_moved = await write_profiles(connection, {agent_id: arrival.profile}, at=arrival.at)
 
-    facts = {"agent_id": agent_id, "uuid": arrival.uuid, "yard_uid": yard.uid}
-    new = [] if new_id is None else [_event(EventType.AGENT_REGISTERED, arrival.uuid, facts)]
-    new.append(_event(EventType.AGENT_CHECKED_IN, arrival.uuid, facts | {"protocol": arrival.protocol}))
+    uuid = arrival.uuid
+    new = [] if new_id is None else [_event(AgentRegistered(agent_id=agent_id, agent_uuid=uuid, yard_id=yard.id))]
+    checked_in = AgentCheckedIn(
+        agent_id=agent_id, agent_uuid=uuid, yard_id=yard.id, yard_uid=yard.uid, protocol=arrival.protocol
+    )
+    new.append(_event(checked_in))
     if changed:
         new.append(status_changed(agent_id, arrival.uuid, before["status"], arrival.status))
     await append(connection, new)
@@ -228,7 +240,8 @@ async def check_out(connection: Connection, uuid: str, at: datetime) -> int:
         await part(connection, agent_id, as_leader=True)
         if row["agent_class"] in account_rights.SEERS:
             await account_rights.changed(connection, [agent_id])
-        await append(connection, [_event(EventType.AGENT_CHECKED_OUT, uuid, {"agent_id": agent_id, "uuid": uuid})])
+        checked_out = AgentCheckedOut(agent_id=agent_id, agent_uuid=uuid, yard_id=row["yard_id"])
+        await append(connection, [_event(checked_out)])
     return agent_id
 
 
@@ -300,14 +313,13 @@ async def changed_fields(connection: Connection, profiles: Mapping[int, Mapping[
 
 def updated(agent_id: int, uuid: str, fields: Sequence[str]) -> NewEvent:
     """The event that an agent described itself anew."""
-    return _event(EventType.AGENT_UPDATED, uuid, {"agent_id": agent_id, "uuid": uuid, "fields": list(fields)})
+    return _event(AgentUpdated(agent_id=agent_id, agent_uuid=uuid, changed=list(fields)))
 
 
 def status_changed(agent_id: int, uuid: str, before: str | None, after: str) -> NewEvent:
     """The event of an agent's new status."""
-    return _event(
-        EventType.AGENT_STATUS_CHANGED, uuid, {"agent_id": agent_id, "uuid": uuid, "from": before, "to": str(after)}
-    )
+    from_ = None if before is None else AgentStatus(before)
+    return _event(AgentStatusChanged(agent_id=agent_id, agent_uuid=uuid, from_=from_, to=AgentStatus(after)))
 
 
 def agent_principal(uuid: str) -> Principal:
@@ -315,14 +327,10 @@ def agent_principal(uuid: str) -> Principal:
     return Principal(kind=PrincipalKind.AGENT, id=uuid, role="agent")
 
 
-def _event(kind: EventType, uuid: str, payload: dict[str, Any]) -> NewEvent:
-    return NewEvent(
-        type=kind,
-        source=EventSource.agent(uuid),
-        payload=payload,
-        actor=agent_principal(uuid),
-        source_module="store.agents",
-    )
+def _event(payload: AgentPayload) -> NewEvent:
+    """Of what an agent says of itself."""
+    uuid = payload.agent_uuid
+    return event(payload, source=EventSource.agent(uuid), actor=agent_principal(uuid))
 
 
 _JSON = agents.c.resources.type

@@ -9,7 +9,7 @@ from sqlalchemy import and_, func, select, update
 from missions.statuses import AgentStatus, AssignmentStatus, Severity
 from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_UNSENT
 from store import events
-from store.assignments import changed
+from store.assignments import ABOUT, changed
 from store.connection import Connection
 from store.tables import agents, assignments
 
@@ -20,9 +20,7 @@ async def give_up(connection: Connection, work_process_id: int, assignment_id: i
     """This counts as failed, whatever its agent says from now on; unless it has ended. The mission is locked."""
     row = (
         await connection.execute(
-            select(assignments.c.id, assignments.c.agent_id, assignments.c.status)
-            .where(assignments.c.id == assignment_id)
-            .with_for_update()
+            select(*ABOUT, assignments.c.status).where(assignments.c.id == assignment_id).with_for_update()
         )
     ).one()
     if row.status in ASSIGNMENT_ENDED:
@@ -32,7 +30,7 @@ async def give_up(connection: Connection, work_process_id: int, assignment_id: i
         .where(assignments.c.id == assignment_id)
         .values(status=AssignmentStatus.FAILED, error=error, ended_at=func.now())
     )
-    failed = changed(row.id, row.agent_id, row.status, AssignmentStatus.FAILED, Severity.ERROR)
+    failed = changed(row._mapping, row.status, AssignmentStatus.FAILED, Severity.ERROR)
     await events.append_for_mission(connection, work_process_id, [failed])
 
 
@@ -41,7 +39,7 @@ async def cancel_of_agents(connection: Connection, work_process_id: int, agent_i
     open_ = [*ASSIGNMENT_UNSENT, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]
     before = (
         await connection.execute(
-            select(assignments.c.id, assignments.c.agent_id, assignments.c.status)
+            select(*ABOUT, assignments.c.status)
             .where(
                 assignments.c.work_process_id == work_process_id,
                 assignments.c.agent_id.in_(agent_ids),
@@ -61,7 +59,7 @@ async def cancel_of_agents(connection: Connection, work_process_id: int, agent_i
     await events.append_for_mission(
         connection,
         work_process_id,
-        [changed(row.id, row.agent_id, row.status, AssignmentStatus.CANCELED) for row in before],
+        [changed(row._mapping, row.status, AssignmentStatus.CANCELED) for row in before],
     )
 
 
@@ -69,7 +67,7 @@ async def stop_open(connection: Connection, work_process_id: int) -> None:
     """Cancel what was never sent; what may be at its agent becomes `canceling`. The mission is locked."""
     before = (
         await connection.execute(
-            select(assignments.c.id, assignments.c.agent_id, assignments.c.status, assignments.c.intent_at)
+            select(*ABOUT, assignments.c.status, assignments.c.intent_at)
             .where(
                 assignments.c.work_process_id == work_process_id,
                 assignments.c.status.in_([*ASSIGNMENT_UNSENT, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]),
@@ -95,8 +93,8 @@ async def stop_open(connection: Connection, work_process_id: int) -> None:
     await events.append_for_mission(
         connection,
         work_process_id,
-        [changed(row.id, row.agent_id, row.status, AssignmentStatus.CANCELED) for row in unsent]
-        + [changed(row.id, row.agent_id, row.status, AssignmentStatus.CANCELING) for row in at_agents],
+        [changed(row._mapping, row.status, AssignmentStatus.CANCELED) for row in unsent]
+        + [changed(row._mapping, row.status, AssignmentStatus.CANCELING) for row in at_agents],
     )
 
 
@@ -139,12 +137,12 @@ async def cancels_sent(
             agents.c.reported_assignment_id.is_(None),
         )
         .values(status=AssignmentStatus.CANCELED, ended_at=func.now())
-        .returning(assignments.c.id, assignments.c.agent_id)
+        .returning(*ABOUT)
     )
     await events.append_for_mission(
         connection,
         work_process_id,
-        [changed(row.id, row.agent_id, AssignmentStatus.CANCELING, AssignmentStatus.CANCELED) for row in confirmed],
+        [changed(row._mapping, AssignmentStatus.CANCELING, AssignmentStatus.CANCELED) for row in confirmed],
     )
     open_ = await connection.execute(
         select(assignments.c.id).where(assignments.c.id.in_(ids), assignments.c.status == AssignmentStatus.CANCELING)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from missions.contracts import AssignmentEnded, AssignmentStarted, Signal
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.assignment import AssignmentLateReport, AssignmentStatusChanged
+from missions.event_payloads.base import Payload
+from missions.events import EventSource, NewEvent
 from missions.statuses import AgentStatus, AssignmentStatus, Severity
-from missions.transitions import AGENT_MAY_REPORT, ASSIGNMENT, ASSIGNMENT_ENDED, ASSIGNMENT_UNSENT
+from missions.transitions import AGENT_MAY_REPORT, ASSIGNMENT, ASSIGNMENT_ENDED, ASSIGNMENT_FAILED, ASSIGNMENT_UNSENT
 from store import events, message_counts
 from store.agents import agent_principal
 from store.connection import Connection
@@ -222,7 +225,11 @@ def _move(
     if wanted in ASSIGNMENT_ENDED:
         assignment.ended_at = report.received_at
     new_events[assignment.work_process_id, assignment.attempt].append(
-        _event(EventType.ASSIGNMENT_STATUS_CHANGED, assignment, report, {"from": str(before), "to": str(wanted)})
+        _event(
+            AssignmentStatusChanged(**_about(assignment, report), from_=before, to=wanted),
+            report,
+            Severity.ERROR if wanted in ASSIGNMENT_FAILED else Severity.INFO,
+        )
     )
 
 
@@ -234,37 +241,27 @@ def _note_late(
         # One event for an assignment, however long its agent goes on: the log must stay bounded.
         new_events[assignment.work_process_id, assignment.attempt].append(
             _event(
-                EventType.ASSIGNMENT_LATE_REPORT,
-                assignment,
+                AssignmentLateReport(
+                    **_about(assignment, report), status=assignment.status, reported=report.assignment.status
+                ),
                 report,
-                {"status": str(assignment.status), "reported": report.assignment.status},
-                severity=Severity.WARNING,
             )
         )
     assignment.late, assignment.touched = assignment.late + 1, True
 
 
-def _event(
-    kind: EventType,
-    assignment: _Assignment,
-    report: "StateReport",
-    payload: dict[str, Any],
-    severity: Severity = Severity.INFO,
-) -> NewEvent:
-    about = {
+def _about(assignment: _Assignment, report: "StateReport") -> dict[str, Any]:
+    return {
         "assignment_id": assignment.id,
         "agent_id": assignment.agent_id,
         "agent_uuid": report.uuid,
         "step": assignment.step,
     }
-    return NewEvent(
-        type=kind,
-        source=EventSource.agent(report.uuid),
-        payload=about | payload,
-        actor=agent_principal(report.uuid),
-        severity=severity,
-        source_module="store.assignment_reports",
-    )
+
+
+def _event(payload: Payload, report: "StateReport", severity: Severity | None = None) -> NewEvent:
+    source, actor = EventSource.agent(report.uuid), agent_principal(report.uuid)
+    return event(payload, source=source, actor=actor, severity=severity)
 
 
 def _signal(assignment: _Assignment, ended: bool) -> NewSignal:

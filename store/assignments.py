@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, text, update
 
 from missions.errors import Failure, FailureCode, PlanningFailed
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.assignment import AssignmentCreated, AssignmentStatusChanged
+from missions.events import EventSource, NewEvent
 from missions.planner_answers import PlannedAssignment, refused
 from missions.principals import MUSTER
 from missions.statuses import AssignmentStatus, Severity
@@ -22,6 +24,15 @@ from store.work_process_status import LockedWorkProcess
 
 Row = Any
 _BIGINT = 2**63
+AGENT_UUID = (
+    select(agents.c.uuid)
+    .where(agents.c.id == assignments.c.agent_id)
+    .correlate(assignments)
+    .scalar_subquery()
+    .label("agent_uuid")
+)
+ABOUT = (assignments.c.id, assignments.c.agent_id, AGENT_UUID, assignments.c.step)
+"""The columns that the event of a change needs."""
 _AT_AGENTS = [AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]
 
 
@@ -136,17 +147,14 @@ async def plan(
 
 def created(row: Row) -> NewEvent:
     """The event of a planned assignment."""
-    return NewEvent(
-        type=EventType.ASSIGNMENT_CREATED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        payload={
-            "assignment_id": row["id"],
-            "agent_id": row["agent_id"],
-            "step": row["step"],
-            "index": row["result_index"],
-        },
+    payload = AssignmentCreated(
+        assignment_id=row["id"],
+        agent_id=row["agent_id"],
+        agent_uuid=row["agent_uuid"],
+        step=row["step"],
+        index=row["result_index"],
     )
+    return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER)
 
 
 def _address(agent: Row) -> dict[str, Any]:
@@ -231,7 +239,7 @@ async def withdraw_intent(
 async def sent(connection: Connection, work_process_id: int, rows: Sequence[Row]) -> None:
     """The broker has these: `executing`, unless the agent was faster with its report. Locks the mission."""
     before, after = AssignmentStatus.TO_DISPATCH, AssignmentStatus.EXECUTING
-    moves = [changed(row["id"], row["agent_id"], before, after) for row in rows]
+    moves = [changed(row, before, after) for row in rows]
     await events.append_where(connection, _SENT, work_process_id, moves, {"ids": [row["id"] for row in rows]})
 
 
@@ -268,9 +276,9 @@ async def _end_unsent(
         update(assignments)
         .where(assignments.c.id.in_(ids), assignments.c.status == before)
         .values(status=after, error=error, ended_at=func.now())
-        .returning(assignments.c.id, assignments.c.agent_id)
+        .returning(*ABOUT)
     )
-    told = [changed(row.id, row.agent_id, before, after, severity) for row in moved]
+    told = [changed(row, before, after, severity) for row in moved.mappings()]
     await events.append_for_mission(connection, work_process_id, told)
 
 
@@ -311,21 +319,18 @@ async def statuses(connection: Connection, ids: Collection[int]) -> dict[int, st
 
 
 def changed(
-    assignment_id: int, agent_id: int, from_: str, to: AssignmentStatus, severity: Severity = Severity.INFO
+    about: Row, from_: AssignmentStatus | str, to: AssignmentStatus, severity: Severity = Severity.INFO
 ) -> NewEvent:
-    """The event of a change that the mission made."""
-    return NewEvent(
-        type=EventType.ASSIGNMENT_STATUS_CHANGED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        severity=severity,
-        payload={
-            "assignment_id": assignment_id,
-            "agent_id": agent_id,
-            "from": str(from_),
-            "to": to.value,
-        },
+    """The event of a change that the mission made; `about`: a row with at least the columns `ABOUT`."""
+    payload = AssignmentStatusChanged(
+        assignment_id=about["id"],
+        agent_id=about["agent_id"],
+        agent_uuid=about["agent_uuid"],
+        step=about["step"],
+        from_=AssignmentStatus(from_),
+        to=to,
     )
+    return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER, severity=severity)
 
 
 async def dependency_results(connection: Connection, ids: Iterable[int]) -> list[dict[str, Any]]:

@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import select, text, update
 
 from missions.contracts import RaiseAttention
-from missions.events import EventSource, EventType, NewEvent, utc_now
+from missions.event_catalogue import event
+from missions.event_payloads.work_process import WorkProcessAttentionCleared, WorkProcessAttentionRaised
+from missions.events import EventSource, NewEvent, utc_now
 from missions.limits import LONGEST
 from missions.principals import MUSTER
-from missions.statuses import Severity
 from store import events
 from store.connection import Connection
 from store.database import Database
@@ -32,13 +33,7 @@ def entry(code: str, words: str, agent_id: int | None, assignment_id: int | None
 
 def raised(new: Entry) -> NewEvent:
     """The event of an entry."""
-    return NewEvent(
-        type=EventType.WORK_PROCESS_ATTENTION_RAISED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        severity=Severity.WARNING,
-        payload=new,
-    )
+    return event(WorkProcessAttentionRaised.of(new), source=EventSource.MISSION_WORKER, actor=MUSTER)
 
 
 async def raise_(connection: Connection, call: RaiseAttention) -> bool:
@@ -102,9 +97,7 @@ async def _clear(connection: Connection, work_process: LockedWorkProcess, over: 
 
 
 def _cleared(over: Entry) -> NewEvent:
-    return NewEvent(
-        type=EventType.WORK_PROCESS_ATTENTION_CLEARED, source=EventSource.MISSION_WORKER, actor=MUSTER, payload=over
-    )
+    return event(WorkProcessAttentionCleared.of(over), source=EventSource.MISSION_WORKER, actor=MUSTER)
 
 
 async def _write(connection: Connection, work_process: LockedWorkProcess, shown: list[Entry]) -> None:

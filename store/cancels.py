@@ -6,12 +6,14 @@ from sqlalchemy import func, select, update
 
 from missions.contracts import AssignmentCancelWish, CancelRequest, Signal
 from missions.errors import Conflict, NotFound
-from missions.events import EventType, NewEvent, utc_now
+from missions.event_catalogue import event
+from missions.event_payloads.work_process import WorkProcessHaltRequested
+from missions.events import NewEvent, utc_now
 from missions.principals import Principal
-from missions.statuses import AssignmentStatus, Severity, WorkProcessStatus
+from missions.statuses import AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
 from store import events, wakeups
-from store.assignments import changed
+from store.assignments import AGENT_UUID, changed
 from store.connection import Connection
 from store.rows import one_row
 from store.tables import assignments
@@ -93,14 +95,7 @@ async def _escalate(
 
 
 def _halt_requested(principal: Principal, reason: str, source: str) -> NewEvent:
-    return NewEvent(
-        type=EventType.WORK_PROCESS_HALT_REQUESTED,
-        source=source,
-        actor=principal,
-        severity=Severity.WARNING,
-        payload={"reason": reason},
-        source_module="store.cancels",
-    )
+    return event(WorkProcessHaltRequested(reason=reason), source=source, actor=principal)
 
 
 async def _signal_halt(
@@ -127,7 +122,8 @@ async def cancel_assignment(
             remedy="list the work process's assignments to find its id",
         )
     work_process = await lock(connection, found["work_process_id"])
-    row = await one_row(connection, select(assignments).where(assignments.c.id == assignment_id).with_for_update())
+    query = select(assignments, AGENT_UUID).where(assignments.c.id == assignment_id).with_for_update()
+    row = await one_row(connection, query)
     assert row is not None, "assignments go with their mission, which is locked"
     status = AssignmentStatus(row["status"])
     if status in (AssignmentStatus.CANCELING, AssignmentStatus.CANCELED):
@@ -146,11 +142,11 @@ async def cancel_assignment(
     if not sent:
         values["ended_at"] = func.now()
     await connection.execute(update(assignments).where(assignments.c.id == assignment_id).values(**values))
-    told = changed(assignment_id, row["agent_id"], status, to)
+    told = changed(row, status, to)
     await events.append_for_mission(
         connection,
         work_process.id,
-        [told.model_copy(update={"source": source, "actor": principal, "source_module": "store.cancels"})],
+        [told.model_copy(update={"source": source, "actor": principal})],
         attempt=work_process.attempt,
     )
     if not sent and status is not AssignmentStatus.TO_DISPATCH:

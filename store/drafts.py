@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, text, update
 
 from missions.errors import Conflict, InvalidInput, NotFound
-from missions.events import EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.work_process import WorkProcessCreated, WorkProcessUpdated
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.principals import Principal
 from missions.priorities import Priority
@@ -37,18 +38,16 @@ async def create(connection: Connection, mission: NewMission, *, principal: Prin
         _INSERT, {"status": WorkProcessStatus.DRAFT, "created_by": principal.model_dump(mode="json"), **values}
     )
     assert work_process_id is not None
-    created = NewEvent(
-        type=EventType.WORK_PROCESS_CREATED,
-        source=source,
-        payload={
-            "work_process_type_name": values["work_process_type_name"],
-            "yard_id": values["yard_id"],
-            "agent_ids": values["agent_ids"],
-            "priority": mission.priority.name,
-        },
-        actor=principal,
+    created = WorkProcessCreated(
+        mission_type=values["work_process_type_name"],
+        yard_id=values["yard_id"],
+        yard_uid=values["yard_uid"],
+        agent_ids=values["agent_ids"],
+        agent_uuids=values["agent_uuids"],
+        priority=mission.priority.name,
     )
-    await events.append_for_mission(connection, work_process_id, [created])
+    new = event(created, source=source, actor=principal)
+    await events.append_for_mission(connection, work_process_id, [new])
     return work_process_id
 
 
@@ -90,9 +89,7 @@ async def edit(
         .where(work_processes.c.id == work_process_id)
         .values(version=work_processes.c.version + 1, modified_at=func.now(), **changed)
     )
-    updated = NewEvent(
-        type=EventType.WORK_PROCESS_UPDATED, source=source, payload={"changed": sorted(changed)}, actor=principal
-    )
+    updated = event(WorkProcessUpdated(changed=sorted(changed)), source=source, actor=principal)
     await events.append_for_mission(connection, work_process_id, [updated])
 
 

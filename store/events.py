@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy import TextClause, bindparam, select, text
 from uuid_utils import uuid7
 
-from missions.events import SCHEMA_VERSION, Event, EventType, NewEvent, utc_now
+from missions.events import SCHEMA_VERSION, Event, EventType, Meta, NewEvent, module_of, utc_now
 from missions.principals import Principal
 from missions.statuses import Severity
 from store.connection import Connection
 from store.tables import events, work_processes
 
+_Ids = dict[int, str]
+"""Ids of the events that are being written, by their numbers."""
 _STATUS_CHANGED = EventType.WORK_PROCESS_STATUS_CHANGED
 # What every event is written with; its numbers are given by the statement.
 _WRITTEN = (
@@ -72,7 +74,8 @@ async def append_where(
     attempt: int | None = None,
 ) -> int:
     """Run a statement of `where_changed`; returns how many of the events were due."""
-    rows = [_row(event, work_process_id, attempt, position) for position, event in enumerate(new, start=1)]
+    ids: _Ids = {}
+    rows = [_row(event, ids, work_process_id, attempt, position) for position, event in enumerate(new, start=1)]
     connection.appended_events = True
     return await connection.affected(statement, {**parameters, "mission": work_process_id, "new": json.dumps(rows)})
 
@@ -119,8 +122,9 @@ async def append_for_mission(
     """
     if not new:
         return True
+    ids: _Ids = {}
     rows = [
-        _row(event, work_process_id, attempt, position, transition if event.type == _STATUS_CHANGED else None)
+        _row(event, ids, work_process_id, attempt, position, transition if event.type == _STATUS_CHANGED else None)
         for position, event in enumerate(new, start=1)
     ]
     values = values or {}
@@ -141,12 +145,12 @@ async def append_for_missions(connection: Connection, new: Mapping[tuple[int, in
     """Append events of many missions, keyed by (work process, attempt), in one statement; their rows are locked."""
     if not new:
         return
-    rows = []
+    rows, ids = [], _Ids()
     positions: Counter[int] = Counter()
     for (work_process_id, attempt), of_one in sorted(new.items()):
         for event in of_one:
             positions[work_process_id] += 1
-            rows.append(_row(event, work_process_id, attempt, positions[work_process_id]))
+            rows.append(_row(event, ids, work_process_id, attempt, positions[work_process_id]))
     connection.appended_events = True
     await connection.execute(_APPEND_FOR_MISSIONS, {"new": json.dumps(rows)})
 
@@ -155,19 +159,25 @@ async def append(connection: Connection, new: Sequence[NewEvent]) -> None:
     """Append events that belong to no mission."""
     if new:
         connection.appended_events = True
-        await connection.execute(_APPEND, {"new": json.dumps([_row(event) for event in new])})
+        ids: _Ids = {}
+        await connection.execute(_APPEND, {"new": json.dumps([_row(event, ids) for event in new])})
 
 
 def _row(
     event: NewEvent,
+    ids: _Ids,
     work_process_id: int | None = None,
     attempt: int | None = None,
     position: int | None = None,
     transition: int | None = None,
 ) -> dict[str, Any]:
-    """An event as a JSON object of its columns; `position` counts from 1 among the new ones of its mission."""
+    """An event as a JSON object of its columns; `position` counts from 1 among the new ones of its mission.
+
+    `ids` gets its id: of a cause it is known then.
+    """
+    uuid = ids[event.number] = str(uuid7())
     return {
-        "uuid": str(uuid7()),
+        "uuid": uuid,
         "type": event.type,
         "source": event.source,
         "target": event.target,
@@ -175,10 +185,10 @@ def _row(
         "payload": event.payload,
         "work_process_id": work_process_id,
         "correlation_id": None if work_process_id is None else str(work_process_id),
-        "causation_id": event.causation_id,
+        "causation_id": None if event.cause is None else ids[event.cause],
         "severity": event.severity,
         "actor": event.actor.model_dump(mode="json"),
-        "source_module": event.source_module,
+        "source_module": module_of(event.source),
         "mission_sequence": position,
         "attempt": attempt,
         "transition": transition,
@@ -212,11 +222,7 @@ def to_event(row: Any) -> Event:
         causation_id=row["causation_id"],
         severity=Severity(row["severity"]),
         actor=Principal.model_validate(row["actor"]),
-        meta={
-            "schema_version": SCHEMA_VERSION,
-            "producer": "muster",
-            "source_module": row["source_module"],
-        },
+        meta=Meta(schema_version=SCHEMA_VERSION, producer="muster", source_module=row["source_module"]),
         sequence=row["sequence"],
         mission_sequence=row["mission_sequence"],
     )

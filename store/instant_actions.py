@@ -10,7 +10,14 @@ from sqlalchemy import func, insert, select, text, update
 
 from missions.contracts import AgentTold, Signal
 from missions.errors import NotFound
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.agent import (
+    AgentInstantActionAcknowledged,
+    AgentInstantActionNotDelivered,
+    AgentInstantActionRequested,
+    AgentInstantActionSent,
+)
+from missions.events import EventSource, NewEvent
 from missions.principals import MUSTER, Principal
 from missions.statuses import InstantActionChannel, InstantActionStatus
 from store import events
@@ -75,9 +82,8 @@ async def add(
         .returning(instant_actions)
     )
     row: Row = added.one()._asdict()
-    await events.append(
-        connection, [_event(EventType.AGENT_INSTANT_ACTION_REQUESTED, row, principal, source, {"command": command})]
-    )
+    requested = AgentInstantActionRequested(**_about(row), command=command)
+    await events.append(connection, [event(requested, source=source, actor=principal)])
     return row
 
 
@@ -95,20 +101,11 @@ async def add_of_mission(
         },
     )
     rows = added.all()
-    kind = EventType.AGENT_INSTANT_ACTION_REQUESTED
-    await events.append(
-        connection,
-        [
-            _event(
-                kind,
-                row._asdict(),
-                MUSTER,
-                EventSource.MISSION_WORKER,
-                {"command": row.command, "work_process_id": work_process_id},
-            )
-            for row in rows
-        ],
-    )
+    new = [
+        AgentInstantActionRequested(**_about(row._asdict() | {"work_process_id": work_process_id}), command=row.command)
+        for row in rows
+    ]
+    await events.append(connection, [event(one, source=EventSource.MISSION_WORKER, actor=MUSTER) for one in new])
     return [row.id for row in rows]
 
 
@@ -221,8 +218,8 @@ async def sent(connection: Connection, action_id: int, *, listening: bool) -> li
     ).one_or_none()
     if row is None:
         return []
-    kind = EventType.AGENT_INSTANT_ACTION_SENT if listening else EventType.AGENT_INSTANT_ACTION_NOT_DELIVERED
-    await events.append(connection, [_event(kind, row._asdict(), MUSTER, EventSource.MISSION_WORKER, {})])
+    outcome = (AgentInstantActionSent if listening else AgentInstantActionNotDelivered)(**_about(row._asdict()))
+    await events.append(connection, [event(outcome, source=EventSource.MISSION_WORKER, actor=MUSTER)])
     if row.work_process_id is None:
         return []
     waiting = await connection.execute(_PAUSES, {"of": row.work_process_id, "action": action_id})
@@ -256,8 +253,8 @@ async def acknowledge(
 
 
 _LOCK = text(
-    "SELECT id, agent_id, agent_uuid, acknowledged_at FROM instant_actions WHERE id = ANY(CAST(:ids AS bigint[]))"
-    " ORDER BY id FOR NO KEY UPDATE"
+    "SELECT id, agent_id, agent_uuid, work_process_id, acknowledged_at FROM instant_actions"
+    " WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE"
 )
 
 
@@ -290,18 +287,17 @@ _ACKNOWLEDGE = text(
 
 def _acknowledged(row: Row, one: Acknowledgement) -> NewEvent:
     uuid = row["agent_uuid"]
-    return _event(
-        EventType.AGENT_INSTANT_ACTION_ACKNOWLEDGED,
-        {"id": row["id"], "agent_id": row["agent_id"], "agent_uuid": uuid},
-        agent_principal(uuid),
-        EventSource.agent(uuid),
-        {"status": one.status, "result": one.result},
-    )
+    acknowledged = AgentInstantActionAcknowledged(**_about(row), status=one.status, result=one.result)
+    return event(acknowledged, source=EventSource.agent(uuid), actor=agent_principal(uuid))
 
 
-def _event(kind: EventType, row: Row, actor: Principal, source: str, also: dict[str, Any]) -> NewEvent:
-    about = {"agent_id": row["agent_id"], "uuid": row["agent_uuid"], "instant_action_id": row["id"]}
-    return NewEvent(type=kind, source=source, payload=about | also, actor=actor, source_module="store.instant_actions")
+def _about(row: Row) -> dict[str, Any]:
+    return {
+        "agent_id": row["agent_id"],
+        "agent_uuid": row["agent_uuid"],
+        "instant_action_id": row["id"],
+        "work_process_id": row["work_process_id"],
+    }
 
 
 def command_text(command: str | dict[str, Any]) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, func, literal, select, text, update
 
 from missions.errors import NotFound
-from missions.events import Action, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import YardMapUpdated
+from missions.events import Action
 from missions.map_answers import MapChange
 from missions.principals import Principal
 from store import events
@@ -216,9 +218,11 @@ async def _tell(
     principal: Principal,
     source: str,
 ) -> None:
-    payload = {"yard_id": yard_id, "yard_uid": uid, "action": action, "map_objects": len(ids)}
-    if len(ids) == 1:
-        payload["map_object_id"] = ids[0]
-    await events.append(
-        connection, [NewEvent(type=EventType.YARD_MAP_UPDATED, source=source, payload=payload, actor=principal)]
+    payload = YardMapUpdated(
+        yard_id=yard_id,
+        yard_uid=uid,
+        action=action,
+        map_objects=len(ids),
+        map_object_id=ids[0] if len(ids) == 1 else None,
     )
+    await events.append(connection, [event(payload, source=source, actor=principal)])

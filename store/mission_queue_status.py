@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from missions.errors import MusterError
-from missions.events import EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.base import Payload
+from missions.event_payloads.mission_queue import MissionQueueStatusChanged
 from missions.principals import Principal
 from missions.statuses import QueueStatus, Severity
 from missions.transitions import MISSION_QUEUE
@@ -71,16 +73,9 @@ async def change(
     """
     if to not in MISSION_QUEUE[queue.status]:
         raise IllegalQueueTransition(f"mission queue {queue.id} is {queue.status!r}: {to!r} may not follow")
-    payload = {"id": queue.id, "from": queue.status.value, "to": to.value, **(why or {})}
+    payload = MissionQueueStatusChanged(mission_queue_id=queue.id, from_=queue.status, to=to, **(why or {}))
     await write(connection, queue, {"status": to, **(values or {})})
-    await tell(
-        connection,
-        EventType.MISSION_QUEUE_STATUS_CHANGED,
-        payload,
-        principal=principal,
-        source=source,
-        severity=severity,
-    )
+    await events.append(connection, [event(payload, source=source, actor=principal, severity=severity)])
 
 
 async def write(connection: Connection, queue: LockedQueue, values: Mapping[str, Any]) -> None:
@@ -94,15 +89,6 @@ async def write(connection: Connection, queue: LockedQueue, values: Mapping[str,
     vars(queue).update(vars(LockedQueue.of(written.one()._asdict())))
 
 
-async def tell(
-    connection: Connection,
-    event: EventType,
-    payload: dict[str, Any],
-    *,
-    principal: Principal,
-    source: str,
-    severity: Severity = Severity.INFO,
-) -> None:
+async def tell(connection: Connection, payload: Payload, *, principal: Principal, source: str) -> None:
     """Append an event about a queue."""
-    new = NewEvent(type=event, source=source, payload=payload, actor=principal, severity=severity)
-    await events.append(connection, [new])
+    await events.append(connection, [event(payload, source=source, actor=principal)])

@@ -7,7 +7,8 @@ from sqlalchemy import select, text
 
 from missions.contracts import QueueAdvanced
 from missions.errors import Failure, FailureCode, UserError
-from missions.events import EventSource, EventType, utc_now
+from missions.event_payloads.mission_queue import MissionQueueMissionStarted
+from missions.events import EventSource, utc_now
 from missions.mission_queues import Move, QueueView, next_move
 from missions.principals import MUSTER
 from missions.statuses import QueueStatus, Severity, WorkProcessStatus
@@ -21,7 +22,7 @@ from store.wakeups import Wakeup
 from store.work_process_status import LockedWorkProcess
 from store.work_processes import ResolvePreset
 
-_BY_US: dict[str, Any] = {"principal": MUSTER, "source": EventSource.MISSION_WORKER}
+_BY_US: dict[str, Any] = {"principal": MUSTER, "source": EventSource.QUEUE}
 
 
 class Turn:
@@ -129,8 +130,8 @@ class Turn:
         except ValidationError as error:  # of a stored row, as of a recipe from before an upgrade
             await self._refuse(mission, str(error))
         else:
-            payload = {"id": queue.id, "work_process_id": draft}
-            await tell(self._connection, EventType.MISSION_QUEUE_MISSION_STARTED, payload, **_BY_US)
+            payload = MissionQueueMissionStarted(mission_queue_id=queue.id, work_process_id=draft)
+            await tell(self._connection, payload, **_BY_US)
         await write(self._connection, queue, {"current_mission_id": draft})
 
     async def _refuse(self, mission: LockedWorkProcess, why: str) -> None:

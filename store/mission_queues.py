@@ -8,7 +8,8 @@ from sqlalchemy import and_, delete, insert, select, text, update
 
 from missions.contracts import MissionQueueStart, QueueChanged, QueueSignal, TaskQueues
 from missions.errors import Conflict, NotFound
-from missions.events import EventType, utc_now
+from missions.event_payloads.mission_queue import MissionQueueCreated, MissionQueueDeleted, MissionQueueUpdated
+from missions.events import utc_now
 from missions.principals import Principal
 from missions.statuses import QueueStatus, WorkProcessStatus
 from missions.transitions import QUEUE_IDLE, WORK_PROCESS_ENDED
@@ -33,8 +34,8 @@ async def create(connection: Connection, values: Row, *, principal: Principal, s
         .returning(mission_queues)
     )
     queue = LockedQueue.of(created.one()._asdict())
-    payload = {"id": queue.id, "name": queue.name}
-    await tell(connection, EventType.MISSION_QUEUE_CREATED, payload, principal=principal, source=source)
+    payload = MissionQueueCreated(mission_queue_id=queue.id, name=queue.name)
+    await tell(connection, payload, principal=principal, source=source)
     return queue
 
 
@@ -54,8 +55,8 @@ async def edit(
     if not changed:
         return []
     await write(connection, queue, changed)
-    payload = {"id": queue.id, "changed": sorted(changed)}
-    await tell(connection, EventType.MISSION_QUEUE_UPDATED, payload, principal=principal, source=source)
+    payload = MissionQueueUpdated(mission_queue_id=queue.id, changed=sorted(changed))
+    await tell(connection, payload, principal=principal, source=source)
     return [] if queue.status in QUEUE_IDLE else await _look_again(connection, queue, "it was changed")
 
 
@@ -78,8 +79,8 @@ async def remove(connection: Connection, queue_id: int, *, principal: Principal,
         .values(mission_queue_id=None, run_order=None)
     )
     await connection.execute(delete(mission_queues).where(mission_queues.c.id == queue_id))
-    payload = {"id": queue_id, "name": queue.name}
-    await tell(connection, EventType.MISSION_QUEUE_DELETED, payload, principal=principal, source=source)
+    payload = MissionQueueDeleted(mission_queue_id=queue_id, name=queue.name)
+    await tell(connection, payload, principal=principal, source=source)
 
 
 async def run(

@@ -7,7 +7,9 @@ from sqlalchemy import update
 
 from missions.contracts import PauseWish, Signal
 from missions.errors import Conflict
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.work_process import WorkProcessPaused, WorkProcessPauseRequested, WorkProcessResumed
+from missions.events import EventSource
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, PauseMode, WorkProcessStatus
 from store import assignments, events, instant_actions
@@ -18,6 +20,9 @@ from store.work_process_status import LockedWorkProcess, lock
 
 PAUSE_COMMAND, RESUME_COMMAND = "pause operation", "resume operation"
 """The instant actions that helyOS's own agents understand."""
+
+
+_Payload = type[WorkProcessPauseRequested] | type[WorkProcessPaused] | type[WorkProcessResumed]
 
 
 async def request(
@@ -31,7 +36,7 @@ async def request(
     _refuse_unless_running(work_process, "paused", also=_AT_ITS_END)
     if work_process.pause is not Pause.NONE and mode in (PauseMode.DEFERRED, work_process.pause_mode):
         return []
-    event = EventType.WORK_PROCESS_PAUSE_REQUESTED
+    event = WorkProcessPauseRequested
     return await _wish(connection, work_process, Pause.REQUESTED, mode, event, principal, source)
 
 
@@ -45,7 +50,7 @@ async def resume(connection: Connection, work_process_id: int, *, principal: Pri
     if work_process.pause is Pause.NONE:
         return []
     await let_go(connection, work_process)
-    return await _wish(connection, work_process, Pause.NONE, None, EventType.WORK_PROCESS_RESUMED, principal, source)
+    return await _wish(connection, work_process, Pause.NONE, None, WorkProcessResumed, principal, source)
 
 
 async def let_go(
@@ -102,7 +107,7 @@ async def note(connection: Connection, work_process_id: int, *, agents_told: boo
         connection,
         work_process,
         {"pause": Pause.PAUSED},
-        EventType.WORK_PROCESS_PAUSED,
+        WorkProcessPaused,
         MUSTER,
         EventSource.MISSION_WORKER,
     )
@@ -136,12 +141,12 @@ async def _wish(
     work_process: LockedWorkProcess,
     pause: Pause,
     mode: PauseMode | None,
-    event: EventType,
+    payload: _Payload,
     principal: Principal,
     source: str,
 ) -> list[Wakeup]:
     values: dict[str, Any] = {"pause": pause, "pause_mode": mode, "pause_actions": []}
-    await _write(connection, work_process, values, event, principal, source)
+    await _write(connection, work_process, values, payload, principal, source)
     assert work_process.workflow_id is not None, "a dispatched work process has a workflow"
     wish = PauseWish(paused=pause is not Pause.NONE, number=work_process.version, immediate=mode is PauseMode.IMMEDIATE)
     signal = NewSignal(work_process.workflow_id, work_process.id, Signal.PAUSE, wish)
@@ -152,22 +157,14 @@ async def _write(
     connection: Connection,
     work_process: LockedWorkProcess,
     values: dict[str, Any],
-    event: EventType,
+    payload: _Payload,
     principal: Principal,
     source: str,
 ) -> None:
     await events.append_for_mission(
         connection,
         work_process.id,
-        [
-            NewEvent(
-                type=event,
-                source=source,
-                actor=principal,
-                payload={"mode": values.get("pause_mode") or work_process.pause_mode},
-                source_module="store.pauses",
-            )
-        ],
+        [event(payload(mode=values.get("pause_mode") or work_process.pause_mode), source=source, actor=principal)],
         attempt=work_process.attempt,
         values=values,
     )

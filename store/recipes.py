@@ -9,7 +9,9 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from missions.errors import Conflict, InvalidInput, NotFound
-from missions.events import Action, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import RecipeChanged
+from missions.events import Action
 from missions.principals import Principal
 from missions.recipes import MissionOptions, Recipe, RecipeStep, stored_options
 from store import events
@@ -205,9 +207,8 @@ async def _insert_steps(connection: Connection, recipe_id: int, steps: Sequence[
 async def _tell(
     connection: Connection, action: Action, recipe_id: int, name: str, principal: Principal, source: str
 ) -> None:
-    payload = {"id": recipe_id, "name": name, "action": action}
-    event = NewEvent(type=EventType.RECIPE_CHANGED, source=source, payload=payload, actor=principal)
-    await events.append(connection, [event])
+    payload = RecipeChanged(recipe_id=recipe_id, name=name, action=action)
+    await events.append(connection, [event(payload, source=source, actor=principal)])
 
 
 def _unknown(recipe_id: int) -> NotFound:

@@ -17,7 +17,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, text, update
 
 from missions import task_events
-from missions.events import EventSource, EventType, NewEvent, utc_now
+from missions.event_catalogue import event
+from missions.event_payloads.work_process import WorkProcessAgentsChosen
+from missions.events import EventSource, NewEvent, utc_now
 from missions.principals import MUSTER
 from missions.priorities import score, score_key
 from missions.statuses import WorkProcessStatus
@@ -159,9 +161,7 @@ async def try_grant(
 
 
 def _chosen(agents: dict[str, Any]) -> NewEvent:
-    return NewEvent(
-        type=EventType.WORK_PROCESS_AGENTS_CHOSEN, source=EventSource.MISSION_WORKER, payload=agents, actor=MUSTER
-    )
+    return event(WorkProcessAgentsChosen(**agents), source=EventSource.MISSION_WORKER, actor=MUSTER)
 
 
 _ENQUEUE = text(

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from missions.contracts import AssignmentDoubted, RaiseAttention, Signal
 from missions.statuses import AssignmentStatus, Severity
 from store import attention, events, unheard_assignments
-from store.assignments import changed
+from store.assignments import ABOUT, changed
 from store.connection import Connection
 from store.database import Database
 from store.tables import agents, assignments
@@ -76,15 +76,16 @@ async def _doubt(connection: Connection, row: Row) -> list[Wakeup]:
     if work_process.superseded or work_process.ended:
         return []
     before, after = AssignmentStatus.EXECUTING, AssignmentStatus.TO_DISPATCH
-    doubted = await connection.scalar(
+    doubted = await connection.execute(
         update(assignments)
         .where(assignments.c.id == row.id, assignments.c.status == before, assignments.c.first_report_at.is_(None))
         .values(status=after, dispatched_at=None)
-        .returning(assignments.c.id)
+        .returning(*ABOUT)
     )
-    if doubted is None:
+    about = doubted.mappings().one_or_none()
+    if about is None:
         return []
-    told = changed(row.id, row.agent_id, before, after, Severity.WARNING)
+    told = changed(about, before, after, Severity.WARNING)
     await events.append_for_mission(connection, work_process.id, [told], attempt=work_process.attempt)
     news = AssignmentDoubted(assignment_id=row.id)
     return await add_signals(connection, [NewSignal(row.workflow_id, work_process.id, Signal.ASSIGNMENT_DOUBTED, news)])

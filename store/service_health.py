@@ -5,7 +5,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select, text
 
-from missions.events import EventSource, EventType, NewEvent, utc_now
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import ServiceHealthChanged
+from missions.event_payloads.work_process import WaitingReason, WorkProcessWaiting
+from missions.events import EventSource, utc_now
 from missions.principals import MUSTER
 from missions.service_health import Health, HealthTarget
 from missions.statuses import Severity
@@ -63,20 +66,16 @@ async def note(connection: Connection, target: HealthTarget, health: Health) -> 
     ).one_or_none()
     if row is None or not row.flips:
         return
-    changed = NewEvent(
-        type=EventType.SERVICE_HEALTH_CHANGED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        severity=Severity.INFO if health.healthy else Severity.WARNING,
-        payload={
-            "id": target.service_id,
-            "name": row.name,
-            "status": "healthy" if health.healthy else "unhealthy",
-            "url": target.url,
-            "text": health.text,
-        },
+    changed = ServiceHealthChanged(
+        service_id=target.service_id,
+        name=row.name,
+        status="healthy" if health.healthy else "unhealthy",
+        url=target.url,
+        text=health.text,
     )
-    await events.append(connection, [changed])
+    severity = Severity.INFO if health.healthy else Severity.WARNING
+    new = event(changed, source=EventSource.MISSION_WORKER, actor=MUSTER, severity=severity)
+    await events.append(connection, [new])
 
 
 async def due(connection: Connection, older_than: timedelta, limit: int = 100) -> list[tuple[HealthTarget, str | None]]:
@@ -126,14 +125,9 @@ async def step_waits(
     }
     await connection.execute(_WAITS, {"id": request["work_process_id"], "step": request["step"], "entry": [entry]})
     if since is None:
-        waiting = NewEvent(
-            type=EventType.WORK_PROCESS_WAITING,
-            source=EventSource.MISSION_WORKER,
-            actor=MUSTER,
-            severity=Severity.WARNING,
-            payload={"waiting_reasons": [entry]},
-        )
-        await events.append_for_mission(connection, request["work_process_id"], [waiting], attempt=request["attempt"])
+        waiting = WorkProcessWaiting(waiting_reasons=[WaitingReason.of(entry)])
+        new = event(waiting, source=EventSource.MISSION_WORKER, actor=MUSTER, severity=Severity.WARNING)
+        await events.append_for_mission(connection, request["work_process_id"], [new], attempt=request["attempt"])
     return datetime.fromisoformat(str(entry["since"]))
 
 

@@ -4,7 +4,9 @@ from asyncpg import IntegrityConstraintViolationError
 from sqlalchemy import delete, func, insert, select, update
 
 from missions.errors import Conflict, NotFound
-from missions.events import Action, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import ServiceChanged
+from missions.events import Action
 from missions.principals import Principal
 from store import events
 from store.connection import Connection
@@ -111,9 +113,8 @@ def _conflict(constraint: str, values: Row) -> Conflict | None:
 async def _tell(
     connection: Connection, action: Action, service_id: int, name: str, principal: Principal, source: str
 ) -> None:
-    payload = {"id": service_id, "name": name, "action": action}
-    event = NewEvent(type=EventType.SERVICE_CHANGED, source=source, payload=payload, actor=principal)
-    await events.append(connection, [event])
+    payload = ServiceChanged(service_id=service_id, name=name, action=action)
+    await events.append(connection, [event(payload, source=source, actor=principal)])
 
 
 def _unknown(service_id: int) -> NotFound:

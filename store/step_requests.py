@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, any_, bindparam, func, null, or_, select, update
 
 from missions.errors import Failure
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.service_request import ServiceRequestStatusChanged
+from missions.events import EventSource, NewEvent
 from missions.graph import with_all_after
 from missions.principals import MUSTER
 from missions.statuses import ServiceRequestStatus, Severity
@@ -155,6 +157,8 @@ async def skip(connection: Connection, row: Row, steps: Sequence[str]) -> list[s
                 select(
                     service_requests.c.id,
                     service_requests.c.step,
+                    service_requests.c.uses,
+                    service_requests.c.service_type,
                     service_requests.c.status,
                     service_requests.c.depends_on_steps,
                 )
@@ -220,6 +224,8 @@ async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[
                     service_requests.c.id,
                     service_requests.c.work_process_id,
                     service_requests.c.step,
+                    service_requests.c.uses,
+                    service_requests.c.service_type,
                     service_requests.c.status,
                     service_requests.c.service_url,
                     service_requests.c.request_uid,
@@ -266,16 +272,13 @@ async def _changed(
 def _event(
     row: Row, status: ServiceRequestStatus, *, before: str, severity: Severity = Severity.INFO, **extra: Any
 ) -> NewEvent:
-    return NewEvent(
-        type=EventType.SERVICE_REQUEST_STATUS_CHANGED,
-        source=EventSource.MISSION_WORKER,
-        actor=MUSTER,
-        severity=severity,
-        payload={
-            "service_request_id": row["id"],
-            "step": row["step"],
-            "from": str(before),
-            "to": status.value,
-            **extra,
-        },
+    payload = ServiceRequestStatusChanged(
+        service_request_id=row["id"],
+        step=row["step"],
+        uses=row["uses"],
+        service_type=row["service_type"],
+        from_=ServiceRequestStatus(before),
+        to=status,
+        **extra,
     )
+    return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER, severity=severity)

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from missions.errors import MusterError, NotFound
+from missions.event_catalogue import event
+from missions.event_payloads.work_process import WorkProcessStatusChanged
 from missions.events import EventType, NewEvent
 from missions.principals import Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
@@ -87,6 +89,11 @@ _COLUMNS = [
     ),
 ]
 
+# What follows from a status change that is written with it; `task.started` follows from the grant.
+_FOLLOWS = frozenset(
+    {EventType.TASK_CREATED, EventType.TASK_COMPLETED, EventType.TASK_FAILED, EventType.TASK_CANCELLED}
+)
+
 _LOCK = select(*_COLUMNS).where(work_processes.c.id == bindparam("of")).with_for_update()
 
 
@@ -134,7 +141,7 @@ async def change(
     await events.append_for_mission(
         connection,
         work_process.id,
-        [*before, changed, *also],
+        [*before, changed, *(one.caused_by(changed) if one.type in _FOLLOWS else one for one in also)],
         attempt=work_process.attempt,
         transition=transition,
         values={"status": to, **(values or {})},
@@ -170,13 +177,8 @@ async def change_from(
 def _event(
     from_: WorkProcessStatus, to: WorkProcessStatus, principal: Principal, source: str, severity: Severity
 ) -> NewEvent:
-    return NewEvent(
-        type=EventType.WORK_PROCESS_STATUS_CHANGED,
-        source=source,
-        payload={"from": from_.value, "to": to.value},
-        actor=principal,
-        severity=severity,
-    )
+    payload = WorkProcessStatusChanged(from_=from_, to=to)
+    return event(payload, source=source, actor=principal, severity=severity)
 
 
 async def _written(connection: Connection, work_process: LockedWorkProcess, transition: int) -> bool:

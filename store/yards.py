@@ -4,7 +4,9 @@ from asyncpg import IntegrityConstraintViolationError
 from sqlalchemy import func, insert, select, update
 
 from missions.errors import Conflict
-from missions.events import Action, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import YardChanged
+from missions.events import Action
 from missions.principals import Principal
 from missions.transitions import WORK_PROCESS_ENDED
 from store import events
@@ -119,6 +121,5 @@ def _conflict(constraint: str, values: Row) -> Conflict | None:
 async def _tell(
     connection: Connection, action: Action, yard_id: int, uid: str, principal: Principal, source: str
 ) -> None:
-    payload = {"id": yard_id, "uid": uid, "action": action}
-    event = NewEvent(type=EventType.YARD_CHANGED, source=source, payload=payload, actor=principal)
-    await events.append(connection, [event])
+    payload = YardChanged(yard_id=yard_id, yard_uid=uid, action=action)
+    await events.append(connection, [event(payload, source=source, actor=principal)])

@@ -11,6 +11,7 @@ from settings import Settings
 from store import migrate
 from store.database import Database
 from tests.support import services as test_services
+from tests.support.event_log import check_events
 from tests.support.services import WorkerAddresses
 
 
@@ -70,4 +71,7 @@ async def database(worker_addresses: WorkerAddresses) -> AsyncIterator[Database]
     await migrate.upgrade(settings)
     database = Database(settings)
     yield database
-    await database.close()
+    try:
+        await check_events(database)
+    finally:
+        await database.close()

@@ -2,6 +2,7 @@
 
 from api.routes import (
     agents,
+    event_types,
     imports,
     instant_actions,
     map_objects,
@@ -19,6 +20,7 @@ ROUTERS = (
     work_processes.router,
     mission_control.router,
     work_process_parts.router,
+    event_types.router,
     mission_queues.router,
     agents.router,
     instant_actions.router,

@@ -116,7 +116,7 @@ async def _insert(parts: Parts, creation: Creation, body: AgentRegister, princip
         agent_id = await agent_registry.insert_agent(connection, body.columns())
         await creation.remember(connection, agent_id)
         if body.account is None:
-            await agent_registry.registered(connection, agent_id, body.uuid, principal, EventSource.API)
+            await agent_registry.registered(connection, agent_id, body.uuid, body.yard_id, principal, EventSource.API)
     return agent_id
 
 
@@ -137,7 +137,9 @@ async def _make_account(
             standing = await account_rights.standing(connection, agent_id)
             await make(standing, password)
             await account_made(connection, standing, agent["uuid"])
-            await agent_registry.registered(connection, agent_id, agent["uuid"], principal, EventSource.API)
+            await agent_registry.registered(
+                connection, agent_id, agent["uuid"], agent["yard_id"], principal, EventSource.API
+            )
     except BaseException:
         async with parts.database.transaction() as connection:
             await creation.lock(connection)

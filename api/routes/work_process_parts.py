@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from api.deps import PartsDep, PrincipalDep, next_cursor, read_cursor
 from api.models.base import Page, PageQuery, PathId
+from api.models.events import EventPage
 from api.models.work_processes import Assignment, FullServiceRequest, ServiceRequest
 from api.problems import responses
 from missions.events import Event
@@ -58,7 +59,7 @@ async def get_service_request(id: PathId, request_id: PathId, parts: PartsDep, _
     return FullServiceRequest.model_validate(row)
 
 
-@router.get("/events", responses=responses(404, 422))
+@router.get("/events", responses=responses(404, 422) | {200: {"model": EventPage}})
 async def list_mission_events(
     id: PathId,
     parts: PartsDep,

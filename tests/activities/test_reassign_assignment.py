@@ -194,13 +194,13 @@ class World(Rows):
         """Pause the mission at once: its agents at work are told."""
         async with self.database.transaction() as connection:
             await pauses.request(
-                connection, self.mission, PauseMode.IMMEDIATE, principal=MUSTER, source=EventSource.MISSION_WORKER
+                connection, self.mission, PauseMode.IMMEDIATE, principal=MUSTER, source=EventSource.API
             )
             await pauses.tell_agents(connection, self.mission)
 
     async def resume(self) -> None:
         async with self.database.transaction() as connection:
-            await pauses.resume(connection, self.mission, principal=MUSTER, source=EventSource.MISSION_WORKER)
+            await pauses.resume(connection, self.mission, principal=MUSTER, source=EventSource.API)
 
     async def told_to_go_on(self) -> list[int]:
         async with self.database.transaction() as connection:

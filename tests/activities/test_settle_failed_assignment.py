@@ -193,7 +193,7 @@ async def test_released_agent_is_never_released_again(world: World) -> None:
 
 async def test_released_agent_of_a_paused_mission_is_told_to_go_on(world: World) -> None:
     async with world.database.transaction() as connection:
-        await pauses.request(connection, world.mission, PauseMode.IMMEDIATE, principal=MUSTER, source="test")
+        await pauses.request(connection, world.mission, PauseMode.IMMEDIATE, principal=MUSTER, source="api")
         await pauses.tell_agents(connection, world.mission)
     await world.settle(Outside())
     told = await world.read(
@@ -265,7 +265,7 @@ async def test_agent_that_leaves_a_paused_mission_goes_on_and_is_never_resumed_a
         await world.settle(Outside())
         assert await commands() == ["pause operation", "resume operation"]
     async with world.database.transaction() as connection:
-        await pauses.resume(connection, world.mission, principal=MUSTER, source="test")
+        await pauses.resume(connection, world.mission, principal=MUSTER, source="api")
     assert await commands() == ["pause operation", "resume operation"], "it may be another mission's by now"
 
 

@@ -15,6 +15,7 @@ from store.database import Database
 from store.migrate import upgrade
 from store.tables import metadata
 from store.wakeups import Wakeup
+from tests.support.event_log import check_events
 
 TOKEN = "token-of-the-tests"
 
@@ -75,13 +76,14 @@ async def session_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def database(session_database: Database) -> Database:
+async def database(session_database: Database) -> AsyncIterator[Database]:
     """The app's database, empty, its ids starting at 1."""
     names = ", ".join(table.name for table in metadata.sorted_tables if table.name != "installation")
     async with session_database.transaction() as connection:
         await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
         await connection.execute(text("INSERT INTO event_log DEFAULT VALUES"))
-    return session_database
+    yield session_database
+    await check_events(session_database)
 
 
 def client_of(app: FastAPI, token: str | None = TOKEN) -> httpx.AsyncClient:

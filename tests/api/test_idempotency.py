@@ -147,7 +147,7 @@ async def test_an_agent_with_an_account_sent_many_times_at_once_is_made_once(
     problem(await refused, 422)
     assert broker.made == ["truck-9"]
     async with database.transaction() as connection:
-        told = "SELECT count(*) FROM events WHERE type = 'agent.registered' AND payload->>'uuid' = 'truck-9'"
+        told = "SELECT count(*) FROM events WHERE type = 'agent.registered' AND payload->>'agent_uuid' = 'truck-9'"
         assert await connection.scalar(text(told)) == 1
 
 

@@ -63,7 +63,8 @@ async def test_each_change_leaves_its_event(world: AsyncClient, database: Databa
         query = select(events.c.payload).where(events.c.type == "yard.map_updated").order_by(events.c.id)
         told = list((await connection.execute(query)).scalars())
     of_wall = {"yard_id": 1, "yard_uid": "north", "map_objects": 1, "map_object_id": wall["id"]}
-    assert told == [of_wall | {"action": action} for action in ("created", "updated", "deleted")]
+    nothing = {"step": None, "changed": [], "replaced": False}
+    assert told == [of_wall | nothing | {"action": action} for action in ("created", "updated", "deleted")]
 
 
 @pytest.mark.parametrize(

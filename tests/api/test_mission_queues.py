@@ -51,9 +51,9 @@ async def test_run_wakes_the_workflow_and_writes_the_wish_only(
     assert (again.status_code, again.json()["version"]) == (200, made["version"])
     assert [wakeup.kind for wakeup in waker.sent] == [WakeupKind.RUN_QUEUE] * 2
     assert len({wakeup.workflow_id for wakeup in waker.sent}) == 1
-    changed = {"id": made["id"], "from": "stopped", "to": "run"}
+    changed = {"mission_queue_id": made["id"], "from": "stopped", "to": "run", "reason": None, "failure": None}
     assert await queue_events(database) == [
-        ("created", {"id": made["id"], "name": "round"}),
+        ("created", {"mission_queue_id": made["id"], "name": "round"}),
         ("status_changed", changed),
     ]
 
@@ -171,7 +171,7 @@ async def test_fields_change_with_an_event_and_the_workflow_looks_again(
     changed = await world.patch(path, json=changes, headers={"If-Match": tag})
     assert changed.json()["stopOnFailure"] is True
     assert [(wakeup.kind, wakeup.signal) for wakeup in waker.sent] == [(WakeupKind.SIGNAL, "queue_changed")]
-    told = {"id": queue_id, "changed": ["sched_start_at", "stop_on_failure"]}
+    told = {"mission_queue_id": queue_id, "changed": ["sched_start_at", "stop_on_failure"]}
     assert (await queue_events(database))[-1] == ("updated", told)
     problem(await world.patch(path, json={"name": "x"}, headers={"If-Match": tag}), 412)
 

@@ -276,11 +276,11 @@ async def test_who_changed_recipes_services_and_yards_is_stored(api: AsyncClient
     await api.put(f"/recipes/{recipe['id']}", json=RECIPE)
     await api.delete(f"/recipes/{recipe['id']}")
     assert await changes(database) == [
-        (kind, {"id": 1, **named, "action": action}, "api", "client")
+        (kind, {**named, "action": action}, "api", "client")
         for kind, named in (
-            ("yard.changed", {"uid": "north"}),
-            ("service.changed", {"name": "planner"}),
-            ("recipe.changed", {"name": "driving"}),
+            ("yard.changed", {"yard_id": 1, "yard_uid": "north"}),
+            ("service.changed", {"service_id": 1, "name": "planner"}),
+            ("recipe.changed", {"recipe_id": 1, "name": "driving"}),
         )
         for action in ("created", "updated", "deleted")
     ]

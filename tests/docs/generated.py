@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from missions.transitions import work_process_diagram
 from settings import Settings
+from tests.docs.event_tables import catalogue
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -68,6 +69,7 @@ def diagram() -> str:
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "configuration.md": ("settings", settings_table),
     "users.md": ("status diagram", diagram),
+    "events.md": ("catalogue", catalogue),
 }
 
 

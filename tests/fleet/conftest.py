@@ -26,6 +26,7 @@ from store.agents import AgentAddress
 from store.database import Database
 from store.tables import agents, map_objects, yards
 from store.wakeups import Wakeup
+from tests.support.event_log import check_events
 from tests.support.sdk_process import SdkAgent
 from tests.support.services import WorkerAddresses
 
@@ -86,7 +87,10 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
             insert(map_objects).values(yard_id=yard_id, type="gone", data={}, deleted_at=utc_now())
         )
     yield database
-    await database.close()
+    try:
+        await check_events(database)
+    finally:
+        await database.close()
 
 
 @pytest.fixture

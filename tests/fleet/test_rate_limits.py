@@ -104,6 +104,6 @@ async def test_agent_above_its_limit_is_told_once_and_its_states_are_kept(
         excess = select(message_counts.c.count).where(message_counts.c.outcome == "dropped")
         assert 1 <= (await connection.scalar(excess) or 0) <= 125
         heard = select(func.count()).where(
-            events.c.type == "agent.rate_limited", events.c.payload["uuid"].astext == uuid
+            events.c.type == "agent.rate_limited", events.c.payload["agent_uuid"].astext == uuid
         )
         assert await connection.scalar(heard) == 1

@@ -98,7 +98,7 @@ async def test_a_changed_description_is_one_event(
         rows = await connection.execute(
             select(events.c.payload).where(events.c.source == f"agent:{uuid}").order_by(events.c.id)
         )
-        changed = [payload["fields"] for payload in rows.scalars()]
+        changed = [payload["changed"] for payload in rows.scalars()]
     assert changed == [["name", "geometry"], ["name"]]
 
 

@@ -63,6 +63,15 @@ def test_failed() -> None:
     }  # fmt: skip
 
 
+def test_retrying() -> None:
+    event = task_events.retrying(7, "driving", retry_count=1, max_retries=3, delay=timedelta(seconds=1.5), now=NOW)
+    assert (event.type, event.severity) == (EventType.TASK_RETRYING, Severity.WARNING)
+    assert event.payload == {
+        "task_id": "7", "mission_type": "driving", "retry_count": 1, "max_retries": 3, "next_attempt": 2,
+        "retried_at": 1767323045.678, "delay_ms": 1500.0, "next_attempt_at": 1767323047.178,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("max_retries", "will_retry", "severity"),
     [(3, True, Severity.WARNING), (0, False, Severity.ERROR), (3, False, Severity.CRITICAL)],

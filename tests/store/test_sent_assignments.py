@@ -17,7 +17,8 @@ pytestmark = pytest.mark.stack
 
 async def noted(world: World) -> None:
     async with world.database.statement() as connection:
-        await store.sent(connection, world.mission, [{"id": world.assignment, "agent_id": world.agent}])
+        row = await store.one(connection, world.assignment)
+        await store.sent(connection, world.mission, [row])
 
 
 async def shown(world: World) -> tuple[str, list[Any]]:

@@ -20,6 +20,7 @@ from cli.stack.addresses import Addresses
 from cli.stack.ports import any_free_port
 from engine.client import DATA_CONVERTER
 from tests.support import services as test_services
+from tests.support.event_log import check_events_at
 from tests.support.planner import Planner, Script, Service
 from tests.support.sdk_process import SdkAgent
 from tests.support.services import WorkerAddresses
@@ -122,12 +123,13 @@ class Site:
         return text in self.worker.log()
 
     async def stop(self) -> None:
-        """End everything that was started here."""
+        """End everything that was started here; then hold all events of it against the catalogue."""
         for agent in self._agents:
             agent.stop()
         self.worker.stop()
         self.api_program.stop()
         await self.api.aclose()
+        await check_events_at(self.addresses.database_url)
 
     async def post(self, path: str, body: Any, status: int = 201, **headers: str) -> Any:
         """POST and check the status."""

@@ -48,6 +48,8 @@ async def test_update_replaces_map_objects_origin_and_map_data(site: Site) -> No
     assert event["payload"] == {
         "yard_id": mapped.yard_id,
         "yard_uid": mapped.name,
+        "action": "created",
+        "map_object_id": None,
         "step": "map",
         "changed": ["alt", "lat", "lon", "map_data"],
         "map_objects": 2,

@@ -89,6 +89,7 @@ async def test_missions_run_one_after_the_other_by_run_order_then_by_id(site: Si
     assert shown["startedAt"] <= (await first.read())["dispatchedAt"]
     assert shown["endedAt"] >= (await behind.read())["endedAt"]
     assert (shown["failure"], shown["currentMissionId"]) == (None, None)
+    assert [event["source"] for event in await first.events("task.created")] == ["queue"]
     assert await queue.run_status() == "COMPLETED"
 
 

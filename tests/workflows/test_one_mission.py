@@ -48,6 +48,9 @@ async def test_events_of_a_mission_are_numbered_without_gaps(site: Site) -> None
     tasks = [event["type"] for event in events if event["type"].startswith("task.")]
     assert tasks == ["task.created", "task.started", "task.completed"]
     assert all(event["mission_id"] == event["task_id"] == str(mission.id) for event in events)
+    end, completed = events[-2:]
+    assert (end["payload"]["to"], completed["type"]) == ("succeeded", "task.completed")
+    assert completed["causation_id"] == end["id"]
 
 
 async def test_one_step_mission_costs_at_most_four_activities_and_two_signals(site: Site) -> None:
