@@ -19,6 +19,7 @@ class EventType(StrEnum):
     TASK_STARTED = "task.started"
     TASK_COMPLETED = "task.completed"
     TASK_FAILED = "task.failed"
+    TASK_RETRYING = "task.retrying"
     TASK_CANCELLED = "task.cancelled"
 
     WORK_PROCESS_CREATED = "work_process.created"

@@ -7,6 +7,7 @@ from missions.errors import Failure
 from missions.events import EventSource, EventType, NewEvent, epoch
 from missions.principals import MUSTER, Principal
 from missions.priorities import Priority
+from missions.retries import severity
 from missions.statuses import Severity
 
 
@@ -80,13 +81,12 @@ def failed(
     started_at: datetime | None,
     now: datetime,
 ) -> NewEvent:
-    """An attempt failed. Severity by spec 4's matrix: CRITICAL where retries were asked for and are used up."""
-    final = Severity.CRITICAL if max_retries else Severity.ERROR
+    """An attempt failed. `retry_count`: failures so far; `max_retries`: attempts in all."""
     return NewEvent(
         type=EventType.TASK_FAILED,
         source=EventSource.MISSION_WORKER,
         actor=MUSTER,
-        severity=Severity.WARNING if will_retry else final,
+        severity=severity(retry_count, max_retries, will_retry=will_retry),
         payload=_payload(
             work_process_id,
             mission_type=mission_type,
@@ -97,6 +97,35 @@ def failed(
             will_retry=will_retry,
             duration_ms=_duration_ms(started_at, now),
             failed_at=epoch(now),
+        ),
+    )
+
+
+def retrying(
+    work_process_id: int,
+    mission_type: str,
+    *,
+    retry_count: int,
+    max_retries: int,
+    delay: float,
+    next_attempt_at: datetime,
+    now: datetime,
+) -> NewEvent:
+    """Another attempt follows, `delay` seconds from now; Muster's additions: `delay_ms`, `next_attempt_at`."""
+    return NewEvent(
+        type=EventType.TASK_RETRYING,
+        source=EventSource.MISSION_WORKER,
+        actor=MUSTER,
+        severity=Severity.WARNING,
+        payload=_payload(
+            work_process_id,
+            mission_type=mission_type,
+            retry_count=retry_count,
+            max_retries=max_retries,
+            next_attempt=retry_count + 1,
+            retried_at=epoch(now),
+            delay_ms=round(delay * 1000, 3),
+            next_attempt_at=epoch(next_attempt_at),
         ),
     )
 

@@ -62,7 +62,7 @@ BAD_MISSIONS: list[tuple[dict[str, Any], str]] = [
     ({"priority": 15}, "priority"),
     ({"priority": True}, "priority"),
     ({"priority": 1.5}, "priority"),
-    ({"maxRetries": 3}, "maxRetries"),
+    *(({"maxRetries": wrong}, "maxRetries") for wrong in (-1, 101, 2**40, 2.5, 3.0, "3", True, [3])),
     ({"schedStartAt": "2030-01-01T00:00:00"}, "schedStartAt"),
     ({"schedStartAt": "tomorrow"}, "schedStartAt"),
     ({"schedStartAt": 1893456000}, "schedStartAt"),
