@@ -88,7 +88,7 @@ class Dispatcher:
     async def _dispatch(self, call: DispatchAssignments) -> AssignmentsDispatched:
         try:
             async with self._parts.database.transaction() as connection:
-                work_process = await lock(connection, call.work_process_id)
+                work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
                 if work_process.superseded:
                     return AssignmentsDispatched(outcome=Outcome.SUPERSEDED)
                 group = await self._intend(connection, work_process, call)
@@ -211,7 +211,7 @@ class Dispatcher:
                 await assignments.sent(connection, call.work_process_id, sent)
             return
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, call.work_process_id)
+            work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
             await assignments.sent(connection, call.work_process_id, sent)
             for key in after_all:
                 await attention.take_back(connection, work_process, ("agent_not_listening",), key)

@@ -1,27 +1,31 @@
-"""End a mission: release its agents, then write its last status.
+"""End a mission: release its agents, then write its last status."""
 
-The release is published, with the broker's confirm, before the reservation ends: so release(m1) precedes reserve(m2).
-"""
-
-import asyncio
 from typing import Any
 
 from temporalio import activity
 
 from activities.parts import Parts
+from activities.release_agents import quarantine_unconfirmed, release_agents
 from missions import task_events
 from missions.contracts import Activity, FinishMission, MissionFinished, Outcome
 from missions.errors import Failure
 from missions.events import EventSource, NewEvent, utc_now
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
-from store import assignment_cancels, assignments, attention, instant_actions, mission_agents, pauses, queue_places
-from store.agent_service import quarantine
-from store.attention import Entry
+from store import (
+    assignment_cancels,
+    assignments,
+    attempts,
+    attention,
+    instant_actions,
+    mission_agents,
+    pauses,
+    queue_places,
+)
 from store.connection import Connection
 from store.mission_agents import ToRelease
 from store.notifications import notify
-from store.reservations import leave, lock_agents
+from store.reservations import leave
 from store.waiting_line import refresh_lines
 from store.work_process_status import LockedWorkProcess, change, change_from, lock
 
@@ -42,13 +46,7 @@ class Finisher:
             if isinstance(begun, MissionFinished):
                 return begun
             to_release = begun
-        if not all(agent.held for agent in to_release):
-            async with self._parts.database.transaction() as connection:
-                await lock(connection, call.work_process_id)
-                to_release = await mission_agents.hold_for_release(connection, call.work_process_id, call.attempt)
-        await asyncio.gather(
-            *(self._parts.downlink.release(address, work_process_id=call.work_process_id) for address in to_release)
-        )
+        await release_agents(self._parts, call.work_process_id, call.attempt, to_release)
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id)
             if work_process.superseded and status is not WorkProcessStatus.CANCELED:
@@ -106,28 +104,18 @@ class Finisher:
         call: FinishMission,
         status: WorkProcessStatus,
     ) -> list[int]:
-        unconfirmed = await assignment_cancels.unconfirmed(connection, call.unconfirmed)
-        await lock_agents(connection, {*work_process.agent_ids, *(row.agent_id for row in unconfirmed)})
+        raised = await quarantine_unconfirmed(connection, work_process, call.unconfirmed, halted=call.halted)
         now = utc_now()
         failure = None if call.failure is None else await assignments.in_words(connection, call.failure)
-        values: dict[str, Any] = {"ended_at": now, "pause": Pause.NONE}
+        values: dict[str, Any] = {"ended_at": now, "pause": Pause.NONE, **attempts.begun(work_process)}
         if failure is not None:
             values["failure"] = failure.model_dump(mode="json")
         if call.halted:
             values["halt"] = True
         also = [_task_event(work_process, status, failure, now)]
         shown, cleared = attention.at_end(work_process.attention)
-        if unconfirmed:
-            raised = [_unconfirmed(row, halted=call.halted) for row in unconfirmed]
-            shown += raised
-            also += [attention.raised(entry) for entry in raised]
-            await quarantine(
-                connection,
-                {row.agent_id for row in unconfirmed},
-                f"was at work when work process {work_process.id} was halted"
-                if call.halted
-                else f"did not confirm the cancel of work process {work_process.id}",
-            )
+        shown += raised
+        also += [attention.raised(entry) for entry in raised]
         if shown != work_process.attention:
             values["attention"] = shown
         await change(
@@ -145,17 +133,6 @@ class Finisher:
         return await leave(connection, work_process.id, work_process.attempt)
 
 
-def _unconfirmed(row: Any, *, halted: bool) -> Entry:
-    """What the mission shows of an agent that may still be at work."""
-    stopped = f"assignment {row.id} was stopped"
-    if halted:
-        words = f"agent {row.uuid} was released without having confirmed that {stopped}"
-        return attention.entry("halted_at_work", words, row.agent_id, row.id)
-    return attention.entry(
-        "cancel_unconfirmed", f"agent {row.uuid} never confirmed that {stopped}", row.agent_id, row.id
-    )
-
-
 def _task_event(
     work_process: LockedWorkProcess, status: WorkProcessStatus, failure: Failure | None, now: Any
 ) -> NewEvent:
@@ -166,6 +143,7 @@ def _task_event(
         by = MUSTER if asked is None else Principal.model_validate(asked)
         return task_events.cancelled(work_process.id, f"{by.kind}:{by.id}", work_process.cancel_reason or "", now)
     assert failure is not None, "a failed mission has a failure"
+    assert work_process.max_retries is not None, "it was fixed at dispatch"
     return task_events.failed(
         work_process.id,
         work_process.type_name,

@@ -6,6 +6,7 @@ from typing import Any
 from activities.advance_mission_queue import QueueTurns
 from activities.check_assignments import Checker
 from activities.dispatch_assignments import Dispatcher
+from activities.end_attempt import AttemptEnder
 from activities.finish_mission import Finisher
 from activities.parts import Parts
 from activities.pause_mission import Pauses
@@ -40,6 +41,7 @@ def mission_activities(parts: Parts) -> Activities:
         stopper.stop_mission,
         stopper.resend_cancels,
         finisher.finish_mission,
+        AttemptEnder(parts).end_attempt,
         native_cancel.request_native_cancel,
         queues.advance_mission_queue,
         queues.cancel_mission_queue,

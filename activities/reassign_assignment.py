@@ -68,7 +68,7 @@ class Reassigner:
 
     async def _reserve(self, call: ReserveSubstitute, *, last: bool = False) -> SubstituteReserved:
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, call.work_process_id)
+            work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
             if work_process.superseded:
                 return SubstituteReserved(outcome=Outcome.SUPERSEDED)
             row = await assignments.one(connection, call.assignment_id)
@@ -150,7 +150,7 @@ class Reassigner:
         FAILED: not needed any more, and the substitute is sent away; or this agent is not its substitute, or not ready.
         """
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, call.work_process_id)
+            work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
             if work_process.superseded:
                 return AssignmentReassigned(outcome=Outcome.SUPERSEDED)
             row = await assignments.one(connection, call.assignment_id)

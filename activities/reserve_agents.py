@@ -9,14 +9,14 @@ from temporalio import activity
 from activities.heartbeats import beating
 from activities.parts import Parts
 from fleet.downlink import AgentAddress, Delivery
-from missions.contracts import Activity, Outcome, RequeueReservation, ReserveAgents, Reserved
+from missions.contracts import Activity, ActivityInput, Outcome, RequeueReservation, ReserveAgents, Reserved
 from missions.errors import Failure, FailureCode
 from missions.event_catalogue import event
 from missions.event_payloads.work_process import WaitingReason, WorkProcessWaiting
 from missions.events import EventSource, NewEvent
 from missions.principals import MUSTER
 from missions.statuses import WorkProcessStatus
-from store import events, mission_agents
+from store import attempts, events, mission_agents
 from store.agent_service import heard, not_listening
 from store.connection import Connection
 from store.reservations import (
@@ -58,7 +58,7 @@ class Reservations:
 
     async def _reserve(self, call: ReserveAgents) -> Reserved:
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, call.work_process_id)
+            work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
             if work_process.superseded:
                 return Reserved(outcome=Outcome.SUPERSEDED)
             request, new, candidates = await enqueue(connection, work_process)
@@ -89,7 +89,7 @@ class Reservations:
             principal=MUSTER,
             source=EventSource.MISSION_WORKER,
             transition=call.transition,
-            values={"run_id": activity.info().workflow_run_id, **values},
+            values={"run_id": activity.info().workflow_run_id, **attempts.begun(work_process), **values},
             also=started,
         )
 
@@ -114,7 +114,7 @@ class Reservations:
         try:
             unheard = await self._publish(work_process, [one.address for one in to_tell])
             if unheard:
-                return await self._put_back(call.work_process_id, unheard, "not listening")
+                return await self._put_back(call, unheard, "not listening")
             if no_answer := [one.address.id for one in to_tell if one.was_deaf and not one.acknowledges]:
                 async with self._parts.database.transaction() as connection:
                     await lock_agents(connection, no_answer)
@@ -153,7 +153,7 @@ class Reservations:
     async def requeue_reservation(self, call: RequeueReservation) -> Reserved:
         """The agents had their time to answer `ready`: put the request back at its old place, or fail."""
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, call.work_process_id)
+            work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
             if work_process.superseded:
                 return Reserved(outcome=Outcome.SUPERSEDED)
             request = await find_request(connection, call.work_process_id, call.attempt)
@@ -164,9 +164,9 @@ class Reservations:
             silent = await mission_agents.silent(connection, call.work_process_id)
         if not silent:  # they answered in the very last moment
             return Reserved(outcome=Outcome.DONE, ready=True, round=request.round)
-        return await self._put_back(call.work_process_id, silent, "silent")
+        return await self._put_back(call, silent, "silent")
 
-    async def _put_back(self, work_process_id: int, silent: set[int], what: str) -> Reserved:
+    async def _put_back(self, call: ActivityInput, silent: set[int], what: str) -> Reserved:
         """Release all agents again; the request waits at its old place until the silent ones speak."""
         if self._parts.settings.reserve_failure == "fail":
             names = ", ".join(str(agent_id) for agent_id in sorted(silent))
@@ -178,6 +178,7 @@ class Reservations:
                     agent_id=min(silent),
                 ),
             )
+        work_process_id = call.work_process_id
         async with self._parts.database.transaction() as connection:
             held = await mission_agents.to_release(connection, work_process_id)
         # Published before the reservation ends, so that no later reserve overtakes it.
@@ -185,7 +186,7 @@ class Reservations:
             *(self._parts.downlink.release(address, work_process_id=work_process_id) for address in held)
         )
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, work_process_id)
+            work_process = await lock(connection, work_process_id, attempt=call.attempt)
             if work_process.superseded:
                 return Reserved(outcome=Outcome.SUPERSEDED)
             await lock_wanted(connection, work_process)

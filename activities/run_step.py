@@ -29,7 +29,7 @@ from missions.principals import MUSTER
 from missions.service_health import HealthTarget
 from missions.statuses import ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from missions.transitions import SERVICE_REQUEST_ENDED
-from store import events, map_objects, service_health, step_requests
+from store import attempts, events, map_objects, service_health, step_requests
 from store.connection import Connection
 from store.step_context import step_context
 from store.work_process_status import LockedWorkProcess, change, lock
@@ -117,7 +117,7 @@ class _StepRun:
     async def _begin(self) -> StepRan | StepContext | None:
         """The step as its type gets it; or its end; None: first its service's health has to be asked."""
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, self._call.work_process_id)
+            work_process = await lock(connection, self._call.work_process_id, attempt=self._call.attempt)
             self._row = row = await step_requests.read(connection, self._call.service_request_id)
             if work_process.superseded or row["status"] == ServiceRequestStatus.CANCELED:
                 return StepRan(outcome=Outcome.SUPERSEDED)
@@ -176,7 +176,7 @@ class _StepRun:
         async def tell(answer: str) -> None:
             nonlocal since
             async with self._parts.database.transaction() as connection:
-                work_process = await lock(connection, self._call.work_process_id)
+                work_process = await lock(connection, self._call.work_process_id, attempt=self._call.attempt)
                 if work_process.superseded:
                     raise _Superseded
                 if work_process.status in _BEFORE_CALCULATING:
@@ -197,7 +197,7 @@ class _StepRun:
     ) -> None:
         now = utc_now()
         also: list[NewEvent] = []
-        values: dict[str, Any] = {"run_id": activity.info().workflow_run_id}
+        values: dict[str, Any] = {"run_id": activity.info().workflow_run_id, **attempts.begun(work_process)}
         if work_process.started_at is None:  # no agents were reserved, so the attempt starts here
             values["started_at"] = now
             also.append(

@@ -48,7 +48,7 @@ class Settler:
         A retried call finds what it did by the rows: cancels that were not sent, a reservation, a fallback mission.
         """
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, call.work_process_id)
+            work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
             if work_process.superseded:
                 return AssignmentSettled(outcome=Outcome.SUPERSEDED)
             row = await assignments.one(connection, call.assignment_id)
@@ -67,7 +67,7 @@ class Settler:
                 await quarantine(connection, [row["agent_id"]], reason)
             if releases:
                 await assignment_cancels.cancel_of_agents(connection, work_process.id, [row["agent_id"]])
-            ended = await assignments.ended_at_agent(connection, work_process.id, row["agent_id"])
+            ended = await assignments.ended_at_agent(connection, work_process, row["agent_id"])
         # Cancel before release: an agent that still drives must not be told first that it is free.
         await self._send_cancels(call, ended)
         if releases and not await self._release(row, call):
@@ -112,7 +112,7 @@ class Settler:
     async def _release(self, row: Row, call: SettleFailedAssignment) -> bool:
         """Release the agent, and start its fallback mission; False: a cancel came first, which releases it too."""
         async with self._parts.database.transaction() as connection:
-            if (await lock(connection, call.work_process_id)).superseded:
+            if (await lock(connection, call.work_process_id, attempt=call.attempt)).superseded:
                 return False
             held = await mission_agents.hold_for_release(
                 connection, call.work_process_id, call.attempt, row["agent_id"]
@@ -120,7 +120,7 @@ class Settler:
         for agent in held:
             await self._parts.downlink.release(agent, work_process_id=call.work_process_id)
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, call.work_process_id)
+            work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
             if work_process.superseded:
                 return False
             wakeup = await self._start_fallback(connection, work_process, row, call)

@@ -59,9 +59,9 @@ class Stopper:
             if work_process.ended:
                 return MissionStopped(outcome=Outcome.DONE)
             await self._write_status(connection, work_process, call)
-            jobs = await step_requests.cancel_open(connection, call.work_process_id)
+            jobs = await step_requests.cancel_open(connection, work_process)
             await assignment_cancels.stop_open(connection, call.work_process_id)
-            to_cancel = await assignment_cancels.canceling(connection, call.work_process_id)
+            to_cancel = await assignment_cancels.canceling_of(connection, work_process)
             left_line = await self._leave_line(connection, work_process)
         await self._parts.waker.send(await refresh_lines(self._parts.database, left_line))
         _, awaited = await asyncio.gather(self._cancel_jobs(jobs), self._send_cancels(call.work_process_id, to_cancel))
@@ -141,6 +141,6 @@ class Stopper:
     async def resend_cancels(self, call: ResendCancels) -> MissionStopped:
         """Send `assignment_cancel` again to agents that have not confirmed."""
         async with self._parts.database.transaction() as connection:
-            rows = await assignment_cancels.canceling(connection, call.work_process_id, call.assignment_ids)
+            rows = await assignment_cancels.canceling(connection, call.assignment_ids)
         awaited = await self._send_cancels(call.work_process_id, rows)
         return MissionStopped(outcome=Outcome.DONE, awaited=awaited)

@@ -33,6 +33,7 @@ class Activity(StrEnum):
     STOP_MISSION = "stop_mission"
     RESEND_CANCELS = "resend_cancels"
     FINISH_MISSION = "finish_mission"
+    END_ATTEMPT = "end_attempt"
     PAUSE_AGENTS = "pause_agents"
     RESERVE_SUBSTITUTE = "reserve_substitute"
     REASSIGN_ASSIGNMENT = "reassign_assignment"
@@ -120,6 +121,22 @@ class StepPlan(Contract):
     preset: ActivityPreset
 
 
+class PauseWish(Contract):
+    """Pause, or go on. `number` orders the wishes: two signals may arrive the other way round."""
+
+    paused: bool
+    number: int
+    immediate: bool = Field(False, description="the agents at work are told to stand still")
+
+
+class Continued(Contract):
+    """What a run that takes over from another one, between two attempts, knows of what was before it."""
+
+    pause: PauseWish
+    seconds_left: float | None = Field(None, description="of the mission's time-out")
+    waits: str = Field("", description="why the next attempt was needed, one line for the UI")
+
+
 class WorkProcessStart(Contract):
     """Input of the workflow: the plan, fixed at dispatch."""
 
@@ -130,7 +147,7 @@ class WorkProcessStart(Contract):
     priority: int = 20
     agents: list[str] = Field(default_factory=list, description="uuids, as many as the engine can show")
     details_url: str = Field("", description="the mission in the API, for the Temporal UI")
-    start_at: str | None = Field(None, description="not before: ISO 8601 with zone")
+    start_at: str | None = Field(None, description="this attempt, not before: ISO 8601 with zone")
     reserves: bool = Field(True, description="whether agents are reserved first")
     steps: list[StepPlan]
     options: Annotated[MissionOptions, BeforeValidator(stored_options)] = Field(default_factory=MissionOptions)
@@ -140,6 +157,8 @@ class WorkProcessStart(Contract):
     cancel_attempts: int = 3
     task_queues: TaskQueues
     mission_queue_id: int | None = Field(None, description="for the Temporal UI")
+    max_retries: int = Field(0, description="attempts in all")
+    continued: Continued | None = None
 
 
 class MissionQueueStart(Contract):
@@ -190,14 +209,6 @@ class AgentListens(Contract):
     """The agent of an assignment that came back has checked in, or speaks again: it may be listening."""
 
     assignment_id: int
-
-
-class PauseWish(Contract):
-    """Pause, or go on. `number` orders the wishes: two signals may arrive the other way round."""
-
-    paused: bool
-    number: int
-    immediate: bool = Field(False, description="the agents at work are told to stand still")
 
 
 def _storable(text: object) -> object:
@@ -464,6 +475,24 @@ class MissionFinished(Contract):
 
     outcome: Outcome
     status: str = ""
+
+
+class EndAttempt(ActivityInput):
+    """An attempt failed, and another one follows: release the agents, plan the next one."""
+
+    failure: Failure
+    options: Annotated[MissionOptions, BeforeValidator(stored_options)] = Field(default_factory=MissionOptions)
+    unconfirmed: list[int] = Field(default_factory=list, description="assignments never confirmed as stopped")
+
+
+class AttemptEnded(Contract):
+    """DONE: the attempt with `number` begins at `start_at` (ISO 8601), with these steps. SUPERSEDED: a cancel won."""
+
+    outcome: Outcome
+    number: int = 0
+    start_at: str | None = None
+    waits: str = Field("", description="why another one is needed, one line for the UI")
+    steps: list[StepPlan] = Field(default_factory=list)
 
 
 class RequestNativeCancel(Contract):

@@ -11,6 +11,9 @@ from missions.graph import GraphStep
 from missions.limits import LONGEST, Seconds, at_most
 from missions.statuses import FailurePolicy, OnAgentSilent, UnconfirmedStart
 
+MOST_RETRIES = 100
+"""More attempts than that are a mistake."""
+
 
 class MissionOptions(BaseModel):
     """Limits and policies of a mission, resolved at dispatch and stored with it. Times in seconds; None: no limit."""
@@ -18,7 +21,7 @@ class MissionOptions(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
     max_wait: Seconds | None = Field(None, description="longest wait for agents, then the mission fails")
-    mission_timeout: Seconds | None = Field(None, description="from the start of its run to the end")
+    mission_timeout: Seconds | None = Field(None, description="from the start of its run to the end, over all attempts")
     assignment_timeout: Seconds | None = Field(None, description="from dispatch of one to its last report")
     agent_silence: Seconds | None = Field(
         None, description="an agent with an assignment that says nothing this long raises attention"
@@ -34,6 +37,19 @@ class MissionOptions(BaseModel):
     )
     unconfirmed_start: UnconfirmedStart = Field(
         UnconfirmedStart.HOLD, description="what then: hold (attention), fail, or re-send under the same id"
+    )
+    max_retries: int = Field(
+        0, ge=0, le=MOST_RETRIES, strict=True, description="attempts in all: 3 means three; 0 and 1 mean one"
+    )
+    retry_initial_interval: Seconds = Field(1.0, description="longest wait before the second attempt")
+    retry_backoff: float = Field(
+        2.0, ge=1, le=100, allow_inf_nan=False, description="by how much that grows with each further attempt"
+    )
+    retry_max_interval: Seconds = Field(300.0, description="longest wait before any attempt")
+    retry_execution_failures: bool = Field(
+        False,
+        strict=True,
+        description="also failed assignments, time-outs and silent agents; else planning and reservation failures only",
     )
 
 

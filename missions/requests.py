@@ -23,6 +23,7 @@ from missions.errors import InvalidInput
 from missions.events import utc_now
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.priorities import Priority
+from missions.recipes import MOST_RETRIES
 from missions.statuses import AgentClass, FailurePolicy
 
 MAX_ID = 2**63 - 1
@@ -232,6 +233,13 @@ class MissionChanges(Request):
     )
     priority: AnyPriority = Field(
         Priority.NORMAL, description="LOW (10), NORMAL (20), HIGH (30) or CRITICAL (40)", examples=["NORMAL"]
+    )
+    max_retries: int | None = Field(
+        None,
+        ge=0,
+        le=MOST_RETRIES,
+        description="attempts in all: 3 means three, 0 and 1 mean one; null: the recipe's",
+        examples=[3],
     )
     sched_start_at: StartTime = Field(
         None, description="start not before; RFC 3339 with zone", examples=["2030-01-31T06:00:00Z"]

@@ -1,6 +1,6 @@
 """The `task.*` events of spec 4, with exactly its payload fields."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from missions.errors import Failure
 from missions.event_catalogue import event
@@ -15,7 +15,7 @@ from missions.event_payloads.task import (
 from missions.events import EventSource, NewEvent, epoch
 from missions.principals import MUSTER, Principal
 from missions.priorities import Priority
-from missions.statuses import Severity
+from missions.retries import severity
 
 
 def created(
@@ -72,8 +72,7 @@ def failed(
     started_at: datetime | None,
     now: datetime,
 ) -> NewEvent:
-    """An attempt failed. Severity by spec 4's matrix: CRITICAL where retries were asked for and are used up."""
-    final = Severity.CRITICAL if max_retries else Severity.ERROR
+    """An attempt failed. `retry_count`: failures so far; `max_retries`: attempts in all."""
     payload = TaskFailed(
         task_id=str(work_process_id),
         mission_type=mission_type,
@@ -85,14 +84,25 @@ def failed(
         duration_ms=_duration_ms(started_at, now),
         failed_at=epoch(now),
     )
-    severity = Severity.WARNING if will_retry else final
-    return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER, severity=severity)
+    return event(
+        payload,
+        source=EventSource.MISSION_WORKER,
+        actor=MUSTER,
+        severity=severity(retry_count, max_retries, will_retry=will_retry),
+    )
 
 
 def retrying(
-    work_process_id: int, mission_type: str, *, retry_count: int, max_retries: int, delay: timedelta, now: datetime
+    work_process_id: int,
+    mission_type: str,
+    *,
+    retry_count: int,
+    max_retries: int,
+    delay: float,
+    next_attempt_at: datetime,
+    now: datetime,
 ) -> NewEvent:
-    """Another attempt follows, `delay` from now. `retry_count`: failures so far."""
+    """Another attempt follows, `delay` seconds from now; Muster's additions: `delay_ms`, `next_attempt_at`."""
     payload = TaskRetrying(
         task_id=str(work_process_id),
         mission_type=mission_type,
@@ -100,8 +110,8 @@ def retrying(
         max_retries=max_retries,
         next_attempt=retry_count + 1,
         retried_at=epoch(now),
-        delay_ms=round(delay.total_seconds() * 1000, 3),
-        next_attempt_at=epoch(now + delay),
+        delay_ms=round(delay * 1000, 3),
+        next_attempt_at=epoch(next_attempt_at),
     )
     return event(payload, source=EventSource.MISSION_WORKER, actor=MUSTER)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 
 from missions.statuses import AgentStatus, AssignmentStatus, Severity
 from missions.transitions import ASSIGNMENT_ENDED, ASSIGNMENT_UNSENT
@@ -12,6 +12,7 @@ from store import events
 from store.assignments import ABOUT, changed
 from store.connection import Connection
 from store.tables import agents, assignments
+from store.work_process_status import LockedWorkProcess
 
 Row = Any
 
@@ -98,17 +99,24 @@ async def stop_open(connection: Connection, work_process_id: int) -> None:
     )
 
 
-async def canceling(connection: Connection, work_process_id: int, ids: Collection[int] | None = None) -> Sequence[Row]:
-    """The assignments whose agents have not confirmed the cancel, with their agents' addresses."""
-    condition = and_(
-        assignments.c.work_process_id == work_process_id, assignments.c.status == AssignmentStatus.CANCELING
+async def canceling(connection: Connection, ids: Collection[int]) -> Sequence[Row]:
+    """Of these assignments, the ones whose agents have not confirmed the cancel, with their agents' addresses."""
+    return await _canceling(connection, assignments.c.id.in_(ids))
+
+
+async def canceling_of(connection: Connection, work_process: LockedWorkProcess) -> Sequence[Row]:
+    """The same of a mission's attempt; who did not confirm in an earlier one is out of service."""
+    return await _canceling(
+        connection,
+        and_(assignments.c.work_process_id == work_process.id, assignments.c.attempt == work_process.attempt),
     )
-    if ids is not None:
-        condition &= assignments.c.id.in_(ids)
+
+
+async def _canceling(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Row]:
     rows = await connection.execute(
         select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol)
         .join(agents, agents.c.id == assignments.c.agent_id)
-        .where(condition)
+        .where(condition, assignments.c.status == AssignmentStatus.CANCELING)
         .order_by(assignments.c.id)
     )
     return rows.mappings().all()

@@ -282,13 +282,14 @@ async def _end_unsent(
     await events.append_for_mission(connection, work_process_id, told)
 
 
-async def ended_at_agent(connection: Connection, work_process_id: int, agent_id: int) -> Sequence[Row]:
-    """What this agent had of the mission and failed or lost, with its address."""
+async def ended_at_agent(connection: Connection, work_process: LockedWorkProcess, agent_id: int) -> Sequence[Row]:
+    """What this agent had of the mission's attempt and failed or lost, with its address."""
     rows = await connection.execute(
         select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol)
         .join(agents, agents.c.id == assignments.c.agent_id)
         .where(
-            assignments.c.work_process_id == work_process_id,
+            assignments.c.work_process_id == work_process.id,
+            assignments.c.attempt == work_process.attempt,
             assignments.c.agent_id == agent_id,
             assignments.c.status.in_([*ASSIGNMENT_FAILED, AssignmentStatus.CANCELED]),
         )

@@ -19,6 +19,9 @@ from store.work_process_status import LockedWorkProcess, lock
 
 Entry = dict[str, Any]
 
+# What a person may still have to do when an attempt is over.
+_OUTLIVES_ATTEMPTS = ("cancel_unconfirmed", "fallback_not_started")
+
 
 def entry(code: str, words: str, agent_id: int | None, assignment_id: int | None) -> Entry:
     """What a mission shows of one trouble, since now."""
@@ -75,7 +78,15 @@ async def activity_succeeds(connection: Connection, work_process_id: int, activi
 
 def at_end(shown: Collection[Entry]) -> tuple[list[Entry], list[NewEvent]]:
     """What a mission that ends goes on to show, and the events of what is over: nothing of it is tried on."""
-    over = [one for one in shown if one["code"] == "activity_failing"]
+    return _without(shown, [one for one in shown if one["code"] == "activity_failing"])
+
+
+def at_attempts_end(shown: Collection[Entry]) -> tuple[list[Entry], list[NewEvent]]:
+    """What a mission shows in its next attempt, and the events of what is over: the assignments of this one are."""
+    return _without(shown, [one for one in shown if one["code"] not in _OUTLIVES_ATTEMPTS])
+
+
+def _without(shown: Collection[Entry], over: Collection[Entry]) -> tuple[list[Entry], list[NewEvent]]:
     return [one for one in shown if one not in over], [_cleared(one) for one in over]
 
 

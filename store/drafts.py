@@ -27,6 +27,7 @@ _PLAIN = (
     "operation_types_required",
     "on_assignment_failure",
     "priority",
+    "max_retries",
     "sched_start_at",
 )
 

@@ -21,8 +21,10 @@ _STATUS_CHANGED = EventType.WORK_PROCESS_STATUS_CHANGED
 # What every event is written with; its numbers are given by the statement.
 _WRITTEN = (
     "uuid, type, source, target, timestamp, payload, work_process_id, correlation_id, causation_id, severity, actor,"
-    " source_module, attempt, transition"
+    " source_module, transition, attempt"
 )
+# Of a mission: its attempt, unless it is said to be of an earlier one.
+_OF_MISSION = _WRITTEN.removesuffix("attempt") + "coalesce(new.attempt, counted.attempt)"
 _NEW = "SELECT * FROM jsonb_populate_recordset(CAST(NULL AS events), CAST(:new AS jsonb))"
 _APPEND = text(f"INSERT INTO events ({_WRITTEN}) SELECT {_WRITTEN} FROM ({_NEW}) AS new")
 _APPEND_FOR_MISSIONS = text(
@@ -32,10 +34,11 @@ _APPEND_FOR_MISSIONS = text(
         UPDATE work_processes SET event_count = event_count + added.count
         FROM (SELECT work_process_id, count(*) AS count FROM new GROUP BY work_process_id) AS added
         WHERE work_processes.id = added.work_process_id
-        RETURNING work_processes.id, work_processes.event_count - added.count AS before
+        RETURNING work_processes.id, work_processes.attempt, work_processes.event_count - added.count AS before
     )
     INSERT INTO events ({_WRITTEN}, mission_sequence)
-    SELECT {_WRITTEN}, counted.before + new.mission_sequence FROM new JOIN counted ON counted.id = new.work_process_id
+    SELECT {_OF_MISSION}, counted.before + new.mission_sequence
+    FROM new JOIN counted ON counted.id = new.work_process_id
     ORDER BY new.work_process_id, new.mission_sequence
     """
 )
@@ -56,10 +59,10 @@ def where_changed(changes: str, condition: str) -> TextClause:
             UPDATE work_processes SET event_count = event_count + added.count
             FROM (SELECT count(*) AS count FROM due) AS added
             WHERE work_processes.id = :mission AND added.count > 0
-            RETURNING event_count - added.count AS before
+            RETURNING event_count - added.count AS before, attempt
         )
         INSERT INTO events ({_WRITTEN}, mission_sequence)
-        SELECT {_WRITTEN}, counted.before + due.place FROM due CROSS JOIN counted ORDER BY due.place
+        SELECT {_OF_MISSION}, counted.before + new.place FROM due AS new CROSS JOIN counted ORDER BY new.place
         """
     )
 
@@ -84,7 +87,7 @@ async def append_where(
 def _append_with_values(columns: tuple[str, ...], from_status: bool) -> TextClause:
     """Append events of one mission and write these columns of its row, perhaps only if it has a certain status."""
     changes = [
-        # The first attempt's start counts.
+        # The first start of an attempt counts.
         f"{name} = coalesce(started_at, :set_{name})" if name == "started_at" else f"{name} = :set_{name}"
         for name in columns
     ]
@@ -96,10 +99,10 @@ def _append_with_values(columns: tuple[str, ...], from_status: bool) -> TextClau
         counted AS (
             UPDATE work_processes SET {", ".join(["event_count = event_count + :added", *changes])}
             WHERE id = :of{" AND status = :from_status" if from_status else ""}
-            RETURNING event_count - :added AS before
+            RETURNING event_count - :added AS before, attempt
         )
         INSERT INTO events ({_WRITTEN}, mission_sequence)
-        SELECT {_WRITTEN}, counted.before + new.mission_sequence FROM new CROSS JOIN counted
+        SELECT {_OF_MISSION}, counted.before + new.mission_sequence FROM new CROSS JOIN counted
         ORDER BY new.mission_sequence
         """
     ).bindparams(*(bindparam(f"set_{name}", type_=work_processes.c[name].type) for name in columns))

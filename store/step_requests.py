@@ -16,6 +16,7 @@ from missions.transitions import SERVICE_REQUEST_ENDED
 from store import events
 from store.connection import Connection
 from store.tables import service_requests, work_processes
+from store.work_process_status import LockedWorkProcess
 
 Row = Any
 
@@ -211,8 +212,8 @@ async def commands_written(connection: Connection, service_request_id: int) -> b
     return noted == 1
 
 
-async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[Row]:
-    """Cancel all open requests of a locked mission; returns those whose service has a job to stop.
+async def cancel_open(connection: Connection, work_process: LockedWorkProcess) -> Sequence[Row]:
+    """Cancel all open requests of a locked mission's attempt; returns those whose service has a job to stop.
 
     Also those that an earlier try canceled, since it may have died before it told the service, and those that took too
     long.
@@ -232,7 +233,8 @@ async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[
                     service_requests.c.licence_key,
                 )
                 .where(
-                    service_requests.c.work_process_id == work_process_id,
+                    service_requests.c.work_process_id == work_process.id,
+                    service_requests.c.attempt == work_process.attempt,
                     or_(service_requests.c.status.not_in(SERVICE_REQUEST_ENDED), _CUT_OFF_JOB),
                 )
                 .order_by(service_requests.c.id)
@@ -250,7 +252,7 @@ async def cancel_open(connection: Connection, work_process_id: int) -> Sequence[
         )
     await events.append_for_mission(
         connection,
-        work_process_id,
+        work_process.id,
         [_event(row, ServiceRequestStatus.CANCELED, before=row["status"]) for row in open_rows],
     )
     return [row for row in rows if row["request_uid"]]

@@ -63,7 +63,12 @@ _LEAVES = text(
 )
 _DISMISS = text("UPDATE assignments SET substitute_id = NULL WHERE id = :assignment AND substitute_id = :agent")
 _HAS_WORK = text(
-    "SELECT EXISTS (SELECT FROM assignments WHERE work_process_id = :of AND agent_id = :agent AND ended_at IS NULL)"
+    """
+    SELECT EXISTS (
+        SELECT FROM assignments AS one JOIN work_processes AS mission ON mission.id = one.work_process_id
+        WHERE mission.id = :of AND one.attempt = mission.attempt AND one.agent_id = :agent AND one.ended_at IS NULL
+    )
+    """
 )
 _COPY = text(
     """

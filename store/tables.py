@@ -357,7 +357,7 @@ work_processes = Table(
     Column("version", Integer, nullable=False, server_default="1"),  # the ETag
     Column("priority", Integer, nullable=False, server_default="20"),
     Column("attempt", Integer, nullable=False, server_default="1"),
-    Column("max_retries", Integer, nullable=False, server_default="0"),
+    Column("max_retries", Integer),  # attempts in all; none: the recipe's, fixed at dispatch
     Column("next_attempt_at", Moment),
     Column("options", Json, nullable=False, server_default="{}"),
     Column("settings", Json),  # the recipe's, as they were at dispatch

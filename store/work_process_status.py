@@ -52,7 +52,7 @@ class LockedWorkProcess:
     mission_queue_id: int | None
     priority: int
     attempt: int
-    max_retries: int
+    max_retries: int | None
     workflow_id: str | None
     sched_start_at: datetime | None
     started_at: datetime | None
@@ -66,11 +66,13 @@ class LockedWorkProcess:
     pause_mode: str | None
     pause_actions: list[int]
     version: int
+    outdated: bool = False
+    """Whether another attempt has begun than the one that this is done for."""
 
     @property
     def superseded(self) -> bool:
-        """Whether a cancel has won, so that no activity may go on."""
-        return self.status in (WorkProcessStatus.CANCELING, WorkProcessStatus.CANCELED)
+        """Whether a cancel has won, or the next attempt, so that no activity may go on."""
+        return self.outdated or self.status in (WorkProcessStatus.CANCELING, WorkProcessStatus.CANCELED)
 
     @property
     def ended(self) -> bool:
@@ -85,7 +87,7 @@ _COLUMNS = [
     *(
         work_processes.c[name]
         for name in LockedWorkProcess.__dataclass_fields__
-        if name not in ("id", "status", "type_name")
+        if name not in ("id", "status", "type_name", "outdated")
     ),
 ]
 
@@ -97,8 +99,11 @@ _FOLLOWS = frozenset(
 _LOCK = select(*_COLUMNS).where(work_processes.c.id == bindparam("of")).with_for_update()
 
 
-async def lock(connection: Connection, work_process_id: int) -> LockedWorkProcess:
-    """Lock a mission's row and read it; raises NotFound. First in the lock order."""
+async def lock(connection: Connection, work_process_id: int, *, attempt: int | None = None) -> LockedWorkProcess:
+    """Lock a mission's row and read it; raises NotFound. First in the lock order.
+
+    `attempt`: the one that the caller acts for; a try of its activity that was given up may come late.
+    """
     row = (await connection.execute(_LOCK, {"of": work_process_id})).one_or_none()
     if row is None:
         raise NotFound(
@@ -109,7 +114,8 @@ async def lock(connection: Connection, work_process_id: int) -> LockedWorkProces
         )
     values = dict(row._mapping)
     return LockedWorkProcess(
-        **{**values, "status": WorkProcessStatus(values["status"]), "pause": Pause(values["pause"])}
+        **{**values, "status": WorkProcessStatus(values["status"]), "pause": Pause(values["pause"])},
+        outdated=attempt not in (None, values["attempt"]),
     )
 
 

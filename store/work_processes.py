@@ -66,6 +66,7 @@ async def dispatch(
     plan = await _plan(connection, work_process, recipe["id"], resolve_preset)
     workflow_id = f"work-process-{recipe['installation_id']}-{work_process_id}"
     now = utc_now()
+    max_retries = options.max_retries if work_process.max_retries is None else work_process.max_retries
     policy, fallback = work_process.on_assignment_failure, work_process.fallback_mission
     await change(
         connection,
@@ -78,6 +79,7 @@ async def dispatch(
             "workflow_id": workflow_id,
             "options": options.model_dump(mode="json", by_alias=True),
             "settings": recipe["settings"],
+            "max_retries": max_retries,
             "on_assignment_failure": recipe["on_assignment_failure"] if policy == FailurePolicy.DEFAULT else policy,
             "fallback_mission": recipe["fallback_mission"] or DEFAULT_FALLBACK
             if fallback == DEFAULT_FALLBACK
@@ -108,6 +110,7 @@ async def dispatch(
         cancel_attempts=settings.cancel_attempts,
         task_queues=TaskQueues.of(settings.task_queue, recipe["installation_id"]),
         mission_queue_id=work_process.mission_queue_id,
+        max_retries=max_retries,
     )
     if len(start.model_dump_json()) > MAX_PLAN_BYTES:
         raise InvalidInput(

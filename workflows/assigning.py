@@ -53,8 +53,8 @@ async def _send(
                 service_request_id=plan.service_request_id,
                 step=plan.step,
                 group=group,
-                released=mission.released,
-                replaced=mission.replaced,
+                released=mission.attempt.released,
+                replaced=mission.attempt.replaced,
                 again=again,
                 last_try=starts.try_again(),
             ),
@@ -86,7 +86,7 @@ async def _await_group(
     `deadlines`, by assignment, `silent` and `starts` are those of the step: whoever was sent before keeps its own.
     """
     for key, status in sent.ended.items():
-        mission.ended.setdefault(int(key), status)
+        mission.attempt.ended.setdefault(int(key), status)
     await starts.watch(sent)
     limit = mission.start.options.assignment_timeout
     if limit is not None:
@@ -94,10 +94,12 @@ async def _await_group(
             deadlines.setdefault(sent_one, mission.agents_clock.now() + limit)
 
     def next_due() -> tuple[float, int] | None:
-        return min(((deadlines[k], k) for k in sent.sent if k in deadlines and k not in mission.ended), default=None)
+        return min(
+            ((deadlines[k], k) for k in sent.sent if k in deadlines and k not in mission.attempt.ended), default=None
+        )
 
     def settled() -> bool:
-        return _failed_of(mission, sent.sent) is not None or all(key in mission.ended for key in sent.sent)
+        return _failed_of(mission, sent.sent) is not None or all(key in mission.attempt.ended for key in sent.sent)
 
     waiting = f"{sent.agents}: assignments {', '.join(map(str, sent.sent[:10]))} of step {plan.step}"
     silent.watch(sent.sent)
@@ -106,7 +108,7 @@ async def _await_group(
             failed = _failed_of(mission, sent.sent)
             if failed is None:
                 return silent.reassigned
-            text = f"assignment {failed} ended as {mission.ended[failed]!r}"
+            text = f"assignment {failed} ended as {mission.attempt.ended[failed]!r}"
             await _settle_failed(mission, failed, FailureCode.ASSIGNMENT_FAILED, text)
         elif silent.given_up is not None:
             mute, text = silent.given_up
@@ -125,11 +127,13 @@ async def _await_group(
 async def _settle_failed(mission: Mission, key: int, code: FailureCode, text: str) -> None:
     """Do what the policy of a failed assignment says; raises Failed if that is to fail the mission, Stop."""
     async with mission.settling():
-        if key in mission.tolerated:
+        if key in mission.attempt.tolerated:
             return
         settled = await mission.act(
             Activity.SETTLE_FAILED_ASSIGNMENT,
-            SettleFailedAssignment(**mission.call(), assignment_id=key, given_up="" if key in mission.ended else text),
+            SettleFailedAssignment(
+                **mission.call(), assignment_id=key, given_up="" if key in mission.attempt.ended else text
+            ),
             AssignmentSettled,
             f"settle failed assignment {key}",
         )
@@ -137,11 +141,11 @@ async def _settle_failed(mission: Mission, key: int, code: FailureCode, text: st
             raise Stop
         if settled.outcome is Outcome.FAILED:
             raise Failed(Failure(code=code, text=text, assignment_id=key))
-        mission.ended.setdefault(key, settled.status)
-        mission.ended.update(dict.fromkeys(settled.canceled, AssignmentStatus.CANCELED))
-        mission.tolerated.update([key, *settled.canceled])
-        if settled.released is not None and settled.released not in mission.released:
-            mission.released.append(settled.released)
+        mission.attempt.ended.setdefault(key, settled.status)
+        mission.attempt.ended.update(dict.fromkeys(settled.canceled, AssignmentStatus.CANCELED))
+        mission.attempt.tolerated.update([key, *settled.canceled])
+        if settled.released is not None and settled.released not in mission.attempt.released:
+            mission.attempt.released.append(settled.released)
 
 
 async def _until_settled(
@@ -181,15 +185,15 @@ async def _until_settled(
             return False
         due = next_due()
         if due is not None and due[0] <= clock.now():
-            await look_up(mission, [key for key in ids if key not in mission.ended])
+            await look_up(mission, [key for key in ids if key not in mission.attempt.ended])
             return settled()
         if silent.due and await silent.deal_with_due():
             return False
 
 
 def _failed_of(mission: Mission, ids: list[int]) -> int | None:
-    failed = (key for key in ids if mission.ended.get(key, "succeeded") not in ASSIGNMENT_SUCCEEDED)
-    return next((key for key in failed if key not in mission.tolerated), None)
+    failed = (key for key in ids if mission.attempt.ended.get(key, "succeeded") not in ASSIGNMENT_SUCCEEDED)
+    return next((key for key in failed if key not in mission.attempt.tolerated), None)
 
 
 async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
@@ -197,7 +201,7 @@ async def _settle_unconfirmed(mission: Mission, ids: list[int]) -> None:
     options = mission.start.options
     found = (await look_up(mission, ids)).statuses
     for key in ids:
-        if found.get(str(key)) != AssignmentStatus.TO_DISPATCH or key in mission.tolerated:
+        if found.get(str(key)) != AssignmentStatus.TO_DISPATCH or key in mission.attempt.tolerated:
             continue  # it was heard of, or went with its agent, whom another failure released
         if options.unconfirmed_start is UnconfirmedStart.FAIL:
             text = f"assignment {key} may not have reached its agent, which said nothing of it"
@@ -222,5 +226,5 @@ async def _resent(mission: Mission, key: int) -> bool:
             f"re-send assignment {key}",
         )
     for ended, status in resent.ended.items():
-        mission.ended.setdefault(int(ended), status)
+        mission.attempt.ended.setdefault(int(ended), status)
     return resent.outcome is Outcome.DONE

@@ -13,7 +13,14 @@ class Board:
         self._waiting = ""
         self._pause = ""
         self._unknown = ""
+        self._attempt = ""
         self._steps = dict.fromkeys(steps, "waiting")
+
+    def begin_attempt(self, words: str, steps: list[str]) -> None:
+        """Another attempt, which waits for its time."""
+        self._attempt = words
+        self._steps = dict.fromkeys(steps, "waiting")
+        self.status(WorkProcessStatus.DISPATCHED)
 
     def status(self, status: WorkProcessStatus, waiting: str = "") -> None:
         """Where the mission stands, and what it waits for."""
@@ -37,6 +44,8 @@ class Board:
 
     def _show(self) -> None:
         lines = [f"**{self._status}**"]
+        if self._attempt:
+            lines.append(self._attempt)
         if self._pause:
             lines.append(self._pause)
         if self._waiting:

@@ -8,7 +8,9 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from missions.contracts import (
         Activity,
+        AttemptEnded,
         CancelRequest,
+        EndAttempt,
         FinishMission,
         MissionFinished,
         MissionStopped,
@@ -42,8 +44,8 @@ async def succeed(mission: Mission) -> WorkProcessStatus:
 
 
 async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
-    """Stop what runs, release the agents; a cancel that came first wins."""
-    mission.failure = failure
+    """Stop what runs, release the agents; a cancel that came first wins. DISPATCHED: another attempt follows."""
+    mission.attempt.failure = failure
     if mission.cancel is not None:
         return await stop_canceled(mission)
     stopped = await mission.act(
@@ -54,6 +56,8 @@ async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
     unconfirmed = await _await_confirmations(mission, stopped.awaited)
     if mission.cancel is not None:  # asked for while the agents were stopping
         return await stop_canceled(mission)
+    if mission.will_retry(failure):
+        return await _end_attempt(mission, failure, unconfirmed)
     finished = await mission.act(
         Activity.FINISH_MISSION,
         FinishMission(**mission.call(), status=WorkProcessStatus.FAILED, failure=failure, unconfirmed=unconfirmed),
@@ -65,6 +69,20 @@ async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
         return await stop_canceled(mission)
     mission.show_end(WorkProcessStatus.FAILED)
     return WorkProcessStatus.FAILED
+
+
+async def _end_attempt(mission: Mission, failure: Failure, unconfirmed: list[int]) -> WorkProcessStatus:
+    ended = await mission.act(
+        Activity.END_ATTEMPT,
+        EndAttempt(**mission.call(), failure=failure, options=mission.start.options, unconfirmed=unconfirmed),
+        AttemptEnded,
+        f"release agents, end attempt {mission.attempt.number} of {mission.start.max_retries}",
+        ENDING,
+    )
+    if ended.outcome is Outcome.SUPERSEDED:
+        return await stop_canceled(mission)
+    mission.begin_next(ended)
+    return WorkProcessStatus.DISPATCHED
 
 
 async def stop_canceled(mission: Mission) -> WorkProcessStatus:
@@ -100,7 +118,7 @@ async def _await_confirmations(mission: Mission, awaited: list[int]) -> list[int
     """
 
     def unconfirmed() -> list[int]:
-        return [key for key in awaited if key not in mission.ended]
+        return [key for key in awaited if key not in mission.attempt.ended]
 
     for attempt in range(1, mission.start.cancel_attempts + 1):
         try:

@@ -19,5 +19,5 @@ async def look_up(mission: Mission, ids: list[int]) -> AssignmentsChecked:
     )
     for key, status in checked.statuses.items():
         if status in ASSIGNMENT_ENDED:
-            mission.ended.setdefault(int(key), status)
+            mission.attempt.ended.setdefault(int(key), status)
     return checked

@@ -9,11 +9,21 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from missions.contracts import Activity, CancelRequest, NotePause, PauseWish, WorkProcessStart
+    from missions import retries
+    from missions.contracts import (
+        Activity,
+        AttemptEnded,
+        CancelRequest,
+        Continued,
+        NotePause,
+        PauseWish,
+        WorkProcessStart,
+    )
     from missions.errors import ILLEGAL_TRANSITION, Failure, FailureCode
     from missions.statuses import WorkProcessStatus
 
 from workflows.acting import Result, act
+from workflows.attempt import Attempt
 from workflows.board import Board
 from workflows.clock import Clock
 from workflows.options import SHORT, ActivityOptions
@@ -44,48 +54,53 @@ def fault_of_ours(error: ActivityError) -> Failure | None:
 
 
 class Mission:
-    """One mission's state in its workflow. Signals only write to it; waits look at it."""
+    """One mission's state in its workflow, for its whole life; `attempt` has what is new with each attempt."""
 
     def __init__(self, start: WorkProcessStart) -> None:
         self.start = start
+        before = start.continued
+        self.attempt = Attempt(start.attempt, start.steps, start.start_at, "" if before is None else before.waits)
         self.board = Board([step.step for step in start.steps])
-        self.granted = False
-        self.ready_rounds: set[int] = set()
-        """Reservations (also of single substitutes) whose agents are ready."""
-        self.ended: dict[int, str] = {}
-        """The agents' last word, by assignment."""
-        self.reported: set[int] = set()
-        """Assignments of unknown outcome that their agents do have."""
-        self.doubted: dict[int, float] = {}
-        """Assignments of unknown outcome, and since when (by the agents' clock)."""
-        self.listening: set[int] = set()
-        """Assignments that came back, and whose agents may listen now."""
-        self.tolerated: set[int] = set()
-        """Assignments that failed, or were canceled with one that did, and let the mission go on."""
-        self.released: list[int] = []
-        """Agents that get nothing more of this mission: what is planned for them is canceled."""
-        self.replaced: dict[int, int] = {}
-        """Silent agents, and who gets what is planned for them."""
-        self.failure: Failure | None = None
         self.cancel: CancelRequest | None = None
         self.native_cancel = False
         self.halted = False
         """Whether nobody waits for the agents to confirm."""
+        self.timed_out: Failure | None = None
+        """The mission's own time-out is over."""
         self.pause = PauseWish(paused=False, number=0)
-        self.told: dict[int, bool] = {}
-        """Instant actions that went out (True) or came back (False)."""
-        self.cancels_wished: set[int] = set()
-        """Assignments that a client cancelled alone."""
-        self.silent: dict[int, str] = {}
-        """Assignments whose agents are silent for too long now, and what to say of them."""
-        self.searching: set[int] = set()
-        """Those of them for which no other agent was free, until one is."""
         self.clock, self.agents_clock = Clock(), Clock()
         """They stand still: with any pause; with one that its agents are told of."""
-        self._executing = False
-        self._sending = 0
-        self._settling = False
+        self.deadline: float | None = None
+        """Of the mission's time-out, by `clock`, once that runs."""
         self._activities_called = 0
+        if before is not None:
+            if before.seconds_left is not None:
+                self.deadline = self.clock.now() + before.seconds_left
+            self.wish_pause(before.pause)
+
+    def begin_next(self, ended: AttemptEnded) -> None:
+        """The attempt has failed; the mission begins another one."""
+        self.attempt = Attempt(ended.number, ended.steps, ended.start_at, ended.waits)
+
+    def continued(self) -> WorkProcessStart:
+        """What another run needs to go on from here, where an attempt has not begun yet."""
+        left = None if self.deadline is None else self.deadline - self.clock.now()
+        changes = {
+            "attempt": self.attempt.number,
+            "steps": self.attempt.steps,
+            "start_at": self.attempt.start_at,
+            "continued": Continued(pause=self.pause, seconds_left=left, waits=self.attempt.waits),
+        }
+        return self.start.model_copy(update=changes)
+
+    def will_retry(self, failure: Failure) -> bool:
+        """Whether another attempt follows this failure."""
+        return self.timed_out is None and retries.will_retry(
+            failure.code,
+            self.attempt.number,
+            self.start.max_retries,
+            execution_failures=self.start.options.retry_execution_failures,
+        )
 
     async def act(
         self,
@@ -105,6 +120,15 @@ class Mission:
             raise Failed(failure) from error
 
     @property
+    def failure(self) -> Failure | None:
+        """Why it fails."""
+        return self.attempt.failure or self.timed_out
+
+    def fails(self, failure: Failure) -> None:
+        """The first failure counts."""
+        self.attempt.failure = self.failure or failure
+
+    @property
     def stopping(self) -> bool:
         """Whether everything that runs shall come to its end."""
         return self.cancel is not None or self.failure is not None
@@ -112,7 +136,7 @@ class Mission:
     @property
     def sends(self) -> bool:
         """Whether assignments are being sent."""
-        return self._sending > 0
+        return self.attempt.sending > 0
 
     def wish_pause(self, wish: PauseWish) -> None:
         """Take a client's wish; two of them may arrive the other way round."""
@@ -141,27 +165,27 @@ class Mission:
     async def sending(self) -> AsyncIterator[None]:
         """Send assignments while nobody settles a failed one: its agent may just be given to others; nor in a pause."""
         await self.while_paused()
-        while self._settling:
-            await self.until(lambda: not self._settling)
+        while self.attempt.settling:
+            await self.until(lambda: not self.attempt.settling)
             await self.while_paused()
         self.check()
-        self._sending += 1
+        self.attempt.sending += 1
         try:
             yield
         finally:
-            self._sending -= 1
+            self.attempt.sending -= 1
 
     @asynccontextmanager
     async def settling(self) -> AsyncIterator[None]:
         """Settle one failed assignment at a time, while none is being sent."""
-        while self._settling:  # several may have waited for the same end
-            await self.until(lambda: not self._settling)
-        self._settling = True
+        while self.attempt.settling:  # several may have waited for the same end
+            await self.until(lambda: not self.attempt.settling)
+        self.attempt.settling = True
         try:
-            await self.until(lambda: not self._sending)
+            await self.until(lambda: not self.attempt.sending)
             yield
         finally:
-            self._settling = False
+            self.attempt.settling = False
 
     async def while_paused(self) -> None:
         """Wait as long as a pause is wished. Raises Stop as soon as the mission is being stopped."""
@@ -174,33 +198,24 @@ class Mission:
             finally:
                 self.board.pause("")
 
-    def replace(self, silent: int, substitute: int) -> None:
-        """Let `substitute` get what is planned for the silent agent, and for those in whose place that one stood."""
-        self.replaced = {one: substitute if by == silent else by for one, by in self.replaced.items()}
-        self.replaced[silent] = substitute
-        # It may have been one of the mission's agents before.
-        self.replaced.pop(substitute, None)
-        if substitute in self.released:
-            self.released.remove(substitute)
-
     def call(self) -> dict[str, int]:
         """The fields that every activity of the mission gets, with fresh numbers for its status changes."""
         self._activities_called += 1
         return {
             "work_process_id": self.start.work_process_id,
-            "attempt": self.start.attempt,
+            "attempt": self.attempt.number,
             "transition": self._activities_called * _TRANSITIONS_PER_ACTIVITY,
         }
 
     def show_calculating(self) -> None:
         """Steps are asked; unless agents are at work already."""
-        if not self._executing:
+        if not self.attempt.executing:
             self.board.status(WorkProcessStatus.CALCULATING)
 
     def show_executing(self) -> None:
         """Agents are at work."""
         self.board.status(WorkProcessStatus.EXECUTING)
-        self._executing = True
+        self.attempt.executing = True
 
     def show_end(self, status: WorkProcessStatus) -> None:
         """The mission has its last status. That it succeeded, Temporal's own status says as well."""

@@ -41,7 +41,7 @@ class Substitutes:
         """When something is to be done for this assignment (0: now); None: once an agent that fits is free."""
         held = self._held.get(key)
         if held is None:
-            return None if key in self._mission.searching else 0.0
+            return None if key in self._mission.attempt.searching else 0.0
         return 0.0 if self._ready(held) else held.until
 
     @property
@@ -59,15 +59,19 @@ class Substitutes:
         return False
 
     def _ready(self, held: _Substitute) -> bool:
-        return held.ready or held.round in self._mission.ready_rounds
+        return held.ready or held.round in self._mission.attempt.ready_rounds
 
     def _is_needed(self, key: int) -> bool:
         mission = self._mission
-        return key in mission.silent and key not in mission.ended and key not in mission.cancels_wished
+        return (
+            key in mission.attempt.silent
+            and key not in mission.attempt.ended
+            and key not in mission.attempt.cancels_wished
+        )
 
     async def _look(self, key: int, refused: list[int]) -> None:
         mission = self._mission
-        mission.searching.add(key)  # first, for an agent may be freed while we look
+        mission.attempt.searching.add(key)  # first, for an agent may be freed while we look
         found = await mission.act(
             Activity.RESERVE_SUBSTITUTE,
             ReserveSubstitute(**mission.call(), assignment_id=key, refused=refused),
@@ -77,7 +81,7 @@ class Substitutes:
         if found.outcome is Outcome.SUPERSEDED:
             raise Stop
         if found.outcome is Outcome.DONE and found.agent_id is not None:
-            mission.searching.discard(key)
+            mission.attempt.searching.discard(key)
             until = workflow.time() + mission.start.ready_timeout
             self._held[key] = _Substitute(found.agent_id, found.round, found.ready, until, refused)
 
@@ -94,10 +98,10 @@ class Substitutes:
             raise Stop
         if done.outcome is Outcome.FAILED:
             if done.status in ASSIGNMENT_ENDED:
-                mission.ended.setdefault(key, done.status)
+                mission.attempt.ended.setdefault(key, done.status)
             return False
-        mission.ended[key] = AssignmentStatus.FAILED
-        mission.tolerated.add(key)
+        mission.attempt.ended[key] = AssignmentStatus.FAILED
+        mission.attempt.tolerated.add(key)
         if done.released is not None:
-            mission.replace(done.released, agent_id)
+            mission.attempt.replace(done.released, agent_id)
         return True

@@ -46,7 +46,7 @@ async def _ready(mission: Mission, round_: int) -> bool:
     while True:
         left = deadline - workflow.time()
         if await mission.until(
-            lambda: round_ in mission.ready_rounds,
+            lambda: round_ in mission.attempt.ready_rounds,
             timeout=max(0.0, min(left, mission.start.reserve_resend_interval)),
             waiting="the agents' `ready`",
         ):
@@ -61,7 +61,7 @@ async def _ready(mission: Mission, round_: int) -> bool:
 
 
 async def _reserve_agents(mission: Mission) -> Reserved:
-    mission.granted = False
+    mission.attempt.granted = False
     agents = ", ".join(mission.start.agents) or "agents by choice"
     return await mission.act(
         Activity.RESERVE_AGENTS,
@@ -76,7 +76,7 @@ async def _wait_for_grant(mission: Mission, why: str, since: float) -> None:
     mission.board.status(WorkProcessStatus.PREPARING_RESOURCES, why)
     limit = mission.start.options.max_wait
     left = None if limit is None else max(0.0, since + limit - workflow.time())
-    if not await mission.until(lambda: mission.granted, timeout=left, waiting=why or "agents"):
+    if not await mission.until(lambda: mission.attempt.granted, timeout=left, waiting=why or "agents"):
         raise Failed(
             Failure(
                 code=FailureCode.RESERVATION_TIMEOUT,

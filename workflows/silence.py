@@ -46,8 +46,8 @@ class Silence:
         # After a pause its agent has time to speak.
         resumed, silence = mission.agents_clock.resumed_at, mission.start.options.agent_silence
         after_pause = 0.0 if resumed is None else resumed + (silence or 0.0)
-        settled = mission.ended.keys() | mission.cancels_wished
-        silent = [key for key in self._ids if key in mission.silent and key not in settled]
+        settled = mission.attempt.ended.keys() | mission.attempt.cancels_wished
+        silent = [key for key in self._ids if key in mission.attempt.silent and key not in settled]
         due = [(key, 0.0 if policy is OnAgentSilent.FAIL else self._substitutes.due_at(key)) for key in silent]
         return [(key, max(when, after_pause)) for key, when in due if when is not None]
 
@@ -55,8 +55,8 @@ class Silence:
         """Do what the recipe says; True: that changes the group."""
         mission = self._mission
         for key in self.due:
-            text = mission.silent.get(key)
-            if text is None or key in mission.ended:  # it spoke while another one was dealt with
+            text = mission.attempt.silent.get(key)
+            if text is None or key in mission.attempt.ended:  # it spoke while another one was dealt with
                 continue
             if mission.start.options.on_agent_silent is OnAgentSilent.FAIL:
                 self.given_up = key, f"{text}; it had assignment {key}"

@@ -30,28 +30,30 @@ class Starts:
         self._unheard = {key: self._unheard.get(key, now + self._limit) for key in sent.unheard}
         unconfirmed = [key for key in sent.unconfirmed if key not in self._taken]
         for key in unconfirmed:
-            mission.doubted.setdefault(key, now)
+            mission.attempt.doubted.setdefault(key, now)
         if unconfirmed:
             # The agent's first report may have come before anybody waited for it.
             checked, unsent = await look_up(mission, unconfirmed), AssignmentStatus.TO_DISPATCH
-            mission.reported.update(key for key in unconfirmed if checked.statuses.get(str(key), unsent) != unsent)
+            mission.attempt.reported.update(
+                key for key in unconfirmed if checked.statuses.get(str(key), unsent) != unsent
+            )
 
     def try_again(self) -> list[int]:
         """They are sent again now; returns those that are not tried once more."""
-        self._mission.listening -= self._unheard.keys()
+        self._mission.attempt.listening -= self._unheard.keys()
         return [key for key, until in self._unheard.items() if until <= self._mission.agents_clock.now()]
 
     @property
     def to_send(self) -> bool:
         """Whether one that came back is to be sent again: its agent may listen now, or the time is up."""
-        return any(key in self._mission.listening or left <= 0 for key, left in self._waiting())
+        return any(key in self._mission.attempt.listening or left <= 0 for key, left in self._waiting())
 
     @property
     def doubted(self) -> list[int]:
         """Those of unknown outcome, until their agents say something of them. Not what a client cancelled."""
         mission = self._mission
-        known = mission.ended.keys() | mission.reported | mission.cancels_wished
-        return [key for key in self._ids if key in mission.doubted and key not in known]
+        known = mission.attempt.ended.keys() | mission.attempt.reported | mission.attempt.cancels_wished
+        return [key for key in self._ids if key in mission.attempt.doubted and key not in known]
 
     @property
     def overdue(self) -> list[int]:
@@ -63,7 +65,7 @@ class Starts:
         overdue = self.overdue
         self._taken.update(overdue)
         for key in overdue:
-            del self._mission.doubted[key]
+            del self._mission.attempt.doubted[key]
         return overdue
 
     @property
@@ -73,13 +75,13 @@ class Starts:
         return None if not left else max(0.0, min(left))
 
     def _left(self, key: int) -> float:
-        return self._mission.doubted[key] + self._limit - self._mission.agents_clock.now()
+        return self._mission.attempt.doubted[key] + self._limit - self._mission.agents_clock.now()
 
     def _waiting(self) -> list[tuple[int, float]]:
         """What came back and nobody has ended since, and for how long its agent may still come. Nothing in a pause."""
         mission = self._mission
         if mission.pause.paused:
             return []
-        over = mission.ended.keys() | mission.cancels_wished
+        over = mission.attempt.ended.keys() | mission.attempt.cancels_wished
         now = mission.agents_clock.now()
         return [(key, until - now) for key, until in self._unheard.items() if key not in over]

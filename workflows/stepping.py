@@ -25,12 +25,12 @@ class Steps:
 
     async def run(self) -> None:
         """Return once every step and its assignments are done; raises Failed, Stop."""
-        steps = [asyncio.create_task(self._run_step(plan)) for plan in self._mission.start.steps]
+        steps = [asyncio.create_task(self._run_step(plan)) for plan in self._mission.attempt.steps]
         try:
             await asyncio.gather(*steps)
         except (Failed, Stop) as error:
             if isinstance(error, Failed):
-                self._mission.failure = self._mission.failure or error.failure
+                self._mission.fails(error.failure)
             # The others see that the mission stops, and leave their waits.
             await asyncio.gather(*steps, return_exceptions=True)
             raise

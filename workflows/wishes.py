@@ -28,13 +28,15 @@ class Wishes:
 
     def _new(self) -> bool:
         pause = self._mission.pause
-        return bool(self._mission.cancels_wished - self._cancels) or (pause.immediate and pause.number > self._pause)
+        return bool(self._mission.attempt.cancels_wished - self._cancels) or (
+            pause.immediate and pause.number > self._pause
+        )
 
     async def _serve(self) -> None:
         mission = self._mission
         while True:
             await workflow.wait_condition(self._new)
-            for key in sorted(mission.cancels_wished - self._cancels):
+            for key in sorted(mission.attempt.cancels_wished - self._cancels):
                 self._cancels.add(key)
                 self._tasks.append(asyncio.create_task(_cancel_assignment(mission, key)))
             if mission.pause.immediate and mission.pause.number > self._pause:
@@ -54,7 +56,7 @@ async def _cancel_assignment(mission: Mission, key: int) -> None:
                 await look_up(mission, [key])
                 return
             if await mission.until(
-                lambda: key in mission.ended,
+                lambda: key in mission.attempt.ended,
                 timeout=mission.start.cancel_resend_interval,
                 waiting=f"the agent confirms the cancel of assignment {key}",
             ):
@@ -68,7 +70,7 @@ async def _cancel_assignment(mission: Mission, key: int) -> None:
     except Stop:
         return  # the mission stops all of them
     except Failed as failed:
-        mission.failure = mission.failure or failed.failure
+        mission.fails(failed.failure)
 
 
 async def _pause_agents(mission: Mission, number: int) -> None:
@@ -87,11 +89,12 @@ async def _pause_agents(mission: Mission, number: int) -> None:
         )
         ids = paused.instant_action_ids
         await mission.until(
-            lambda: outdated() or all(key in mission.told for key in ids), waiting="the agents are told to pause"
+            lambda: outdated() or all(key in mission.attempt.told for key in ids),
+            waiting="the agents are told to pause",
         )
         if outdated():
             return
-        deaf = [key for key in ids if not mission.told[key]]
+        deaf = [key for key in ids if not mission.attempt.told[key]]
         if deaf:
             await raise_attention(
                 mission,
@@ -104,4 +107,4 @@ async def _pause_agents(mission: Mission, number: int) -> None:
     except Stop:
         return
     except Failed as failed:
-        mission.failure = mission.failure or failed.failure
+        mission.fails(failed.failure)

@@ -4,9 +4,7 @@ The workflow decides and waits; its activities act and write the statuses. A can
 that every wait looks at: what runs is brought to its end, then the cancel path stops, releases and ends the run.
 """
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from temporalio import workflow
@@ -31,7 +29,6 @@ with workflow.unsafe.imports_passed_through():
         Signal,
         WorkProcessStart,
     )
-    from missions.errors import Failure, FailureCode
     from missions.statuses import WorkProcessStatus
 
 from workflows.ending import end_canceled, fail, stop_canceled, succeed
@@ -40,6 +37,7 @@ from workflows.reserving import reserve
 from workflows.scheduling import wait_for_start
 from workflows.stepping import Steps
 from workflows.through_cancels import through_cancels
+from workflows.time_limit import TimeLimit
 from workflows.wishes import Wishes
 
 
@@ -54,7 +52,10 @@ class WorkProcess:
     @workflow.run
     async def run(self, start: WorkProcessStart) -> str:
         """Returns the last status; a failed mission's run ends FAILED, a cancelled one's CANCELED."""
-        status = await through_cancels(self._live(), self._natively_cancelled)
+        while (status := await through_cancels(self._live(), self._natively_cancelled)) is WorkProcessStatus.DISPATCHED:
+            # Nothing is awaited since the cancels were looked at, so none that has come gets lost.
+            if self._mission.cancel is None:
+                workflow.continue_as_new(self._mission.continued())
         if status is WorkProcessStatus.CANCELED:
             await end_canceled(self._mission)
         failure = self._mission.failure
@@ -65,33 +66,34 @@ class WorkProcess:
     @workflow.signal(name=Signal.AGENTS_GRANTED)
     def agents_granted(self, grant: AgentsGranted) -> None:
         """The waiting request got its agents."""
-        self._mission.granted = True
+        self._mission.attempt.granted |= grant.attempt == self._mission.attempt.number
 
     @workflow.signal(name=Signal.AGENTS_READY)
     def agents_ready(self, ready: AgentsReady) -> None:
         """Every agent of a reservation answered `ready`."""
-        self._mission.ready_rounds.add(ready.round)
+        if ready.attempt == self._mission.attempt.number:
+            self._mission.attempt.ready_rounds.add(ready.round)
 
     @workflow.signal(name=Signal.ASSIGNMENT_ENDED)
     def assignment_ended(self, report: AssignmentEnded) -> None:
         """An agent's last word on an assignment."""
-        self._mission.ended.setdefault(report.assignment_id, report.status)
+        self._mission.attempt.ended.setdefault(report.assignment_id, report.status)
 
     @workflow.signal(name=Signal.ASSIGNMENT_STARTED)
     def assignment_started(self, report: AssignmentStarted) -> None:
         """An agent has the assignment that may not have reached it."""
-        self._mission.reported.add(report.assignment_id)
+        self._mission.attempt.reported.add(report.assignment_id)
 
     @workflow.signal(name=Signal.ASSIGNMENT_DOUBTED)
     def assignment_doubted(self, news: AssignmentDoubted) -> None:
         """An agent checked in anew before it said anything of its assignment."""
-        self._mission.reported.discard(news.assignment_id)
-        self._mission.doubted[news.assignment_id] = self._mission.agents_clock.now()
+        self._mission.attempt.reported.discard(news.assignment_id)
+        self._mission.attempt.doubted[news.assignment_id] = self._mission.agents_clock.now()
 
     @workflow.signal(name=Signal.AGENT_LISTENS)
     def agent_listens(self, news: AgentListens) -> None:
         """An agent that an assignment could not be sent to may listen now."""
-        self._mission.listening.add(news.assignment_id)
+        self._mission.attempt.listening.add(news.assignment_id)
 
     @workflow.signal(name=Signal.PAUSE)
     def pause(self, wish: PauseWish) -> None:
@@ -101,26 +103,26 @@ class WorkProcess:
     @workflow.signal(name=Signal.AGENT_TOLD)
     def agent_told(self, told: AgentTold) -> None:
         """An instant action of a pause went out, or came back."""
-        self._mission.told[told.instant_action_id] = told.listening
+        self._mission.attempt.told[told.instant_action_id] = told.listening
 
     @workflow.signal(name=Signal.AGENT_SILENT)
     def agent_silent(self, news: AgentSilence) -> None:
         """An assignment's agent has been silent for too long, or speaks again."""
-        self._mission.searching.discard(news.assignment_id)
+        self._mission.attempt.searching.discard(news.assignment_id)
         if news.silent:
-            self._mission.silent[news.assignment_id] = news.text
+            self._mission.attempt.silent[news.assignment_id] = news.text
         else:
-            self._mission.silent.pop(news.assignment_id, None)
+            self._mission.attempt.silent.pop(news.assignment_id, None)
 
     @workflow.signal(name=Signal.AGENT_FREED)
     def agent_freed(self, news: AgentFreed) -> None:
         """An agent is free that could take over a silent one's assignment."""
-        self._mission.searching.discard(news.assignment_id)
+        self._mission.attempt.searching.discard(news.assignment_id)
 
     @workflow.signal(name=Signal.CANCEL_ASSIGNMENT)
     def cancel_assignment(self, wish: AssignmentCancelWish) -> None:
         """Cancel one assignment; its row says `canceling`."""
-        self._mission.cancels_wished.add(wish.assignment_id)
+        self._mission.attempt.cancels_wished.add(wish.assignment_id)
 
     # People send these two by hand: an input that does not fit would be dropped, or fail the task for ever.
     @workflow.signal(name=Signal.CANCEL)
@@ -144,11 +146,21 @@ class WorkProcess:
         self._mission.cancel = self._mission.cancel or CancelRequest(reason=reason)
 
     async def _live(self) -> WorkProcessStatus:
-        mission = self._mission
-        timer, wishes = None, Wishes(mission)
+        """One attempt after the other. DISPATCHED: the history has got long, and another run makes the next one."""
+        time_limit = TimeLimit(self._mission)
+        try:
+            while True:
+                status = await self._try(time_limit)
+                if status is not WorkProcessStatus.DISPATCHED or workflow.info().is_continue_as_new_suggested():
+                    return status
+        finally:
+            time_limit.end()
+
+    async def _try(self, time_limit: TimeLimit) -> WorkProcessStatus:
+        mission, wishes = self._mission, Wishes(self._mission)
         try:
             await wait_for_start(mission)
-            timer = self._start_timer()
+            time_limit.start()
             if mission.start.reserves:
                 await reserve(mission)
             await Steps(mission).run()
@@ -161,24 +173,3 @@ class WorkProcess:
             return await stop_canceled(mission)
         finally:
             wishes.end()
-            if timer is not None:
-                timer.cancel()
-
-    def _start_timer(self) -> "asyncio.Task[None] | None":
-        limit = self._mission.start.options.mission_timeout
-        return None if limit is None else asyncio.create_task(self._time_out(limit))
-
-    async def _time_out(self, limit: float) -> None:
-        clock = self._mission.clock
-        deadline = clock.now() + limit
-        while clock.now() < deadline:
-            if clock.stopped:
-                await workflow.wait_condition(lambda: not clock.stopped)
-                continue
-            with suppress(TimeoutError):
-                await workflow.wait_condition(
-                    lambda: clock.stopped, timeout=deadline - clock.now(), timeout_summary="mission time-out"
-                )
-        self._mission.failure = self._mission.failure or Failure(
-            code=FailureCode.MISSION_TIMEOUT, text=f"the mission did not end within {limit:g} s"
-        )

@@ -173,8 +173,9 @@ class WorkProcess(Resource):
     ended_at: Moment | None
     created_at: Moment
     modified_at: Moment
-    attempt: int
-    max_retries: int
+    attempt: int = Field(description="counts from 1; between two attempts the one that is to come")
+    max_retries: int | None = Field(description="attempts in all: 3 means three; null: the recipe's, until dispatch")
+    next_attempt_at: Moment | None = Field(description="between two attempts: when the next one begins")
     pause: str = Field(description="`none`; `requested` until it holds, then `paused`")
     pause_mode: str | None = Field(description="of the pause that is wished: `deferred` or `immediate`")
     waiting_reasons: list[WaitingReason]
@@ -203,15 +204,17 @@ class WorkProcess(Resource):
             row
             | {
                 "priority": _priority_name(row["priority"]),
-                # What a step waits for is written on the mission, and true while steps run.
-                "waiting_reasons": waiting + (row["waiting_reasons"] if row["status"] in _STEPS_RUN else []),
+                # What a step waits for is written on the mission, and true while steps run; so is what is said between
+                # two attempts, and true until the next one begins.
+                "waiting_reasons": waiting + (row["waiting_reasons"] if row["status"] in _WAITS_AS_WRITTEN else []),
+                "next_attempt_at": row["next_attempt_at"] if row["status"] == WorkProcessStatus.DISPATCHED else None,
                 "cancel": cancel,
                 "links": links,
             }
         )
 
 
-_STEPS_RUN = (WorkProcessStatus.CALCULATING, WorkProcessStatus.EXECUTING)
+_WAITS_AS_WRITTEN = (WorkProcessStatus.DISPATCHED, WorkProcessStatus.CALCULATING, WorkProcessStatus.EXECUTING)
 
 
 def _priority_name(value: int) -> str:

@@ -224,6 +224,27 @@ async def succeeded_without_a_cancelled_assignment(site: Site) -> Mission:
     return mission
 
 
+async def _between_attempts(site: Site, seconds: float) -> Mission:
+    truck = await site.agent()
+    answer = drives(truck)
+    recipe, _ = await site.recipe(
+        lambda call: {"status": "failed"} if call.number == 1 else answer(call),
+        options={"retryInitialInterval": seconds, "retryMaxInterval": seconds, "maxRetries": 3},
+    )
+    return await site.mission(recipe, [truck])
+
+
+async def succeeded_at_the_second_attempt(site: Site) -> Mission:
+    return await _between_attempts(site, 0.5)
+
+
+async def canceled_between_attempts(site: Site) -> Mission:
+    mission = await _between_attempts(site, 1e6)
+    await mission.until_waiting("retry")
+    await mission.cancel()
+    return mission
+
+
 RECORDERS: list[Callable[[Site], Awaitable[Mission]]] = [
     succeeded, succeeded_without_agents, succeeded_in_two_groups, succeeded_in_a_diamond_of_steps,
     succeeded_with_skipped_steps, succeeded_after_polling, succeeded_after_waiting_for_its_agent,
@@ -231,5 +252,5 @@ RECORDERS: list[Callable[[Site], Awaitable[Mission]]] = [
     failed_planner_time_out, failed_longest_wait, failed_mission_time_out, failed_assignment_time_out,
     canceled_while_driving, canceled_while_waiting, canceled_while_polling, canceled_by_signal, canceled_by_the_ui,
     canceled_unconfirmed, canceled_by_a_halt, canceled_by_a_halt_after_a_cancel, succeeded_after_an_immediate_pause,
-    succeeded_without_a_cancelled_assignment,
+    succeeded_without_a_cancelled_assignment, succeeded_at_the_second_attempt, canceled_between_attempts,
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from store import step_requests
 from store.connection import Connection
 from store.database import Database
 from store.tables import events, service_requests, work_processes, yards
+from store.work_process_status import lock
 from tests.support.locks import until_somebody_waits_for_a_lock
 
 
@@ -96,7 +97,7 @@ async def test_first_job_saved_stays_the_steps_job(connection: Connection) -> No
 
 async def test_job_of_a_canceled_step_is_not_saved(connection: Connection) -> None:
     row = await asked(connection)
-    await step_requests.cancel_open(connection, row["work_process_id"])
+    await step_requests.cancel_open(connection, await lock(connection, row["work_process_id"]))
     assert await step_requests.pending(connection, row, "7") is None
 
 
@@ -104,7 +105,7 @@ async def test_stop_tried_again_finds_the_jobs_that_it_canceled_before(connectio
     row = await asked(connection)
     await step_requests.pending(connection, row, "7")
     for _ in range(2):
-        (job,) = await step_requests.cancel_open(connection, row["work_process_id"])
+        (job,) = await step_requests.cancel_open(connection, await lock(connection, row["work_process_id"]))
         assert (job["service_url"], job["licence_key"], job["request_uid"]) == ("http://planner/", "key", "7")
 
 
@@ -114,7 +115,7 @@ async def test_step_that_has_its_answer_has_no_job_to_stop(connection: Connectio
     await step_requests.end(
         connection, row, ServiceRequestStatus.READY, before=ServiceRequestStatus.PENDING, response={"results": []}
     )
-    assert list(await step_requests.cancel_open(connection, row["work_process_id"])) == []
+    assert list(await step_requests.cancel_open(connection, await lock(connection, row["work_process_id"]))) == []
 
 
 async def test_answer_that_comes_while_a_cancel_is_being_written_is_not_stored(database: Database) -> None:

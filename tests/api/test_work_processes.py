@@ -181,3 +181,24 @@ async def test_what_was_stored_before_times_had_a_limit_is_shortened(
     assert start["options"]["max_wait"] == LONGEST
     assert start["steps"][0]["preset"]["start_to_close"] < 2 * LONGEST
     assert (await world.get("/recipes/1")).json()["options"]["maxWait"] == LONGEST
+
+
+async def test_attempts_are_the_missions_own_or_the_recipes_at_dispatch(
+    world: AsyncClient, waker: RecordingWaker
+) -> None:
+    (await world.put("/recipes/1", json=RECIPE | {"options": {"maxRetries": 5}})).raise_for_status()
+    draft = (await world.post("/work-processes", json=MISSION | {"status": "draft"})).json()
+    assert draft["maxRetries"] is None
+    address = f"/work-processes/{draft['id']}"
+    assert (await world.patch(address, json={"maxRetries": 2})).json()["maxRetries"] == 2
+    for wrong in (-1, 101, 2.5, "2", True):
+        (error,) = problem(await world.patch(address, json={"maxRetries": wrong}), 422)["errors"]
+        assert (error["field"], error["value"]) == ("maxRetries", wrong)
+        assert error["remedy"]
+    assert (await world.get(address)).json()["maxRetries"] == 2
+    assert (await world.patch(address, json={"maxRetries": None})).json()["maxRetries"] is None
+    dispatched = (await world.patch(address, json={"status": "dispatched"})).json()
+    assert (dispatched["maxRetries"], dispatched["attempt"], dispatched["nextAttemptAt"]) == (5, 1, None)
+    own = (await world.post("/work-processes", json=MISSION | {"maxRetries": 0})).json()
+    assert own["maxRetries"] == 0
+    assert [wakeup.payload["max_retries"] for wakeup in waker.sent] == [5, 0]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.end_attempt import RETRY
 from missions.errors import FailureCode
 from missions.statuses import AgentStatus
 from store.service_health import SERVICE_UNHEALTHY
@@ -74,7 +75,7 @@ def test_every_failure_is_explained() -> None:
 def test_every_waiting_reason_is_explained() -> None:
     codes = waiting_reason_codes()
     assert "agent_reserved" in codes
-    assert explained("Why a mission waits") == codes | {SERVICE_UNHEALTHY}
+    assert explained("Why a mission waits") == codes | {SERVICE_UNHEALTHY, RETRY}
 
 
 def test_every_attention_is_explained() -> None:

@@ -47,8 +47,11 @@ ESSENTIAL = {
     "AssignmentStarted": {"assignment_id"},
     "AssignmentsChecked": {"statuses"},
     "AssignmentsDispatched": {"outcome"},
+    "AttemptEnded": {"outcome"},
     "CheckAssignments": {"assignment_ids"},
+    "Continued": {"pause"},
     "DispatchAssignments": {"service_request_id", "step", "group"},
+    "EndAttempt": {"failure"},
     "FinishMission": {"status"},
     "MissionFinished": {"outcome"},
     "MissionStopped": {"outcome"},
@@ -71,6 +74,7 @@ ESSENTIAL = {
 
 SAMPLES: dict[str, Any] = {
     "int": 7, "str": "text", "bool": True, "list[str]": ["a"], "list[int]": [1], "dict[str, str]": {"1": "failed"},
+    str(FailureCode): "planning_failed",
 }  # fmt: skip
 
 

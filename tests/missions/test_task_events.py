@@ -17,10 +17,11 @@ CLIENT = Principal(kind=PrincipalKind.CLIENT, id="web")
 FAILURE = Failure(code=FailureCode.PLANNER_TIMEOUT, text="no answer")
 
 
-def failed(*, max_retries: int, will_retry: bool) -> Any:
+def failed(*, max_retries: int, will_retry: bool, retry_count: int = 1) -> Any:
     return task_events.failed(
-        7, "driving", FAILURE, retry_count=1, max_retries=max_retries, will_retry=will_retry, started_at=BEFORE, now=NOW
-    )
+        7, "driving", FAILURE, retry_count=retry_count, max_retries=max_retries, will_retry=will_retry,
+        started_at=BEFORE, now=NOW,
+    )  # fmt: skip
 
 
 def test_created() -> None:
@@ -63,22 +64,30 @@ def test_failed() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("max_retries", "retry_count", "will_retry", "severity"),
+    [
+        (3, 1, True, Severity.WARNING),
+        (0, 1, False, Severity.ERROR),
+        (3, 3, False, Severity.CRITICAL),
+        (3, 1, False, Severity.ERROR),
+    ],
+    ids=["another try follows", "no retries were asked for", "retries are used up", "nothing that is tried again"],
+)
+def test_severity_of_a_failure(max_retries: int, retry_count: int, will_retry: bool, severity: Severity) -> None:
+    event = failed(max_retries=max_retries, will_retry=will_retry, retry_count=retry_count)
+    assert event.severity is severity
+
+
 def test_retrying() -> None:
-    event = task_events.retrying(7, "driving", retry_count=1, max_retries=3, delay=timedelta(seconds=1.5), now=NOW)
+    event = task_events.retrying(
+        7, "driving", retry_count=1, max_retries=3, delay=1.5, next_attempt_at=NOW + timedelta(seconds=1.5), now=NOW
+    )
     assert (event.type, event.severity) == (EventType.TASK_RETRYING, Severity.WARNING)
     assert event.payload == {
         "task_id": "7", "mission_type": "driving", "retry_count": 1, "max_retries": 3, "next_attempt": 2,
         "retried_at": 1767323045.678, "delay_ms": 1500.0, "next_attempt_at": 1767323047.178,
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("max_retries", "will_retry", "severity"),
-    [(3, True, Severity.WARNING), (0, False, Severity.ERROR), (3, False, Severity.CRITICAL)],
-    ids=["another try follows", "no retries were asked for", "retries are used up"],
-)
-def test_severity_of_a_failure(max_retries: int, will_retry: bool, severity: Severity) -> None:
-    assert failed(max_retries=max_retries, will_retry=will_retry).severity is severity
 
 
 def test_cancelled() -> None:

@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,10 +32,12 @@ from missions.contracts import (
     AssignmentsChecked,
     AssignmentsDispatched,
     AssignmentSettled,
+    AttemptEnded,
     CancelMissionQueue,
     CancelRequest,
     CheckAssignments,
     DispatchAssignments,
+    EndAttempt,
     FinishMission,
     MissionFinished,
     MissionQueueStart,
@@ -95,6 +97,8 @@ class FakeActivities:
         """The last status, once it is written."""
         self.queue = QueueAdvanced(status="running", waiting="mission 1")
         """What a mission queue's row says."""
+        self.retry_delay = 0.0
+        """Seconds until the next attempt."""
         self.scripts: dict[str, Script] = {}
         self.calls: list[tuple[str, Any]] = []
 
@@ -195,6 +199,19 @@ class FakeActivities:
 
         return await self._act(call, finish)
 
+    @activity.defn(name=Activity.END_ATTEMPT)
+    async def end_attempt(self, call: EndAttempt) -> AttemptEnded:
+        superseded, number = AttemptEnded(outcome=Outcome.SUPERSEDED), call.attempt + 1
+        begins = datetime.now(UTC) + timedelta(seconds=self.retry_delay)
+        ended = AttemptEnded(
+            outcome=Outcome.DONE,
+            number=number,
+            start_at=begins.isoformat(),
+            waits=f"attempt {call.attempt} failed",
+            steps=[step("plan", number)],
+        )
+        return await self._act(call, lambda: superseded if self.canceling else ended)
+
     @activity.defn(name=Activity.REQUEST_NATIVE_CANCEL)
     async def request_native_cancel(self, call: RequestNativeCancel) -> None:
         await self._act(call, lambda: call)
@@ -219,6 +236,7 @@ class FakeActivities:
             self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause, self.pause_agents,
             self.reserve_substitute, self.reassign_assignment,
             self.settle_failed_assignment, self.stop_mission, self.resend_cancels, self.finish_mission,
+            self.end_attempt,
             self.request_native_cancel, self.advance_mission_queue, self.cancel_mission_queue,
         ]  # fmt: skip
 

@@ -36,6 +36,8 @@ FAILURES = {
 }
 # Activities that some ending must show, or its history is not of that kind.
 SHOWN = {
+    "canceled_between_attempts": "end_attempt",
+    "succeeded_at_the_second_attempt": "end_attempt",
     "canceled_as_its_row_said": "request_native_cancel",
     "canceled_by_signal": "request_native_cancel",
     "canceled_unconfirmed": "resend_cancels",

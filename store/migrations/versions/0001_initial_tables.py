@@ -355,7 +355,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("priority", sa.Integer(), server_default="20", nullable=False),
         sa.Column("attempt", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("max_retries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("max_retries", sa.Integer(), nullable=True),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
             "options", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
