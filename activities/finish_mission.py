@@ -15,7 +15,16 @@ from missions.errors import Failure
 from missions.events import EventSource, NewEvent, utc_now
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, Severity, WorkProcessStatus
-from store import assignment_cancels, assignments, attention, instant_actions, mission_agents, pauses, queue_places
+from store import (
+    assignment_cancels,
+    assignments,
+    attention,
+    instant_actions,
+    mission_agents,
+    pauses,
+    queue_places,
+    slots,
+)
 from store.agent_service import quarantine
 from store.attention import Entry
 from store.connection import Connection
@@ -58,8 +67,12 @@ class Finisher:
             may_drive = [row.agent_id for row in await assignment_cancels.unconfirmed(connection, call.unconfirmed)]
             let_go = await pauses.let_go(connection, work_process, but=may_drive)
             wakeups = await queue_places.mission_ended(connection, work_process)
+            if work_process.without_agents:
+                await slots.leave(connection, work_process.id)
         if let_go:
             await notify(self._parts.database, instant_actions.CHANNEL)
+        if work_process.without_agents:
+            wakeups += await slots.move_up(self._parts.database)
         await self._parts.waker.send([*wakeups, *await refresh_lines(self._parts.database, freed)])
         return MissionFinished(outcome=Outcome.DONE, status=status)
 
@@ -86,9 +99,7 @@ class Finisher:
                 return MissionFinished(outcome=Outcome.SUPERSEDED)
             if work_process.ended:
                 return MissionFinished(outcome=Outcome.DONE, status=work_process.status)
-            if status is WorkProcessStatus.SUCCEEDED and work_process.status is not (
-                WorkProcessStatus.ASSIGNMENTS_COMPLETED
-            ):
+            if status is WorkProcessStatus.SUCCEEDED and _has_assignments_to_complete(work_process):
                 await change(
                     connection,
                     work_process,
@@ -143,6 +154,13 @@ class Finisher:
             severity=Severity.ERROR if status is WorkProcessStatus.FAILED else Severity.INFO,
         )
         return await leave(connection, work_process.id, work_process.attempt)
+
+
+def _has_assignments_to_complete(work_process: LockedWorkProcess) -> bool:
+    """Whether `assignments_completed` is still to be said; of a mission without agents only if it had assignments."""
+    if work_process.without_agents:
+        return work_process.status is WorkProcessStatus.EXECUTING
+    return work_process.status is not WorkProcessStatus.ASSIGNMENTS_COMPLETED
 
 
 def _unconfirmed(row: Any, *, halted: bool) -> Entry:

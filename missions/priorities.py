@@ -31,6 +31,11 @@ class Priority(IntEnum):
             raise ValueError(f"{value!r} is no priority; use one of {known}") from None
 
 
+def temporal_key(priority: int) -> int:
+    """The engine's priority of a mission's tasks: 1 for CRITICAL to 4 for LOW (5 is the engine's lowest)."""
+    return 5 - min(max(priority // 10, 1), 4)
+
+
 def score_key(priority: int, enqueued_at: datetime) -> datetime:
     """The static sort key of a request, lowest first."""
     return enqueued_at - priority * AGEING

@@ -50,6 +50,8 @@ class Mission:
         self.start = start
         self.board = Board([step.step for step in start.steps])
         self.granted = False
+        self.slots: set[int] = set()
+        """Attempts that were granted a slot while they waited for one."""
         self.ready_rounds: set[int] = set()
         """Reservations (also of single substitutes) whose agents are ready."""
         self.ended: dict[int, str] = {}

@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         CancelRequest,
         PauseWish,
         Signal,
+        SlotGranted,
         WorkProcessStart,
     )
     from missions.errors import Failure, FailureCode
@@ -39,6 +40,7 @@ from workflows.mission import Failed, Mission, Stop
 from workflows.reserving import reserve
 from workflows.scheduling import wait_for_start
 from workflows.stepping import Steps
+from workflows.taking_slot import take_slot
 from workflows.through_cancels import through_cancels
 from workflows.wishes import Wishes
 
@@ -71,6 +73,11 @@ class WorkProcess:
     def agents_ready(self, ready: AgentsReady) -> None:
         """Every agent of a reservation answered `ready`."""
         self._mission.ready_rounds.add(ready.round)
+
+    @workflow.signal(name=Signal.SLOT_GRANTED)
+    def slot_granted(self, grant: SlotGranted) -> None:
+        """A mission without agents may run now."""
+        self._mission.slots.add(grant.attempt)
 
     @workflow.signal(name=Signal.ASSIGNMENT_ENDED)
     def assignment_ended(self, report: AssignmentEnded) -> None:
@@ -151,6 +158,8 @@ class WorkProcess:
             timer = self._start_timer()
             if mission.start.reserves:
                 await reserve(mission)
+            if mission.start.takes_slot:
+                await take_slot(mission)
             await Steps(mission).run()
             return await succeed(mission)
         except Failed as failed:
