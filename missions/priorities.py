@@ -20,12 +20,12 @@ class Priority(IntEnum):
     CRITICAL = 40
 
     @classmethod
-    def read(cls, value: int | str) -> "Priority":
+    def read(cls, value: object) -> "Priority":
         """Read a name in any case, or a number; raises ValueError naming the four."""
         try:
-            if isinstance(value, str) and not value.isdigit():
-                return cls[value.upper()]
-            return cls(int(value))
+            if isinstance(value, str):
+                return cls(int(value)) if value.isdigit() else cls[value.upper()]
+            return cls(value)  # type: ignore[arg-type]  # refuses whatever is none of the four
         except (KeyError, ValueError):
             known = ", ".join(f"{p.name} ({p.value})" for p in cls)
             raise ValueError(f"{value!r} is no priority; use one of {known}") from None

@@ -104,13 +104,9 @@ def refuse_unstorable(document: object) -> None:
         raise InvalidInput(f"{place} {found.detail}", field=found.path or None, value=found.value, remedy=found.remedy)
 
 
-def _read_priority(value: object) -> object:
-    return Priority.read(value) if isinstance(value, str) or type(value) is int else value
-
-
 AnyPriority = Annotated[
     Priority,
-    BeforeValidator(_read_priority),
+    BeforeValidator(Priority.read),
     WithJsonSchema({"anyOf": [{"enum": [p.name for p in Priority]}, {"enum": [p.value for p in Priority]}]}),
 ]
 
