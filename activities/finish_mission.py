@@ -67,8 +67,6 @@ class Finisher:
             may_drive = [row.agent_id for row in await assignment_cancels.unconfirmed(connection, call.unconfirmed)]
             let_go = await pauses.let_go(connection, work_process, but=may_drive)
             wakeups = await queue_places.mission_ended(connection, work_process)
-            if work_process.without_agents:
-                await slots.leave(connection, work_process.id)
         if let_go:
             await notify(self._parts.database, instant_actions.CHANNEL)
         if work_process.without_agents:
@@ -153,6 +151,8 @@ class Finisher:
             also=also,
             severity=Severity.ERROR if status is WorkProcessStatus.FAILED else Severity.INFO,
         )
+        if work_process.without_agents:
+            await slots.leave(connection, work_process.id)
         return await leave(connection, work_process.id, work_process.attempt)
 
 
