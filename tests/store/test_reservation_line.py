@@ -231,17 +231,19 @@ class Fleet:
         """As if it had come so much earlier; it waits for agents that it names."""
         earlier = timedelta(minutes=minutes)
         request = reservation_requests.c.work_process_id == mission
-        older = {"score_key": reservation_requests.c.score_key - earlier}
         async with self.database.transaction() as connection:
             await connection.execute(
                 update(reservation_requests)
                 .where(request)
-                .values(enqueued_at=reservation_requests.c.enqueued_at - earlier, **older)
+                .values(
+                    enqueued_at=reservation_requests.c.enqueued_at - earlier,
+                    score_key=reservation_requests.c.score_key - earlier,
+                )
             )
             await connection.execute(
                 update(reservation_request_agents)
                 .where(reservation_request_agents.c.request_id == reservation_requests.c.id, request)
-                .values(older)
+                .values(score_key=reservation_requests.c.score_key)
             )
 
     async def leave(self, mission: int) -> set[int]:

@@ -3,9 +3,23 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from missions.contracts import Activity, Outcome, SlotGranted, SlotTaken, StepRan
 from missions.errors import FailureCode
-from tests.workflows.isolated import ALSO_WITHOUT_CACHE, STEP, Bench, Run, assert_canceled, cancel_natively
+from tests.workflows.isolated import (
+    ALSO_WITHOUT_CACHE,
+    STEP,
+    Bench,
+    Run,
+    assert_canceled,
+    bench,
+    cancel_natively,
+    client,
+)
+
+FIXTURES = (bench, client)
+pytestmark = pytest.mark.stack
 
 WAITS = SlotTaken(outcome=Outcome.WAITING, waiting="1 runs, and the limit is 1")
 GRANT = SlotGranted(attempt=1)
