@@ -14,7 +14,7 @@ from missions.events import EventSource, utc_now
 from missions.principals import MUSTER
 from missions.retry_delays import retry_delay
 from missions.statuses import Severity, WorkProcessStatus
-from store import assignments, attempts, attention, instant_actions, mission_agents, pauses
+from store import assignments, attempts, attention, instant_actions, mission_agents, pauses, slots
 from store.connection import Connection
 from store.notifications import notify
 from store.reservations import leave
@@ -54,7 +54,8 @@ class AttemptEnder:
             ended = await _next(connection, work_process.id, work_process.attempt)
         if let_go:
             await notify(self._parts.database, instant_actions.CHANNEL)
-        await self._parts.waker.send(await refresh_lines(self._parts.database, freed))
+        wakeups = await slots.move_up(self._parts.database) if work_process.without_agents else []
+        await self._parts.waker.send([*wakeups, *await refresh_lines(self._parts.database, freed)])
         return ended
 
     async def _end(
@@ -63,6 +64,8 @@ class AttemptEnder:
         """Write the end of the attempt and the plan of the next; the freed agents, whether some are told to go on."""
         assert work_process.max_retries is not None, "it was fixed at dispatch"
         raised = await quarantine_unconfirmed(connection, work_process, call.unconfirmed)
+        if work_process.without_agents:
+            await slots.leave(connection, work_process.id)
         freed = await leave(connection, work_process.id, work_process.attempt)
         failure = await assignments.in_words(connection, call.failure)
         shown, cleared = attention.at_attempts_end(work_process.attention)

@@ -21,6 +21,7 @@ from store import (
     mission_agents,
     pauses,
     queue_places,
+    slots,
 )
 from store.connection import Connection
 from store.mission_agents import ToRelease
@@ -58,6 +59,8 @@ class Finisher:
             wakeups = await queue_places.mission_ended(connection, work_process)
         if let_go:
             await notify(self._parts.database, instant_actions.CHANNEL)
+        if work_process.without_agents:
+            wakeups += await slots.move_up(self._parts.database)
         await self._parts.waker.send([*wakeups, *await refresh_lines(self._parts.database, freed)])
         return MissionFinished(outcome=Outcome.DONE, status=status)
 
@@ -84,9 +87,7 @@ class Finisher:
                 return MissionFinished(outcome=Outcome.SUPERSEDED)
             if work_process.ended:
                 return MissionFinished(outcome=Outcome.DONE, status=work_process.status)
-            if status is WorkProcessStatus.SUCCEEDED and work_process.status is not (
-                WorkProcessStatus.ASSIGNMENTS_COMPLETED
-            ):
+            if status is WorkProcessStatus.SUCCEEDED and _has_assignments_to_complete(work_process):
                 await change(
                     connection,
                     work_process,
@@ -130,7 +131,16 @@ class Finisher:
             also=also,
             severity=Severity.ERROR if status is WorkProcessStatus.FAILED else Severity.INFO,
         )
+        if work_process.without_agents:
+            await slots.leave(connection, work_process.id)
         return await leave(connection, work_process.id, work_process.attempt)
+
+
+def _has_assignments_to_complete(work_process: LockedWorkProcess) -> bool:
+    """Whether `assignments_completed` is still to be said; of a mission without agents only if it had assignments."""
+    if work_process.without_agents:
+        return work_process.status is WorkProcessStatus.EXECUTING
+    return work_process.status is not WorkProcessStatus.ASSIGNMENTS_COMPLETED
 
 
 def _task_event(

@@ -17,6 +17,7 @@ from activities.reserve_agents import Reservations
 from activities.run_step import as_activity
 from activities.settle_failed_assignment import Settler
 from activities.stop_mission import Stopper
+from activities.take_slot import SlotTaker
 
 Activities = Sequence[Callable[..., Any]]
 
@@ -29,6 +30,7 @@ def mission_activities(parts: Parts) -> Activities:
     return [
         reservations.reserve_agents,
         reservations.requeue_reservation,
+        SlotTaker(parts).take_slot,
         dispatcher.dispatch_assignments,
         dispatcher.resend_assignment,
         checker.check_assignments,

@@ -259,6 +259,7 @@ class _StepRun:
             if self._map is not None and failure is None:
                 work_process = await lock(connection, self._call.work_process_id)
                 async with beating():  # a map may be large
+                    assert work_process.yard_id is not None, "the dispatch refuses map servers without a yard"
                     await map_objects.change_map(connection, work_process.yard_id, self._map)
                 updated = _map_updated(work_process, self._call.step, self._map)
                 await events.append_for_mission(connection, work_process.id, [updated])

@@ -15,7 +15,7 @@ from missions.events import EventSource, utc_now
 from missions.principals import ENGINE_OPERATOR, MUSTER
 from missions.statuses import Severity, WorkProcessStatus
 from missions.transitions import may_follow
-from store import assignment_cancels, step_requests
+from store import assignment_cancels, slots, step_requests
 from store.connection import Connection
 from store.reservations import end_request, find_request, lock_agents
 from store.waiting_line import refresh_lines
@@ -111,6 +111,9 @@ class Stopper:
 
     async def _leave_line(self, connection: Connection, work_process: LockedWorkProcess) -> list[int]:
         """A waiting request must not hold up others while this mission is being stopped."""
+        if work_process.without_agents:
+            await slots.leave_line(connection, work_process.id)
+            return []
         request = await find_request(connection, work_process.id, work_process.attempt)
         if request is None or request.status != "waiting":
             return []

@@ -37,6 +37,7 @@ TAGS = [
     {"name": "work processes", "description": "Missions: create, follow, cancel."},
     {"name": "events", "description": "What happened: the types of events and their schemas."},
     {"name": "mission queues", "description": "Missions one after the other: run, pause, stop, cancel."},
+    {"name": "queue", "description": "What waits, for agents or for a slot, in its order; how many may run at once."},
     {"name": "agents", "description": "Who does the work."},
     {"name": "recipes", "description": "The types of missions: which steps, in which order."},
     {"name": "services", "description": "The microservices that recipes call."},

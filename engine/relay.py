@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from engine.waker import EngineWaker
 from missions.errors import PartUnavailable
-from store import attention, silent_agents, wakeups
+from store import attention, silent_agents, slots, wakeups
 from store.agent_service import listen_again
 from store.database import Database
 from store.waiting_line import agents_with_missed_grants, refresh_lines
@@ -83,4 +83,6 @@ class Relay:
         async with self._database.transaction() as connection:
             missed = await agents_with_missed_grants(connection, limit=_BATCH)
         await self._waker.send([*woken, *await refresh_lines(self._database, {*again, *missed})])
+        await slots.free_unheld(self._database)
+        await self._waker.send(await slots.move_up(self._database))
         return 0

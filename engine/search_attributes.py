@@ -18,7 +18,7 @@ def at_start(start: WorkProcessStart) -> TypedSearchAttributes:
     return TypedSearchAttributes(
         [
             SearchAttributePair(MISSION_TYPE, start.mission_type),
-            SearchAttributePair(YARD, start.yard),
+            *([SearchAttributePair(YARD, start.yard)] if start.yard else []),
             SearchAttributePair(MISSION_PRIORITY, start.priority),
             SearchAttributePair(AGENTS, start.agents),
             *of_queue,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -26,6 +26,7 @@ from missions.contracts import (
     WorkProcessStart,
 )
 from missions.errors import PartUnavailable
+from missions.priorities import temporal_key
 from store import wakeups
 from store.database import Database
 from store.wakeups import Wakeup, WakeupKind
@@ -146,6 +147,8 @@ class EngineWaker:
             search_attributes=at_start(start),
             static_summary=_summary(start),
             static_details=_details(start),
+            # A server that does not know it yet ignores it.
+            priority=Priority(priority_key=temporal_key(start.priority)),
             rpc_timeout=_RPC_TIMEOUT,
         )
 
@@ -177,7 +180,8 @@ class _Outcome:
 
 
 def _summary(start: WorkProcessStart) -> str:
-    return _short(f"mission {start.work_process_id}: {start.mission_type} in yard {start.yard}")
+    where = f" in yard {start.yard}" if start.yard else ""
+    return _short(f"mission {start.work_process_id}: {start.mission_type}{where}")
 
 
 def _short(text: str) -> str:

@@ -24,6 +24,7 @@ class Activity(StrEnum):
 
     RESERVE_AGENTS = "reserve_agents"
     REQUEUE_RESERVATION = "requeue_reservation"
+    TAKE_SLOT = "take_slot"
     DISPATCH_ASSIGNMENTS = "dispatch_assignments"
     CHECK_ASSIGNMENTS = "check_assignments"
     RESEND_ASSIGNMENT = "resend_assignment"
@@ -45,6 +46,7 @@ class Signal(StrEnum):
 
     AGENTS_GRANTED = "agents_granted"
     AGENTS_READY = "agents_ready"
+    SLOT_GRANTED = "slot_granted"
     ASSIGNMENT_ENDED = "assignment_ended"
     ASSIGNMENT_STARTED = "assignment_started"
     PAUSE = "pause"
@@ -149,6 +151,7 @@ class WorkProcessStart(Contract):
     details_url: str = Field("", description="the mission in the API, for the Temporal UI")
     start_at: str | None = Field(None, description="this attempt, not before: ISO 8601 with zone")
     reserves: bool = Field(True, description="whether agents are reserved first")
+    takes_slot: bool = Field(False, description="whether it has no agents, so that the limits on these hold for it")
     steps: list[StepPlan]
     options: Annotated[MissionOptions, BeforeValidator(stored_options)] = Field(default_factory=MissionOptions)
     ready_timeout: float = 20.0
@@ -184,6 +187,12 @@ class AgentsReady(Contract):
 
     attempt: int
     round: int
+
+
+class SlotGranted(Contract):
+    """A mission without agents may run now."""
+
+    attempt: int
 
 
 class AssignmentEnded(Contract):
@@ -297,6 +306,17 @@ class Reserved(Contract):
     chosen: list[str] = Field(
         default_factory=list, description="uuids, if the system chose them; as many as the engine can show"
     )
+
+
+class TakeSlot(ActivityInput):
+    """Ask whether one more mission without agents may run, or get in line."""
+
+
+class SlotTaken(Contract):
+    """WAITING: in line, `slot_granted` follows; `waiting`: why, one line for the UI. DONE: it may run."""
+
+    outcome: Outcome
+    waiting: str = ""
 
 
 class RunStep(ActivityInput):

@@ -20,15 +20,20 @@ class Priority(IntEnum):
     CRITICAL = 40
 
     @classmethod
-    def read(cls, value: int | str) -> "Priority":
+    def read(cls, value: object) -> "Priority":
         """Read a name in any case, or a number; raises ValueError naming the four."""
         try:
-            if isinstance(value, str) and not value.isdigit():
-                return cls[value.upper()]
-            return cls(int(value))
+            if isinstance(value, str):
+                return cls(int(value)) if value.isdigit() else cls[value.upper()]
+            return cls(value)  # type: ignore[arg-type]  # refuses whatever is none of the four
         except (KeyError, ValueError):
             known = ", ".join(f"{p.name} ({p.value})" for p in cls)
             raise ValueError(f"{value!r} is no priority; use one of {known}") from None
+
+
+def temporal_key(priority: int) -> int:
+    """The engine's priority of a mission's tasks: 1 for CRITICAL to 4 for LOW (5 is the engine's lowest)."""
+    return 5 - min(max(priority // 10, 1), 4)
 
 
 def score_key(priority: int, enqueued_at: datetime) -> datetime:

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from missions.errors import InvalidInput
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.graph import GraphStep
-from missions.limits import LONGEST, Seconds, at_most
+from missions.limits import LONGEST, MAX_INTEGER, Seconds, at_most
 from missions.statuses import FailurePolicy, OnAgentSilent, UnconfirmedStart
 
 MOST_RETRIES = 100
@@ -94,6 +94,9 @@ class Recipe(BaseModel):
     name: str = Field(min_length=1, max_length=200, examples=["driving"])
     description: str | None = None
     num_max_agents: int | None = Field(None, ge=0)
+    max_concurrent: int | None = Field(
+        None, ge=0, le=MAX_INTEGER, description="how many of its missions without agents run at once; null: no limit"
+    )
     settings: dict[str, Any] | None = Field(None, description="sent to services as request._settings")
     on_assignment_failure: FailurePolicy = FailurePolicy.FAIL_MISSION
     fallback_mission: str | None = Field(None, description="recipe for the agent that RELEASE_FAILED released")

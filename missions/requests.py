@@ -105,13 +105,9 @@ def refuse_unstorable(document: object) -> None:
         raise InvalidInput(f"{place} {found.detail}", field=found.path or None, value=found.value, remedy=found.remedy)
 
 
-def _read_priority(value: object) -> object:
-    return Priority.read(value) if isinstance(value, str) or type(value) is int else value
-
-
 AnyPriority = Annotated[
     Priority,
-    BeforeValidator(_read_priority),
+    BeforeValidator(Priority.read),
     WithJsonSchema({"anyOf": [{"enum": [p.name for p in Priority]}, {"enum": [p.value for p in Priority]}]}),
 ]
 
@@ -209,7 +205,9 @@ class MissionChanges(Request):
     """The fields of a mission that a client may set; only those that were given count (`model_fields_set`)."""
 
     work_process_type_name: Name = Field("", description="name of the recipe", examples=["driving"])
-    yard_id: Id | None = Field(None, description="the yard, by id or by `yardUid`", examples=[1])
+    yard_id: Id | None = Field(
+        None, description="the yard, by id or by `yardUid`; a mission without agents needs none", examples=[1]
+    )
     yard_uid: Name | None = Field(None, description="the yard, by uid")
     agent_ids: list[Id] = Field(
         default_factory=list, max_length=10_000, description="the agents, by id or by `agentUuids`", examples=[[1]]

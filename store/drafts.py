@@ -134,11 +134,23 @@ async def _references(connection: Connection, mission: MissionChanges, row: Any 
     if mission.given("mission_queue_id", "run_order"):
         values |= await queue_places.resolve(connection, mission, row)
     _refuse_choice_without_reservation(mission, {**(row or {}), **values})
+    _refuse_agents_without_yard({**(row or {}), **values})
     if mission.given("fallback_mission"):
         if mission.fallback_mission != DEFAULT_FALLBACK:
             await find_recipe(connection, mission.fallback_mission, "fallbackMission")
         values["fallback_mission"] = mission.fallback_mission
     return values
+
+
+def _refuse_agents_without_yard(after: dict[str, Any]) -> None:
+    """Agents work in a yard; a mission without agents may name none."""
+    if after["yard_id"] is None and (after["agent_ids"] or after["agent_selector"] is not None):
+        raise InvalidInput(
+            "the mission has agents and names no yard",
+            field="yardId",
+            value=None,
+            remedy="send `yardId` or `yardUid`; only a mission without agents needs no yard",
+        )
 
 
 def _refuse_choice_without_reservation(mission: MissionChanges, after: dict[str, Any]) -> None:
@@ -200,12 +212,17 @@ _RECIPE = select(work_process_types.c.id, work_process_types.c.name, work_proces
 
 
 async def _yard(connection: Connection, mission: MissionChanges) -> dict[str, Any]:
+    if mission.yard_id is None and mission.yard_uid is None:
+        return {"yard_id": None, "yard_uid": None}
     yard = await _find_yard(connection, mission.yard_id, mission.yard_uid)
     return {"yard_id": yard.id, "yard_uid": yard.uid}
 
 
 async def _find_yard(connection: Connection, yard_id: int | None, yard_uid: str | None, within: str = "") -> Any:
-    """The id and uid of the yard that is named; raises InvalidInput. `within`: the object that the fields are in."""
+    """The id and uid of the yard that is named, by id, uid or both; raises InvalidInput.
+
+    `within`: the object that the fields are in.
+    """
     wanted = [
         (field, query, value)
         for field, query, value in (
@@ -214,8 +231,6 @@ async def _find_yard(connection: Connection, yard_id: int | None, yard_uid: str 
         )
         if value is not None
     ]
-    if not wanted:
-        raise InvalidInput("the mission names no yard", field="yardId", value=None, remedy="send `yardId` or `yardUid`")
     found = []
     for field, query, value in wanted:
         row = (await connection.execute(query, {"of": value})).one_or_none()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
 
 from missions.events import EventSource
 from missions.failure_policies import fallback_data
@@ -12,9 +12,11 @@ from missions.requests import NewMission
 from settings import Settings
 from store import assignments, drafts, idempotency
 from store.connection import Connection
-from store.tables import work_processes
+from store.tables import agents, work_processes
 from store.wakeups import Wakeup
 from store.work_processes import ResolvePreset, dispatch
+
+_YARD_OF_AGENT = select(agents.c.yard_id).where(agents.c.id == bindparam("agent")).scalar_subquery()
 
 
 async def start(
@@ -35,10 +37,12 @@ async def start(
                 select(
                     work_processes.c.id,
                     work_processes.c.work_process_type_name,
-                    work_processes.c.yard_id,
+                    # A planner may give an agent to a mission that is in no yard.
+                    func.coalesce(work_processes.c.yard_id, _YARD_OF_AGENT).label("yard_id"),
                     work_processes.c.data,
                     work_processes.c.priority,
-                ).where(work_processes.c.id == assignment["work_process_id"])
+                ).where(work_processes.c.id == assignment["work_process_id"]),
+                {"agent": assignment["agent_id"]},
             )
         )
         .mappings()

@@ -14,7 +14,7 @@ from missions.event_payloads.configuration import RecipeChanged
 from missions.events import Action
 from missions.principals import Principal
 from missions.recipes import MissionOptions, Recipe, RecipeStep, stored_options
-from store import events
+from store import events, slots
 from store.connection import Connection
 from store.drafts import find_recipe
 from store.tables import recipe_steps, work_process_types
@@ -71,7 +71,7 @@ def name_taken(name: str) -> Conflict:
 async def replace(connection: Connection, recipe_id: int, recipe: Recipe, *, principal: Principal, source: str) -> None:
     """Replace a locked recipe's content, with an event; missions on their way keep the old one.
 
-    Raises NotFound, InvalidInput.
+    Its `maxConcurrent` holds at once: the caller grants slots after the commit. Raises NotFound, InvalidInput.
     """
     name = await connection.scalar(select(work_process_types.c.name).where(work_process_types.c.id == recipe_id))
     if name is None:
@@ -90,16 +90,21 @@ async def replace(connection: Connection, recipe_id: int, recipe: Recipe, *, pri
     )
     await connection.execute(delete(recipe_steps).where(recipe_steps.c.work_process_type_id == recipe_id))
     await _insert_steps(connection, recipe_id, recipe.steps)
+    await slots.lock_line(connection)
     await _tell(connection, Action.UPDATED, recipe_id, recipe.name, principal, source)
 
 
 async def remove(connection: Connection, recipe_id: int, *, principal: Principal, source: str) -> None:
-    """Delete a recipe, with an event; missions that were dispatched from it are not touched. Raises NotFound."""
+    """Delete a recipe, with an event; missions that were dispatched from it are not touched. Raises NotFound.
+
+    Its `maxConcurrent` goes with it: the caller grants slots after the commit.
+    """
     name = await connection.scalar(
         delete(work_process_types).where(work_process_types.c.id == recipe_id).returning(work_process_types.c.name)
     )
     if name is None:
         raise _unknown(recipe_id)
+    await slots.lock_line(connection)
     await _tell(connection, Action.DELETED, recipe_id, name, principal, source)
 
 
@@ -170,6 +175,7 @@ async def _read(connection: Connection, condition: Any, limit: int = 1) -> list[
                 name=row["name"],
                 description=row["description"],
                 num_max_agents=row["num_max_agents"],
+                max_concurrent=row["max_concurrent"],
                 settings=row["settings"],
                 on_assignment_failure=row["on_assignment_failure"],
                 fallback_mission=row["fallback_mission"],
@@ -185,6 +191,7 @@ def _columns(recipe: Recipe) -> dict[str, Any]:
     return {
         "description": recipe.description,
         "num_max_agents": recipe.num_max_agents,
+        "max_concurrent": recipe.max_concurrent,
         "settings": recipe.settings,
         "on_assignment_failure": recipe.on_assignment_failure,
         "fallback_mission": recipe.fallback_mission,

@@ -75,6 +75,7 @@ def wanted(work_process: LockedWorkProcess) -> dict[str, Any] | None:
     """What a mission's selector asks for; None: its agents are named."""
     if work_process.agent_selector is None:
         return None
+    assert work_process.yard_id is not None, "only a mission without agents may be in no yard"
     selector = AgentSelector.model_validate(work_process.agent_selector)
     return selector.columns(yard_id=work_process.yard_id, operation_types=work_process.operation_types_required)
 

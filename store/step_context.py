@@ -106,7 +106,7 @@ _AGENTS = (
 async def step_context(connection: Connection, work_process: LockedWorkProcess, request: Any) -> dict[str, Any]:
     """The context of one service request row, as the service's `require_*` switches ask for it."""
     context: dict[str, Any] = {}
-    if request["require_map_data"]:
+    if request["require_map_data"] and work_process.yard_id is not None:
         context["map"] = await _map(connection, work_process.yard_id, request["require_map_objects"] or [])
     # helyOS has no such key: with `require_agents_data` nobody could tell the mission's agents from the others.
     context["mission"] = {

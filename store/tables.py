@@ -262,6 +262,7 @@ work_process_types = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("description", Text),
     Column("num_max_agents", Integer),
+    Column("max_concurrent", Integer),
     Column("dispatch_order", Json),
     Column("settings", Json),
     Column("extra_params", Json),
@@ -334,8 +335,8 @@ work_processes = Table(
     Column("status", Text, nullable=False),
     Column("description", Text),
     Column("process_type", Text),
-    Column("yard_id", ForeignKey("yards.id"), nullable=False),
-    Column("yard_uid", Text, nullable=False),
+    Column("yard_id", ForeignKey("yards.id")),  # one without agents may need none
+    Column("yard_uid", Text),
     Column("data", Json),
     Column("agent_ids", ARRAY(BigInteger), nullable=False, server_default="{}"),
     Column("agent_uuids", ARRAY(Text), nullable=False, server_default="{}"),
@@ -554,6 +555,33 @@ reservations = Table(
     Column("reserve_sent_at", Moment),
     Column("ready_at", Moment),
     Column("round", Integer),  # of a substitute's own, whose `ready` is awaited alone; else that of its request
+)
+
+# A mission without agents that runs, or waits until it may: one row for an attempt, deleted at its end.
+slots = Table(
+    "slots",
+    metadata,
+    _id(),
+    Column("work_process_id", ForeignKey("work_processes.id", ondelete="CASCADE"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("type_name", Text, nullable=False),  # of its recipe, whose limit is looked up by it
+    Column("held", Boolean, nullable=False),  # else it waits in line
+    Column("enqueued_at", Moment, nullable=False),
+    Column("score_key", Moment, nullable=False),
+    UniqueConstraint("work_process_id", "attempt"),
+    Index("ix_slots_line", "type_name", "score_key", "id", postgresql_where=text("NOT held")),
+    Index("ix_slots_held", "type_name", postgresql_where=text("held")),
+)
+
+# How many missions without agents may run at once: one row, if somebody ever said.
+slot_limits = Table(
+    "slot_limits",
+    metadata,
+    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("overall", Integer),
+    Column("changed_by", Json, nullable=False),
+    _modified(),
+    CheckConstraint('"only"', name="only"),
 )
 
 # A mission that looks for an agent in place of a silent one; the row goes when it is woken, or needs none.

@@ -42,8 +42,8 @@ class LockedWorkProcess:
     id: int
     status: WorkProcessStatus
     type_name: str
-    yard_id: int
-    yard_uid: str
+    yard_id: int | None
+    yard_uid: str | None
     agent_ids: list[int]
     agent_uuids: list[str]
     agent_selector: dict[str, Any] | None
@@ -73,6 +73,11 @@ class LockedWorkProcess:
     def superseded(self) -> bool:
         """Whether a cancel has won, or the next attempt, so that no activity may go on."""
         return self.outdated or self.status in (WorkProcessStatus.CANCELING, WorkProcessStatus.CANCELED)
+
+    @property
+    def without_agents(self) -> bool:
+        """Whether it names no agents and lets none be chosen: it takes a slot instead (store/slots.py)."""
+        return not self.agent_ids and self.agent_selector is None
 
     @property
     def ended(self) -> bool:

@@ -14,7 +14,7 @@ from missions.graph import GraphStep, resolve_dependencies
 from missions.limits import LONGEST
 from missions.principals import Principal
 from missions.recipes import MissionOptions, RecipeStep, refuse_too_many_agents, stored_options
-from missions.statuses import FailurePolicy, ServiceRequestStatus, WorkProcessStatus
+from missions.statuses import FailurePolicy, ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from settings import Settings
 from store import wakeups
 from store.connection import Connection
@@ -95,13 +95,13 @@ async def dispatch(
         work_process_id=work_process_id,
         attempt=work_process.attempt,
         mission_type=work_process.type_name,
-        yard=work_process.yard_uid,
+        yard=work_process.yard_uid or "",
         priority=work_process.priority,
         agents=shown_agents(work_process.agent_uuids),
         details_url=f"{settings.public_api_url}/api/v1/work-processes/{work_process_id}",
         start_at=None if work_process.sched_start_at is None else work_process.sched_start_at.isoformat(),
-        reserves=work_process.wait_free_agent
-        and (bool(work_process.agent_ids) or work_process.agent_selector is not None),
+        reserves=work_process.wait_free_agent and not work_process.without_agents,
+        takes_slot=work_process.without_agents,
         steps=plan,
         options=options,
         ready_timeout=settings.reserve_ready_timeout,
@@ -186,6 +186,8 @@ async def _plan(
                 value=work_process.type_name,
                 remedy=f"register and enable a service of type {row['service_type']!r}",
             )
+        if work_process.yard_id is None:
+            _refuse_map_without_yard(row, service)
         timeout = min(row["timeout"] or (service["result_timeout"] if service else DEFAULT_STEP_TIMEOUT), LONGEST)
         waits = service["availability_timeout"] if service and service["health_endpoint"] else 0
         step = RecipeStep(
@@ -229,6 +231,17 @@ async def _plan(
         )
         for request_id, request, preset in zip(ids, requests, presets, strict=True)
     ]
+
+
+def _refuse_map_without_yard(step: Any, service: Any) -> None:
+    """A map server's answer changes the map of the mission's yard."""
+    if service is not None and service["class"] == ServiceDomain.MAP_SERVER and step["is_result_assignment"]:
+        raise InvalidInput(
+            f"step {step['step']!r} changes the map of the mission's yard, and the mission names no yard",
+            field="yardId",
+            value=None,
+            remedy="send `yardId` or `yardUid`, or set `applyResult: false` on the step",
+        )
 
 
 def _service_columns(row: Any, service: Any) -> dict[str, Any]:

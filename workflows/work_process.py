@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         CancelRequest,
         PauseWish,
         Signal,
+        SlotGranted,
         WorkProcessStart,
     )
     from missions.statuses import WorkProcessStatus
@@ -36,6 +37,7 @@ from workflows.mission import Failed, Mission, Stop
 from workflows.reserving import reserve
 from workflows.scheduling import wait_for_start
 from workflows.stepping import Steps
+from workflows.taking_slot import take_slot
 from workflows.through_cancels import through_cancels
 from workflows.time_limit import TimeLimit
 from workflows.wishes import Wishes
@@ -73,6 +75,11 @@ class WorkProcess:
         """Every agent of a reservation answered `ready`."""
         if ready.attempt == self._mission.attempt.number:
             self._mission.attempt.ready_rounds.add(ready.round)
+
+    @workflow.signal(name=Signal.SLOT_GRANTED)
+    def slot_granted(self, grant: SlotGranted) -> None:
+        """A mission without agents may run now."""
+        self._mission.attempt.granted |= grant.attempt == self._mission.attempt.number
 
     @workflow.signal(name=Signal.ASSIGNMENT_ENDED)
     def assignment_ended(self, report: AssignmentEnded) -> None:
@@ -163,6 +170,8 @@ class WorkProcess:
             time_limit.start()
             if mission.start.reserves:
                 await reserve(mission)
+            if mission.start.takes_slot:
+                await take_slot(mission)
             await Steps(mission).run()
             return await succeed(mission)
         except Failed as failed:

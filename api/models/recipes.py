@@ -74,6 +74,7 @@ class RecipeResource(Resource):
     name: str = Field(examples=["driving"])
     description: str | None
     num_max_agents: int | None
+    max_concurrent: int | None
     settings: Any
     on_assignment_failure: str
     fallback_mission: str | None

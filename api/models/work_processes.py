@@ -151,8 +151,8 @@ class WorkProcess(Resource):
     status: str = Field(examples=["executing"])
     work_process_type_name: str = Field(examples=["driving"])
     work_process_type_id: int | None
-    yard_id: int
-    yard_uid: str
+    yard_id: int | None
+    yard_uid: str | None
     agent_ids: list[int]
     agent_uuids: list[str]
     agent_selector: Any = Field(description="which agents would do; `agentIds` are those that it chose")
@@ -203,7 +203,7 @@ class WorkProcess(Resource):
         return cls.model_validate(
             row
             | {
-                "priority": _priority_name(row["priority"]),
+                "priority": priority_name(row["priority"]),
                 # What a step waits for is written on the mission, and true while steps run; so is what is said between
                 # two attempts, and true until the next one begins.
                 "waiting_reasons": waiting + (row["waiting_reasons"] if row["status"] in _WAITS_AS_WRITTEN else []),
@@ -217,7 +217,8 @@ class WorkProcess(Resource):
 _WAITS_AS_WRITTEN = (WorkProcessStatus.DISPATCHED, WorkProcessStatus.CALCULATING, WorkProcessStatus.EXECUTING)
 
 
-def _priority_name(value: int) -> str:
+def priority_name(value: int) -> str:
+    """The name of a stored priority; an odd number of an earlier version stays one."""
     return next((priority.name for priority in Priority if priority == value), str(value))
 
 

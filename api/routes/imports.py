@@ -6,6 +6,7 @@ from api.deps import PartsDep, PrincipalDep
 from api.imports import import_files
 from api.models.imports import FilesImport, ImportedFile, ImportedFiles
 from api.problems import responses
+from store import slots
 
 router = APIRouter(prefix="/import", tags=["recipes"])
 
@@ -20,4 +21,5 @@ async def import_several_files(body: FilesImport, parts: PartsDep, principal: Pr
         existing=body.existing,
         principal=principal,
     )
+    await parts.waker.send(await slots.move_up(parts.database))
     return ImportedFiles(files=[ImportedFile(name=name, **one.model_dump()) for name, one in imported.items()])

@@ -12,7 +12,7 @@ from api.models.recipes import ActivityTypeResource, RecipeBody, RecipeQuery, Re
 from api.problems import FieldProblem, Refused, responses, shown
 from api.recipe_rules import recipe_problems
 from missions.events import EventSource
-from store import recipes
+from store import recipes, slots
 
 router = APIRouter(prefix="/recipes", tags=["recipes"])
 activity_types_router = APIRouter(prefix="/activity-types", tags=["activity types"])
@@ -45,7 +45,7 @@ async def import_recipes(
     request: Request, parts: PartsDep, principal: PrincipalDep, existing: Existing = Existing.KEEP
 ) -> Imported:
     """Take recipes from a YAML file: all of them, or none and everything that is wrong with its place."""
-    return await import_text(
+    imported = await import_text(
         parts.database,
         await request.body(),
         parts.activity_types,
@@ -53,6 +53,8 @@ async def import_recipes(
         existing=existing,
         principal=principal,
     )
+    await parts.waker.send(await slots.move_up(parts.database))
+    return imported
 
 
 @router.get("", responses=responses(422))
@@ -80,12 +82,13 @@ async def get_recipe(id: PathId, response: Response, parts: PartsDep, _: Princip
 async def replace_recipe(
     id: PathId, body: RecipeBody, response: Response, parts: PartsDep, principal: PrincipalDep, if_match: IfMatch = None
 ) -> RecipeResource:
-    """Replace a recipe's content; missions that were dispatched keep the old one."""
+    """Replace a recipe's content; missions that were dispatched keep the old one, but for `maxConcurrent`."""
     _refuse_problems(body, parts)
     async with parts.database.transaction() as connection:
         require_match(if_match, await recipes.lock_version(connection, id))
         await recipes.replace(connection, id, body, principal=principal, source=EventSource.API)
         await recipes.refuse_unknown_fallback(connection, body)
+    await parts.waker.send(await slots.move_up(parts.database))
     return await _read(parts, id, response)
 
 
@@ -94,6 +97,7 @@ async def delete_recipe(id: PathId, parts: PartsDep, principal: PrincipalDep) ->
     """Delete a recipe; missions that were dispatched from it go on, its drafts can no longer be dispatched."""
     async with parts.database.transaction() as connection:
         await recipes.remove(connection, id, principal=principal, source=EventSource.API)
+    await parts.waker.send(await slots.move_up(parts.database))
 
 
 @activity_types_router.get("", responses=responses())

@@ -11,6 +11,7 @@ from activities.end_attempt import RETRY
 from missions.errors import FailureCode
 from missions.statuses import AgentStatus
 from store.service_health import SERVICE_UNHEALTHY
+from store.slot_reasons import SLOT
 from workflows.search_attributes import ALL_KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +76,7 @@ def test_every_failure_is_explained() -> None:
 def test_every_waiting_reason_is_explained() -> None:
     codes = waiting_reason_codes()
     assert "agent_reserved" in codes
-    assert explained("Why a mission waits") == codes | {SERVICE_UNHEALTHY, RETRY}
+    assert explained("Why a mission waits") == codes | {SERVICE_UNHEALTHY, RETRY, SLOT}
 
 
 def test_every_attention_is_explained() -> None:

@@ -64,6 +64,8 @@ ESSENTIAL = {
     "Reserved": {"outcome"},
     "RunStep": {"service_request_id", "step"},
     "SettleFailedAssignment": {"assignment_id"},
+    "SlotGranted": {"attempt"},
+    "SlotTaken": {"outcome"},
     "StepPlan": {
         "service_request_id", "step", "uses", "depends_on", "wait_assignments", "apply_result", "preset",
     },

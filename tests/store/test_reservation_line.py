@@ -5,7 +5,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, given
@@ -19,7 +19,15 @@ from store.agent_service import not_listening
 from store.database import Database
 from store.events import append_for_mission
 from store.reservations import enqueue, leave, lock_agents, lock_wanted, put_back, release, try_grant
-from store.tables import agents, reservation_requests, reservations, wakeups, work_processes, yards
+from store.tables import (
+    agents,
+    reservation_request_agents,
+    reservation_requests,
+    reservations,
+    wakeups,
+    work_processes,
+    yards,
+)
 from store.waiting_line import refresh_lines
 from store.work_process_status import lock
 
@@ -219,6 +227,25 @@ class Fleet:
                 await append_for_mission(connection, mission, at_once.started, attempt=1, values=at_once.values)
         return at_once is not None
 
+    async def waited(self, mission: int, minutes: float) -> None:
+        """As if it had come so much earlier; it waits for agents that it names."""
+        earlier = timedelta(minutes=minutes)
+        request = reservation_requests.c.work_process_id == mission
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                update(reservation_requests)
+                .where(request)
+                .values(
+                    enqueued_at=reservation_requests.c.enqueued_at - earlier,
+                    score_key=reservation_requests.c.score_key - earlier,
+                )
+            )
+            await connection.execute(
+                update(reservation_request_agents)
+                .where(reservation_request_agents.c.request_id == reservation_requests.c.id, request)
+                .values(score_key=reservation_requests.c.score_key)
+            )
+
     async def leave(self, mission: int) -> set[int]:
         """Give the agents back, or the place in line; returns the missions that got them."""
         async with self.database.transaction() as connection:
@@ -316,6 +343,30 @@ async def test_everybody_gets_all_its_agents_in_turn_and_nobody_is_overtaken(dat
         left = await connection.execute(select(reservations).where(reservations.c.agent_id.in_(fleet.agent_ids)))
         assert left.all() == []
         await connection.execute(wakeups.delete().where(wakeups.c.work_process_id.in_(missions)))
+
+
+async def test_low_under_steady_high_load_gets_its_agent_after_twenty_minutes(database: Database) -> None:
+    fleet = Fleet(database, ["truck"])
+    await fleet.make()
+    high_wish, low_wish = (Wish(frozenset({0}), None, int(one), 0, 0) for one in (Priority.HIGH, Priority.LOW))
+    running = await fleet.mission(high_wish)
+    assert await fleet.arrive(running)
+    low = await fleet.mission(low_wish)
+    assert not await fleet.arrive(low)
+    minutes = 0
+    while running != low:
+        high = await fleet.mission(high_wish)
+        assert not await fleet.arrive(high)
+        (running,) = await fleet.leave(running)
+        if running != low:  # a minute passes for it, and the HIGH one that came in it is served
+            assert running == high
+            await fleet.waited(low, 1)
+            minutes += 1
+    assert minutes == 20  # overtaken by those that came within the difference of priorities, and by no others
+    (request,) = await fleet.requests([low])
+    assert 30 <= request.score < 31
+    assert await fleet.leave(low) == {high}
+    await fleet.leave(high)
 
 
 async def test_agents_freed_together_go_to_all_that_would_take_either(database: Database) -> None:

@@ -58,10 +58,12 @@ from missions.contracts import (
     ReserveSubstitute,
     RunStep,
     SettleFailedAssignment,
+    SlotTaken,
     StepPlan,
     StepRan,
     StopMission,
     SubstituteReserved,
+    TakeSlot,
     TaskQueues,
     WorkProcessStart,
 )
@@ -130,6 +132,11 @@ class FakeActivities:
     @activity.defn(name=Activity.REQUEUE_RESERVATION)
     async def requeue_reservation(self, call: RequeueReservation) -> Reserved:
         return await self._act(call, lambda: Reserved(outcome=Outcome.WAITING, waiting="a silent agent"))
+
+    @activity.defn(name=Activity.TAKE_SLOT)
+    async def take_slot(self, call: TakeSlot) -> SlotTaken:
+        superseded, taken = SlotTaken(outcome=Outcome.SUPERSEDED), SlotTaken(outcome=Outcome.DONE)
+        return await self._act(call, lambda: superseded if self.canceling else taken)
 
     @activity.defn(name=STEP)
     async def microservice(self, call: RunStep) -> StepRan:
@@ -232,7 +239,7 @@ class FakeActivities:
     def all(self) -> list[Callable[..., Any]]:
         """For the worker."""
         return [
-            self.reserve_agents, self.requeue_reservation, self.microservice, self.dispatch_assignments,
+            self.reserve_agents, self.requeue_reservation, self.take_slot, self.microservice, self.dispatch_assignments,
             self.check_assignments, self.resend_assignment, self.raise_attention, self.note_pause, self.pause_agents,
             self.reserve_substitute, self.reassign_assignment,
             self.settle_failed_assignment, self.stop_mission, self.resend_cancels, self.finish_mission,

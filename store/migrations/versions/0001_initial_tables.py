@@ -165,6 +165,15 @@ def upgrade() -> None:
         "uq_services_enabled_type", "services", ["service_type"], unique=True, postgresql_where=sa.text("enabled")
     )
     op.create_table(
+        "slot_limits",
+        sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("overall", sa.Integer(), nullable=True),
+        sa.Column("changed_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("modified_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint('"only"', name=op.f("ck_slot_limits_only")),
+        sa.PrimaryKeyConstraint("only", name=op.f("pk_slot_limits")),
+    )
+    op.create_table(
         "wakeups",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -184,6 +193,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("num_max_agents", sa.Integer(), nullable=True),
+        sa.Column("max_concurrent", sa.Integer(), nullable=True),
         sa.Column("dispatch_order", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("settings", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("extra_params", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
@@ -333,8 +343,8 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("process_type", sa.Text(), nullable=True),
-        sa.Column("yard_id", sa.BigInteger(), nullable=False),
-        sa.Column("yard_uid", sa.Text(), nullable=False),
+        sa.Column("yard_id", sa.BigInteger(), nullable=True),
+        sa.Column("yard_uid", sa.Text(), nullable=True),
         sa.Column("data", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("agent_ids", sa.ARRAY(sa.BigInteger()), server_default="{}", nullable=False),
         sa.Column("agent_uuids", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
@@ -602,6 +612,25 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "slots",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("work_process_id", sa.BigInteger(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("type_name", sa.Text(), nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
+        sa.Column("enqueued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("score_key", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["work_process_id"], ["work_processes.id"], name=op.f("fk_slots_work_process_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_slots")),
+        sa.UniqueConstraint("work_process_id", "attempt", name=op.f("uq_slots_work_process_id_attempt")),
+    )
+    op.create_index("ix_slots_held", "slots", ["type_name"], unique=False, postgresql_where=sa.text("held"))
+    op.create_index(
+        "ix_slots_line", "slots", ["type_name", "score_key", "id"], unique=False, postgresql_where=sa.text("NOT held")
+    )
+    op.create_table(
         "assignments",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("work_process_id", sa.BigInteger(), nullable=False),
@@ -768,6 +797,9 @@ def downgrade() -> None:
         postgresql_where=sa.text("status IN ('executing', 'active', 'canceling')"),
     )
     op.drop_table("assignments")
+    op.drop_index("ix_slots_line", table_name="slots", postgresql_where=sa.text("NOT held"))
+    op.drop_index("ix_slots_held", table_name="slots", postgresql_where=sa.text("held"))
+    op.drop_table("slots")
     op.drop_table("service_requests")
     op.drop_index(op.f("ix_reservations_work_process_id"), table_name="reservations")
     op.drop_table("reservations")
@@ -808,6 +840,7 @@ def downgrade() -> None:
     op.drop_table("yards")
     op.drop_table("work_process_type")
     op.drop_table("wakeups")
+    op.drop_table("slot_limits")
     op.drop_index("uq_services_enabled_type", table_name="services", postgresql_where=sa.text("enabled"))
     op.drop_table("services")
     op.drop_table("role_heartbeats")
