@@ -13,8 +13,8 @@ from missions.errors import Failure
 from missions.events import EventSource, utc_now
 from missions.principals import MUSTER
 from missions.retry_delays import retry_delay
-from missions.statuses import Severity, WorkProcessStatus
-from store import assignments, attempts, attention, instant_actions, mission_agents, pauses, slots
+from missions.statuses import WorkProcessStatus
+from store import assignments, attempts, attention, events, instant_actions, mission_agents, pauses, slots
 from store.connection import Connection
 from store.notifications import notify
 from store.reservations import leave
@@ -93,24 +93,30 @@ class AttemptEnder:
         )
         words = _words(work_process, failure)
         since = {"agentId": None, "step": None, "attempt": work_process.attempt, "since": now.isoformat()}
-        await change(
-            connection,
-            work_process,
-            WorkProcessStatus.DISPATCHED,
-            principal=MUSTER,
-            source=EventSource.MISSION_WORKER,
-            transition=call.transition,
-            values={
-                "attention": [*shown, *raised],
-                "next_attempt_at": begins,
-                "waiting_reasons": [
-                    {"code": RETRY, "text": f"{words}; the next one begins at {begins:%Y-%m-%d %H:%M:%S %Z}", **since}
-                ],
-            },
-            before=cleared,
-            also=[failed, retrying, *(attention.raised(entry) for entry in raised)],
-            severity=Severity.WARNING,
-        )
+        values = {
+            "attention": [*shown, *raised],
+            "next_attempt_at": begins,
+            "waiting_reasons": [
+                {"code": RETRY, "text": f"{words}; the next one begins at {begins:%Y-%m-%d %H:%M:%S %Z}", **since}
+            ],
+        }
+        also = [failed, retrying.caused_by(failed), *(attention.raised(entry) for entry in raised)]
+        if work_process.status is WorkProcessStatus.DISPATCHED:  # it waited for a slot, and has not been elsewhere
+            await events.append_for_mission(
+                connection, work_process.id, [*cleared, *also], attempt=call.attempt, values=values
+            )
+        else:
+            await change(
+                connection,
+                work_process,
+                WorkProcessStatus.DISPATCHED,
+                principal=MUSTER,
+                source=EventSource.MISSION_WORKER,
+                transition=call.transition,
+                values=values,
+                before=cleared,
+                also=also,
+            )
         # Who has not confirmed its stop might go on with what was cancelled: a person decides.
         let_go = await pauses.let_go(connection, work_process, but=[entry["agentId"] for entry in raised])
         await attempts.begin_next(connection, work_process)

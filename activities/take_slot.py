@@ -6,7 +6,9 @@ from temporalio import activity
 
 from activities.parts import Parts
 from missions.contracts import Activity, Outcome, SlotTaken, TakeSlot
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.work_process import WaitingReason, WorkProcessWaiting
+from missions.events import EventSource
 from missions.principals import MUSTER
 from store import attempts, events, slots
 from store.connection import Connection
@@ -42,11 +44,10 @@ class SlotTaker:
     async def _waiting(self, connection: Connection, work_process: LockedWorkProcess, *, first: bool) -> str:
         reasons = (await slot_reasons(connection, [work_process.id])).get(work_process.id, [])
         if first:
-            told = NewEvent(
-                type=EventType.WORK_PROCESS_WAITING,
+            told = event(
+                WorkProcessWaiting(waiting_reasons=[WaitingReason.of(reason) for reason in reasons]),
                 source=EventSource.MISSION_WORKER,
                 actor=MUSTER,
-                payload={"waiting_reasons": reasons},
             )
             await events.append_for_mission(
                 connection, work_process.id, [told], attempt=work_process.attempt, values=_begun(work_process)

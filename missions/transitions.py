@@ -10,10 +10,7 @@ from missions.statuses import WorkProcessStatus as W
 WORK_PROCESS: Mapping[W, frozenset[W]] = {
     # `failed`: its queue wanted to dispatch it, and its recipe or a service was gone.
     W.DRAFT: frozenset({W.DISPATCHED, W.FAILED, W.CANCELED}),
-    # To itself: an attempt waited for a slot for too long, and another one follows.
-    W.DISPATCHED: frozenset(
-        {W.DISPATCHED, W.PREPARING_RESOURCES, W.CALCULATING, W.PLANNING_FAILED, W.FAILED, W.CANCELING}
-    ),
+    W.DISPATCHED: frozenset({W.PREPARING_RESOURCES, W.CALCULATING, W.PLANNING_FAILED, W.FAILED, W.CANCELING}),
     # Back to `dispatched`: an attempt failed, and another one follows.
     W.PREPARING_RESOURCES: frozenset({W.CALCULATING, W.DISPATCHED, W.PLANNING_FAILED, W.FAILED, W.CANCELING}),
     # `succeeded`: a mission without agents, and without assignments.

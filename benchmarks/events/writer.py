@@ -7,7 +7,9 @@ import time
 import uvloop
 
 from benchmarks.child import say, until_the_driver_is_gone
-from missions.events import Action, EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import RecipeChanged
+from missions.events import Action, EventSource, NewEvent
 from missions.principals import MUSTER
 from settings import Settings
 from store import events
@@ -21,13 +23,8 @@ _WRITERS = 2
 
 def _events(count: int) -> list[NewEvent]:
     return [
-        NewEvent(
-            type=EventType.RECIPE_CHANGED,
-            source=EventSource.API,
-            actor=MUSTER,
-            payload={"recipe_id": number, "name": MARK, "action": Action.UPDATED.value},
-        )
-        for number in range(count)
+        event(RecipeChanged(recipe_id=number, name=MARK, action=Action.UPDATED), source=EventSource.API, actor=MUSTER)
+        for number in range(1, count + 1)
     ]
 
 

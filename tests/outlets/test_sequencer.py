@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import select, text
 
-from missions.events import EventSource, EventType, NewEvent
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import RecipeChanged
+from missions.events import Action, EventSource, NewEvent
 from missions.principals import MUSTER
 from outlets.sequencer import Sequencer
 from store import events
@@ -20,12 +22,7 @@ pytestmark = pytest.mark.stack
 
 
 def news(name: str) -> NewEvent:
-    return NewEvent(
-        type=EventType.RECIPE_CHANGED,
-        source=EventSource.API,
-        actor=MUSTER,
-        payload={"name": name},
-    )
+    return event(RecipeChanged(recipe_id=1, name=name, action=Action.UPDATED), source=EventSource.API, actor=MUSTER)
 
 
 @asynccontextmanager
@@ -121,7 +118,7 @@ async def test_positions_go_on_when_every_event_is_gone(database: Database) -> N
         await until(lambda: all_positioned(database), 20)
         before = await last_position(database)
         async with database.transaction() as connection:
-            await connection.execute(text('DELETE FROM events WHERE payload = \'{"name": "before"}\''))
+            await connection.execute(text("DELETE FROM events WHERE payload->>'name' = 'before'"))
             await events.append(connection, [news("after")])
         await until(lambda: all_positioned(database), 20)
     assert await read_after(database, before) == [(before + 1, "after")]

@@ -32,7 +32,7 @@ async def check_events(database: Database) -> None:
     """Raise AssertionError, saying what is wrong, unless all events of a database are as the catalogue has them."""
     async with database.transaction() as connection:
         rows = await connection.execute(select(events).order_by(events.c.id))
-        found = [store._event(row) for row in rows.mappings()]
+        found = [store.to_event(row) for row in rows.mappings()]
     wrong = list(faults(found))
     shown = "\n".join(wrong[:_SHOWN])
     assert not wrong, f"{len(wrong)} of {len(found)} events are not as the catalogue says:\n{shown}"
