@@ -107,6 +107,7 @@ class Event(BaseModel):
     """An event as readers get it.
 
     `sequence`: global position, given after the commit (None until then). `mission_sequence`: 1, 2, 3 … of its mission.
+    `attempt`: the mission's, from 1.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -126,6 +127,7 @@ class Event(BaseModel):
     meta: dict[str, Any]
     sequence: int | None
     mission_sequence: int | None
+    attempt: int | None
 
 
 def epoch(moment: datetime) -> float:

@@ -222,6 +222,7 @@ def _event(row: Any) -> Event:
         },
         sequence=row["sequence"],
         mission_sequence=row["mission_sequence"],
+        attempt=row["attempt"],
     )
 
 
