@@ -128,7 +128,9 @@ async def test_agent_that_never_confirmed_is_out_of_service_and_stays_listed(fai
     assert agent.quarantined_since is not None
 
 
-async def test_agents_of_an_earlier_attempt_are_not_asked_or_released_again(failing: World) -> None:
+async def test_agents_and_jobs_of_an_earlier_attempt_are_left_alone(
+    failing: World, caplog: pytest.LogCaptureFixture
+) -> None:
     await end(failing, Outside(), unconfirmed=[failing.ids[1]])
     outside = Outside()
     number = {"work_process_id": failing.mission, "attempt": 2}
@@ -137,7 +139,8 @@ async def test_agents_of_an_earlier_attempt_are_not_asked_or_released_again(fail
     )
     assert stopped.awaited == []
     await Finisher(failing.parts(outside)).finish_mission(FinishMission(**number, transition=15, status="canceled"))
-    assert outside.said == [], "no cancel, no release, no job stopped"
+    assert outside.said == [], "no cancel, no release"
+    assert "to stop its job" not in caplog.text
     shown = await mission(failing)
     assert (shown.status, shown.next_attempt_at, shown.waiting_reasons) == ("canceled", None, [])
 
