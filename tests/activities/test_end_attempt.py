@@ -145,10 +145,12 @@ async def test_agents_and_jobs_of_an_earlier_attempt_are_left_alone(
     assert (shown.status, shown.next_attempt_at, shown.waiting_reasons) == ("canceled", None, [])
 
 
-async def test_late_try_of_the_failed_attempt_reserves_nobody(failing: World) -> None:
+async def test_late_tries_of_the_failed_attempt_change_nothing(failing: World) -> None:
     await end(failing, Outside())
     call = ReserveAgents(work_process_id=failing.mission, attempt=1, transition=3)
     assert (await Reservations(failing.parts(Outside())).reserve_agents(call)).outcome is Outcome.SUPERSEDED
+    stop = StopMission(work_process_id=failing.mission, attempt=1, transition=6, failure=FAILURE)
+    assert (await Stopper(failing.parts(Outside())).stop_mission(stop)).outcome is Outcome.SUPERSEDED
     assert (await mission(failing)).status == "dispatched"
 
 
