@@ -50,7 +50,7 @@ class Stopper:
     async def stop_mission(self, call: StopMission) -> MissionStopped:
         """Cancel the mission's service requests and assignments; returns whose confirmation is awaited.
 
-        SUPERSEDED: the mission failed, but a cancel or its next attempt came first. Idempotent: what is stopped stays so.
+        SUPERSEDED: the mission failed, but a cancel or its next attempt came first. Idempotent: what stands stays so.
         """
         async with self._parts.database.transaction() as connection:
             # A cancel stops whatever attempt it finds.
