@@ -153,13 +153,12 @@ def _task_event(
         by = MUSTER if asked is None else Principal.model_validate(asked)
         return task_events.cancelled(work_process.id, f"{by.kind}:{by.id}", work_process.cancel_reason or "", now)
     assert failure is not None, "a failed mission has a failure"
-    assert work_process.max_retries is not None, "it was fixed at dispatch"
     return task_events.failed(
         work_process.id,
         work_process.type_name,
         failure,
         retry_count=work_process.attempt,
-        max_retries=work_process.max_retries,
+        max_retries=work_process.max_retries or 0,
         will_retry=False,
         started_at=work_process.started_at,
         now=now,

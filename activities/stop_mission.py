@@ -50,10 +50,12 @@ class Stopper:
     async def stop_mission(self, call: StopMission) -> MissionStopped:
         """Cancel the mission's service requests and assignments; returns whose confirmation is awaited.
 
-        SUPERSEDED: the mission failed, but a cancel came first. Idempotent: what is stopped already stays stopped.
+        SUPERSEDED: the mission failed, but a cancel or its next attempt came first. Idempotent: what stands stays so.
         """
         async with self._parts.database.transaction() as connection:
-            work_process = await lock(connection, call.work_process_id)
+            # A cancel stops whatever attempt it finds.
+            attempt = None if call.failure is None else call.attempt
+            work_process = await lock(connection, call.work_process_id, attempt=attempt)
             if call.failure is not None and work_process.superseded:
                 return MissionStopped(outcome=Outcome.SUPERSEDED)
             if work_process.ended:

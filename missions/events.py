@@ -164,6 +164,7 @@ class Event(BaseModel):
     mission_sequence: int | None = Field(
         description="position among the mission's events: 1, 2, 3 … without gaps; null: it concerns none", examples=[5]
     )
+    attempt: int | None = Field(description="the mission's attempt, from 1; null: it concerns no mission", examples=[1])
 
 
 def module_of(source: str) -> str:

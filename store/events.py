@@ -228,4 +228,5 @@ def to_event(row: Any) -> Event:
         meta=Meta(schema_version=SCHEMA_VERSION, producer="muster", source_module=row["source_module"]),
         sequence=row["sequence"],
         mission_sequence=row["mission_sequence"],
+        attempt=row["attempt"],
     )

@@ -21,6 +21,7 @@ from missions.contracts import (
 from missions.errors import Failure, FailureCode, PartUnavailable
 from missions.events import utc_now
 from missions.recipes import MissionOptions
+from store.events import of_mission
 from store.tables import agents, assignments, events, service_requests, work_processes
 from tests.activities.test_settle_failed_assignment import Outside, World, world
 
@@ -40,7 +41,14 @@ async def failing(world: World) -> World:
         await connection.execute(
             update(service_requests)
             .where(service_requests.c.work_process_id == world.mission)
-            .values(request={"n": 1}, response={"n": 2}, request_uid="job", config={"deep": True}, result_timeout=7)
+            .values(
+                status="time-out",
+                request={"n": 1},
+                request_uid="job",
+                service_url="http://127.0.0.1:1/",
+                config={"deep": True},
+                result_timeout=7,
+            )
         )
         await connection.execute(update(assignments).where(assignments.c.id == world.ids[1]).values(status="canceling"))
     return world
@@ -111,7 +119,13 @@ async def test_cancel_that_came_first_wins(failing: World) -> None:
 
 
 async def test_agent_that_never_confirmed_is_out_of_service_and_stays_listed(failing: World) -> None:
-    stale = {"code": "agent_silent", "text": "it was", "agentId": failing.agent, "assignmentId": 1, "since": "then"}
+    stale = {
+        "code": "agent_silent",
+        "text": "it was",
+        "agentId": failing.agent,
+        "assignmentId": 1,
+        "since": "2026-01-02T03:04:05+00:00",
+    }
     await failing.change(work_processes, attention=[stale])
     await end(failing, Outside(), unconfirmed=[failing.ids[1]])
     assert [entry["code"] for entry in (await mission(failing)).attention] == ["cancel_unconfirmed"]
@@ -120,7 +134,9 @@ async def test_agent_that_never_confirmed_is_out_of_service_and_stays_listed(fai
     assert agent.quarantined_since is not None
 
 
-async def test_agents_of_an_earlier_attempt_are_not_asked_or_released_again(failing: World) -> None:
+async def test_agents_and_jobs_of_an_earlier_attempt_are_left_alone(
+    failing: World, caplog: pytest.LogCaptureFixture
+) -> None:
     await end(failing, Outside(), unconfirmed=[failing.ids[1]])
     outside = Outside()
     number = {"work_process_id": failing.mission, "attempt": 2}
@@ -129,15 +145,18 @@ async def test_agents_of_an_earlier_attempt_are_not_asked_or_released_again(fail
     )
     assert stopped.awaited == []
     await Finisher(failing.parts(outside)).finish_mission(FinishMission(**number, transition=15, status="canceled"))
-    assert outside.said == [], "no cancel, no release, no job stopped"
+    assert outside.said == [], "no cancel, no release"
+    assert "to stop its job" not in caplog.text
     shown = await mission(failing)
     assert (shown.status, shown.next_attempt_at, shown.waiting_reasons) == ("canceled", None, [])
 
 
-async def test_late_try_of_the_failed_attempt_reserves_nobody(failing: World) -> None:
+async def test_late_tries_of_the_failed_attempt_change_nothing(failing: World) -> None:
     await end(failing, Outside())
     call = ReserveAgents(work_process_id=failing.mission, attempt=1, transition=3)
     assert (await Reservations(failing.parts(Outside())).reserve_agents(call)).outcome is Outcome.SUPERSEDED
+    stop = StopMission(work_process_id=failing.mission, attempt=1, transition=6, failure=FAILURE)
+    assert (await Stopper(failing.parts(Outside())).stop_mission(stop)).outcome is Outcome.SUPERSEDED
     assert (await mission(failing)).status == "dispatched"
 
 
@@ -154,7 +173,7 @@ async def test_events_say_of_which_attempt_they_are(failing: World) -> None:
     await Finisher(failing.parts(Outside())).finish_mission(
         FinishMission(work_process_id=failing.mission, attempt=2, transition=15, status="canceled")
     )
-    where = events.c.work_process_id == failing.mission
-    rows = await failing.read(events.c.mission_sequence, events.c.type, events.c.attempt, where=where)
-    assert {row.attempt for row in rows if row.type in ("task.failed", "task.retrying")} == {1}
-    assert {row.attempt for row in rows if row.type == "task.cancelled"} == {2}
+    async with failing.database.transaction() as connection:
+        found = await of_mission(connection, failing.mission)
+    assert {event.attempt for event in found if event.type in ("task.failed", "task.retrying")} == {1}
+    assert {event.attempt for event in found if event.type == "task.cancelled"} == {2}
