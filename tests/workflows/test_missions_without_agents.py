@@ -218,7 +218,7 @@ async def test_two_workers_run_each_of_many_missions_once(site: Site, limits: Li
     """120 of them, as many as take some seconds."""
     number = 120
     recipe, service = await chat(site)
-    second = Program("worker-2", site.worker._command, site.worker._environment, site.folder)
+    second = site.another_worker()
     second.start()
     try:
         await until(lambda: _says(second, "worker runs"), 60, second.log)
