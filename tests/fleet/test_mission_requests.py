@@ -93,7 +93,7 @@ async def test_a_request_becomes_a_dispatched_mission_and_is_answered(
             "data": {"goal": 7},
             "agent_uuids": [f"{requester.uuid}-b"],
             "yard_uid": YARD,
-            "priority": "HIGH",
+            "priority": "high",
             "status": "draft",  # as in helyOS, it is dispatched anyway
         }
     )
@@ -138,6 +138,7 @@ async def test_a_request_that_comes_twice_makes_one_mission(
         ({"mission_queue_id": 1}, "refused", "no place in a queue"),
         ({"data": "text"}, "invalid", "body.data"),
         ({"pilot": "ann"}, "invalid", "body.pilot"),
+        ({"priority": "urgent"}, "invalid", "LOW (10), NORMAL (20), HIGH (30), CRITICAL (40)"),
     ],
     ids=str,
 )

@@ -369,6 +369,19 @@ async def test_low_under_steady_high_load_gets_its_agent_after_twenty_minutes(da
     await fleet.leave(high)
 
 
+async def test_equal_scores_are_served_in_the_order_of_arrival(database: Database) -> None:
+    fleet = Fleet(database, ["truck"])
+    await fleet.make()
+    first, earlier, later = [await fleet.mission(Wish(frozenset({0}), None, 20, 0, 0)) for _ in range(3)]
+    assert [await fleet.arrive(mission) for mission in (first, earlier, later)] == [True, False, False]
+    came = {request.work_process_id: request.score_key for request in await fleet.requests([earlier, later])}
+    await fleet.waited(later, (came[later] - came[earlier]) / timedelta(minutes=1))
+    assert len({request.score_key for request in await fleet.requests([earlier, later])}) == 1
+    assert await fleet.leave(first) == {earlier}
+    assert await fleet.leave(earlier) == {later}
+    await fleet.leave(later)
+
+
 async def test_agents_freed_together_go_to_all_that_would_take_either(database: Database) -> None:
     fleet = Fleet(database, [*KINDS, *KINDS, "lift"])
     await fleet.make()

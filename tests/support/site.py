@@ -103,6 +103,10 @@ class Site:
         self._agents: list[SdkAgent] = []
         self._environment = environment
 
+    def another_worker(self) -> Program:
+        """A second worker process, not started; whoever starts it stops it."""
+        return Program("worker-2", [sys.executable, "-m", "worker"], self._environment, self.folder)
+
     # --- set-up
 
     async def start(self) -> None:

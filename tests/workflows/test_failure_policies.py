@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.site import Mission, Site, SiteAgent, until
+from tests.support.site import YARD, Mission, Site, SiteAgent, until
 
 
 def drives(*agents: SiteAgent, **answer: Any) -> Any:
@@ -40,6 +40,17 @@ async def test_continue_mission_goes_on_without_what_failed(site: Site) -> None:
     assert await statuses(mission) == ["failed", "succeeded", "succeeded"]
     assert len(bad.heard("release", mission)) == 1
     assert await mission.run_status() == "COMPLETED"
+
+
+async def test_a_mission_in_no_yard_has_its_fallback_where_the_agent_stands(site: Site) -> None:
+    bad = await site.agent("--fail")
+    fallback, _ = await site.recipe(lambda call: {"results": []})
+    recipe, _ = await site.recipe(drives(bad), onAssignmentFailure="RELEASE_FAILED", fallbackMission=fallback)
+    body = {"workProcessTypeName": recipe, "status": "dispatched"}
+    mission = Mission(site, (await site.post("/work-processes", body))["id"])
+    await mission.until("succeeded")
+    shown = await (await fallback_of(site, mission, fallback)).until("succeeded")
+    assert (shown["yardUid"], shown["agentIds"]) == (YARD, [bad.id])
 
 
 async def test_missions_policy_wins_over_the_recipes(site: Site) -> None:

@@ -215,10 +215,10 @@ async def test_a_killed_worker_loses_and_doubles_no_slot(site: Site, limits: Lim
 
 
 async def test_two_workers_run_each_of_many_missions_once(site: Site, limits: Limits) -> None:
-    """120 of them, as many as take some seconds."""
-    number = 120
+    """A hundred of them, as many as take some seconds."""
+    number = 100
     recipe, service = await chat(site)
-    second = Program("worker-2", site.worker._command, site.worker._environment, site.folder)
+    second = site.another_worker()
     second.start()
     try:
         await until(lambda: _says(second, "worker runs"), 60, second.log)
