@@ -13,6 +13,7 @@ from api import health, problems
 from api.body_limit import BodyLimit
 from api.deadline import Deadline
 from api.deps import AccountMaker, Parts
+from api.live_log import LiveLog
 from api.probes import make_probes
 from api.query_names import refuse_unknown_query
 from api.routes import ROUTERS
@@ -34,6 +35,7 @@ Send `Authorization: Bearer <token>` with every request. Errors are problem+json
 TAGS = [
     {"name": "work processes", "description": "Missions: create, follow, cancel."},
     {"name": "mission queues", "description": "Missions one after the other: run, pause, stop, cancel."},
+    {"name": "events", "description": "What happened: the log's history, and live."},
     {"name": "agents", "description": "Who does the work."},
     {"name": "recipes", "description": "The types of missions: which steps, in which order."},
     {"name": "services", "description": "The microservices that recipes call."},
@@ -94,6 +96,7 @@ async def _given(waker: Waker) -> AsyncIterator[Waker]:
 @asynccontextmanager
 async def _parts(settings: Settings, waker: Waker | None, account_maker: AccountMaker | None) -> AsyncIterator[Parts]:
     database = Database(settings)
+    live_log = LiveLog(database, max_readers=settings.max_streams)
     chosen: AbstractAsyncContextManager[Waker] = _own_waker(database) if waker is None else _given(waker)
     try:
         async with chosen as running:
@@ -103,10 +106,12 @@ async def _parts(settings: Settings, waker: Waker | None, account_maker: Account
                 waker=running,
                 token=ensure_token(settings),
                 activity_types=activity_types(),
+                live_log=live_log,
                 probes=await make_probes(settings, database),
                 temporal_namespace=ClientConfig.load_client_connect_config().get("namespace", "default"),
                 account_maker=account_maker,
                 making_accounts=asyncio.Semaphore(max(1, settings.database_pool_size // 4)),
             )
     finally:
+        await live_log.close()
         await database.close()

@@ -2,6 +2,7 @@
 
 from api.routes import (
     agents,
+    events,
     imports,
     instant_actions,
     map_objects,
@@ -19,6 +20,7 @@ ROUTERS = (
     mission_control.router,
     work_process_parts.router,
     mission_queues.router,
+    events.router,
     agents.router,
     instant_actions.router,
     recipes.router,
