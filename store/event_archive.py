@@ -1,9 +1,10 @@
 """The old end of the event log: what may be archived, and its removal afterwards."""
 
 from datetime import datetime
+from functools import partial
 from itertools import takewhile
 
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 
 from missions.events import Event
 from store import event_backlogs
@@ -13,6 +14,7 @@ from store.events import to_event
 from store.tables import events
 
 REMOVED_AT_ONCE = 1000
+_PAGE = 250
 
 
 async def oldest(connection: Connection, before: datetime, limit: int) -> list[Event]:
@@ -20,13 +22,32 @@ async def oldest(connection: Connection, before: datetime, limit: int) -> list[E
     ends = await bounds(connection)
     delivered = await event_backlogs.lowest_position(connection)
     until = ends.last if delivered is None else min(delivered, ends.last)
-    kept = select(events).where(events.c.sequence > ends.archived, events.c.sequence <= until)
-    rows = (await connection.execute(kept.order_by(events.c.sequence).limit(limit))).mappings().all()
-    if not rows:
-        return []
-    day = rows[0]["timestamp"].date()
-    due = takewhile(lambda row: row["timestamp"] < before and row["timestamp"].date() == day, rows)
-    return [to_event(row) for row in due]
+    found: list[Event] = []
+    position = ends.archived
+    # A page at a time: whoever shares this process waits while one is made to events.
+    while len(found) < limit:
+        rows = (await connection.execute(_KEPT, {"after": position, "until": until})).mappings().all()
+        page = [to_event(row) for row in rows]
+        if not page:
+            break
+        due = list(takewhile(partial(_due, before, (found or page)[0]), page))
+        found += due
+        if len(due) < _PAGE:
+            break
+        position = rows[-1]["sequence"]
+    return found
+
+
+def _due(before: datetime, first: Event, event: Event) -> bool:
+    return event.timestamp < before and event.timestamp.date() == first.timestamp.date()
+
+
+_KEPT = (
+    select(events)
+    .where(events.c.sequence > bindparam("after"), events.c.sequence <= bindparam("until"))
+    .order_by(events.c.sequence)
+    .limit(_PAGE)
+)
 
 
 async def any_before(connection: Connection, moment: datetime) -> bool:

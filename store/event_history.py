@@ -4,6 +4,7 @@ Each statement looks at few rows, however long the log is: by an index of what i
 none (an agent, or a type and a severity at once), in a stretch of the log, after which the reader asks for the next.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -139,6 +140,20 @@ _TIP = text(
 )
 
 
+async def require_next_of_mission(
+    connection: Connection, work_process_id: int, after: int, found: Sequence[Event]
+) -> None:
+    """Raise Gone if the event of a mission after its `mission_sequence` is archived, so that `found` are others."""
+    oldest = found[0].mission_sequence if found else (await mission_tip(connection, work_process_id)).count + 1
+    if oldest is not None and oldest > after + 1:
+        raise Gone(
+            f"the events of work process {work_process_id} before number {oldest} are archived",
+            field="after",
+            value=after,
+            remedy=f"go on after {oldest - 1}, and find what is missing in the archive",
+        )
+
+
 async def new_events(connection: Connection, after: int, limit: int) -> list[Event]:
     """All events after a position, for one that has followed up to there."""
     rows = await connection.execute(_NEW, {"after": after, "limit": limit})
@@ -215,10 +230,14 @@ def _statement(given: frozenset[str], newest_first: bool) -> TextClause:
     if "mission" not in given and keys in given:
         column = {"types": "type", "severities": "severity"}[keys]
         del conditions[keys]
-        where = " AND ".join([f"{column} = key", *_POSITIONS, *conditions.values()])
+        # Key and position compared together: so only the index of both serves, and not that of the positions alone, in
+        # which a rare key may be far away.
+        within = (f"({column}, sequence) > (key, :low)", f"({column}, sequence) <= (key, :high)")
         # As a constant, so that the partial index of what went wrong is seen to do.
-        where += " AND severity <> 'INFO'" if keys == "severities" else ""
-        inner = f"SELECT sequence FROM events WHERE {where} ORDER BY sequence {order} LIMIT :limit"
+        grave = ("severity <> 'INFO'",) if keys == "severities" else ()
+        where = " AND ".join([*within, *grave, *conditions.values()])
+        by = f"{column} {order}, sequence {order}"
+        inner = f"SELECT sequence FROM events WHERE {where} ORDER BY {by} LIMIT :limit"
         picked = (
             f"SELECT of_key.sequence FROM unnest(CAST(:{keys} AS text[])) AS key CROSS JOIN LATERAL ({inner}) AS of_key"
             f" ORDER BY of_key.sequence {order} LIMIT :limit"

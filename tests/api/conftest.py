@@ -12,6 +12,7 @@ from api.app import create_app
 from cli.stack.addresses import Addresses
 from settings import Settings
 from store.database import Database
+from store.event_tables import event_log
 from store.migrate import upgrade
 from store.tables import metadata
 from store.wakeups import Wakeup
@@ -77,9 +78,11 @@ async def session_database(settings: Settings) -> AsyncIterator[Database]:
 @pytest.fixture
 async def database(session_database: Database) -> Database:
     """The app's database, empty, its ids starting at 1."""
-    names = ", ".join(table.name for table in metadata.sorted_tables if table.name != "installation")
+    kept = ("installation", event_log.name)
+    names = ", ".join(table.name for table in metadata.sorted_tables if table.name not in kept)
     async with session_database.transaction() as connection:
         await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        await connection.execute(text("UPDATE event_log SET last_position = 0, archived_position = 0"))
     return session_database
 
 
