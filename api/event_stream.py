@@ -51,19 +51,19 @@ class EventStream(Response):
         left = asyncio.create_task(_left(receive))
         ending = asyncio.create_task(self._log.ending.wait())
         try:
-            await asyncio.wait({sending, left, ending}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({sending, left, ending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (sending, left, ending):
                 task.cancel()
             await asyncio.gather(sending, left, ending, return_exceptions=True)
-        failed = None if sending.cancelled() else sending.exception()
+        failed = sending.exception() if sending in done else None
         if isinstance(failed, TimeoutError):
             _cut(scope)
         elif failed is not None:
             raise failed
-        elif not left.done() or left.cancelled():
+        elif left not in done:
             # Not all at once, if it is we who end.
-            last = b"" if not ending.done() or ending.cancelled() else _retry(random.randint(500, 3000))
+            last = _retry(random.randint(500, 3000)) if ending in done else b""
             await send({"type": "http.response.body", "body": last})
 
     async def _send(self, send: Send) -> None:
