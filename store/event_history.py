@@ -140,6 +140,15 @@ _TIP = text(
 )
 
 
+async def position_of(connection: Connection, work_process_id: int, number: int) -> int | None:
+    """The position of a mission's event by its `mission_sequence`; None while it has none."""
+    found: int | None = await connection.scalar(_POSITION_OF, {"mission": work_process_id, "number": number})
+    return found
+
+
+_POSITION_OF = text("SELECT sequence FROM events WHERE work_process_id = :mission AND mission_sequence = :number")
+
+
 async def require_next_of_mission(
     connection: Connection, work_process_id: int, after: int, found: Sequence[Event]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -138,15 +139,17 @@ async def stream_mission(
 
 async def _state(parts: Parts, mission_id: int) -> tuple[MissionTip, str]:
     """A mission's state, and the position of the last event that is in it; waits a moment until that has one."""
+    async with parts.database.transaction() as connection:
+        await event_history.freeze(connection)
+        tip = await event_history.mission_tip(connection, mission_id)
+        shown = await read_mission(connection, parts, mission_id)
     give_up = time.monotonic() + _POSITION_WITHIN
-    while True:
-        async with parts.database.transaction() as connection:
-            await event_history.freeze(connection)
-            tip = await event_history.mission_tip(connection, mission_id)
-            shown = await read_mission(connection, parts, mission_id)
-        if tip.position is not None or time.monotonic() > give_up:
-            return tip, shown.model_dump_json(by_alias=True)
+    while tip.position is None and time.monotonic() < give_up:
         await asyncio.sleep(0.03)  # until the sequencer has come, usually once
+        async with parts.database.statement() as connection:
+            position = await event_history.position_of(connection, mission_id, tip.count)
+        tip = replace(tip, position=position)
+    return tip, shown.model_dump_json(by_alias=True)
 
 
 async def _checked(parts: Parts, cursor: int | None) -> int:
