@@ -51,6 +51,8 @@ class Place:
         self.http = httpx.AsyncClient(base_url=self.url, headers=AUTH, trust_env=False, timeout=20)
 
     async def start(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            return
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "api", cwd=ROOT, env={**os.environ, **self._environment}
         )
@@ -65,6 +67,8 @@ class Place:
     async def stop(self) -> float:
         """SIGTERM; returns how long it took."""
         assert self.process is not None
+        if self.process.returncode is not None:
+            return 0
         begun = time.monotonic()
         self.process.terminate()
         await asyncio.wait_for(self.process.wait(), 20)
@@ -111,8 +115,15 @@ def payload_names(events: list[ServerSentEvent]) -> list[Any]:
     return [json.loads(event.data)["payload"].get("name") for event in events]
 
 
+@pytest.fixture
+async def place(own_place: Place) -> Place:
+    """The place, its process running."""
+    await own_place.start()
+    return own_place
+
+
 @pytest.fixture(scope="module")
-async def place(services: Addresses, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+async def own_place(services: Addresses, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     name = f"muster_streams_{secrets.token_hex(4)}"
     admin = await asyncpg.connect(services.database_url)
     await admin.execute(f'CREATE DATABASE "{name}"')
@@ -131,7 +142,6 @@ async def place(services: Addresses, tmp_path_factory: pytest.TempPathFactory) -
     }
     place, sequencer = Place(database, environment, port), Sequencer(database)
     sequencer.start()
-    await place.start()
     yield place
     await place.stop()
     await place.http.aclose()
@@ -439,7 +449,7 @@ async def test_an_unknown_mission_has_no_stream(place: Place) -> None:
     problem(await place.http.get("/work-processes/999999/stream", headers={"Last-Event-ID": "1"}), 404)
 
 
-# --- what else happens to streams; these change the place, and come last
+# --- what else happens to streams
 
 
 async def test_a_stream_outlives_the_database_and_loses_nothing(place: Place) -> None:
@@ -468,19 +478,6 @@ async def wrote(place: Place, number: int) -> bool:
     return True
 
 
-async def test_a_stream_ends_with_a_hint_and_at_once_when_the_process_stops(place: Place) -> None:
-    await place.last()
-    async with asyncio.timeout(30):
-        async with place.http.stream("GET", "/events/stream") as answer:
-            chunks = answer.aiter_text()
-            assert await anext(chunks) == "retry: 1000\n\n"
-            stopping = asyncio.create_task(place.stop())
-            said = [chunk async for chunk in chunks]
-        assert said[-1].startswith("retry: ")
-        assert await stopping < 5
-        await place.start()
-
-
 async def test_archived_events_are_told_of_not_jumped_over(place: Place) -> None:
     mission = await new_mission(place)
     first = await place.last()
@@ -491,3 +488,15 @@ async def test_archived_events_are_told_of_not_jumped_over(place: Place) -> None
         found = problem(await place.http.get(path, headers={"Last-Event-ID": str(first)}), 410)
         assert f"oldest that is kept is {first + 6}" in found["detail"]
     assert payload_names(await place.take(5, after=first + 5)) == [5, 6, 7, 8, 9]
+
+
+async def test_a_stream_ends_with_a_hint_and_at_once_when_the_process_stops(place: Place) -> None:
+    await place.last()
+    async with asyncio.timeout(30):
+        async with place.http.stream("GET", "/events/stream") as answer:
+            chunks = answer.aiter_text()
+            assert await anext(chunks) == "retry: 1000\n\n"
+            stopping = asyncio.create_task(place.stop())
+            said = [chunk async for chunk in chunks]
+        assert said[-1].startswith("retry: ")
+        assert await stopping < 5

@@ -44,6 +44,8 @@ async def test_a_reader_behind_the_window_gets_all_and_the_window_stays_small(lo
             assert await follow(log, quick, 30) == [*range(start, start + 30)]
             assert len(log._window) <= 20
         await until(lambda: at_the_end(log), 5)
+        for position in range(270, 300):  # around where the window begins
+            assert await follow(log, Reader(EventFilter(), position), 300 - position) == [*range(position, 300)]
         assert await follow(log, slow, 300) == [*range(300)]
 
 
