@@ -19,6 +19,10 @@ def _by_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _zero_if_empty(value: object) -> object:
+    return 0 if value == "" else value
+
+
 Paths = Annotated[list[Path], NoDecode, BeforeValidator(_by_commas)]
 
 
@@ -104,6 +108,21 @@ class Settings(BaseSettings):
     health_check_interval: Seconds = Field(30.0, description="between two looks at a service with a health endpoint")
     max_response_bytes: int = Field(64 * 1024 * 1024, gt=0, description="largest answer of a service")
 
+    # The event log
+    max_streams: int = Field(500, ge=0, description="live streams of events that one API process serves at once")
+    stream_heartbeat_interval: Seconds = Field(
+        15.0, description="a live stream without events says this often that it lives"
+    )
+    stream_send_timeout: Seconds = Field(
+        10.0, description="a reader of a live stream that takes nothing this long is dropped; it may come back"
+    )
+    event_retention_days: Annotated[int, BeforeValidator(_zero_if_empty)] = Field(
+        90, ge=0, le=36_500, description="days that events stay in the log before they are archived; 0: for ever"
+    )
+    event_archive_dir: Path | None = Field(
+        None, description="folder of archived events, seen by the worker; empty: event-archive in data_dir"
+    )
+
     # Workers
     task_queue: str = Field("muster", description="first part of the task queues' names; the installation's id follows")
     max_concurrent_activities: int = Field(40, ge=1, description="at most 3 × the database pool")
@@ -119,6 +138,11 @@ class Settings(BaseSettings):
                 f" database_pool_size {self.database_pool_size}: make the pool larger or allow fewer activities"
             )
         return self
+
+    @property
+    def event_archive(self) -> Path:
+        """Where archived events are kept."""
+        return self.event_archive_dir or self.data_dir / "event-archive"
 
     @property
     def public_api_url(self) -> str:

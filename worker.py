@@ -41,6 +41,7 @@ from fleet.signing import Signer
 from missions.contracts import ActivityPreset, TaskQueues
 from missions.errors import PartUnavailable, UserError
 from missions.recipes import RecipeStep
+from outlets.archiver import Archiver
 from outlets.sequencer import Sequencer
 from settings import Settings
 from store.database import Database
@@ -97,6 +98,9 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             sequencer = Sequencer(database)
             sequencer.start()
             stack.push_async_callback(sequencer.stop)
+            archiver = Archiver(settings, database)
+            archiver.start()
+            stack.push_async_callback(archiver.stop)
             http = await stack.enter_async_context(httpx.AsyncClient())
             watch = ServiceWatch(settings, database, ServiceHealth(settings, database, http))
             await watch.start()

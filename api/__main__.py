@@ -5,12 +5,12 @@ import gc
 import logging
 import sys
 
-import uvicorn
 from pydantic import SecretStr
 
 from activities.registry import activity_types
 from api.app import create_app
 from api.imports import load_files
+from api.server import serve
 from api.token import ensure_token
 from fleet.account_rights import rights_of
 from fleet.accounts import Accounts
@@ -59,17 +59,7 @@ def main() -> None:
     # As the worker does: requests make many objects that die young, and what was imported stays.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    loop = "asyncio" if sys.platform == "win32" else "uvloop"
-    uvicorn.run(
-        create_app(settings, account_maker=make_account if accounts else None),
-        host=settings.api_host,
-        port=settings.api_port,
-        loop=loop,
-        log_config=None,  # ours, set above
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=int(settings.graceful_shutdown),
-    )
+    serve(create_app(settings, account_maker=make_account if accounts else None), settings)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from api import health, problems
 from api.body_limit import BodyLimit
 from api.deadline import Deadline
 from api.deps import AccountMaker, Parts
+from api.live_log import LiveLog
 from api.probes import make_probes
 from api.query_names import refuse_unknown_query
 from api.routes import ROUTERS
@@ -35,9 +36,12 @@ Send `Authorization: Bearer <token>` with every request. Errors are problem+json
 
 TAGS = [
     {"name": "work processes", "description": "Missions: create, follow, cancel."},
-    {"name": "events", "description": "What happened: the types of events and their schemas."},
     {"name": "mission queues", "description": "Missions one after the other: run, pause, stop, cancel."},
     {"name": "queue", "description": "What waits, for agents or for a slot, in its order; how many may run at once."},
+    {
+        "name": "events",
+        "description": "What happened: history, live streams, the types of events with their schemas.",
+    },
     {"name": "agents", "description": "Who does the work."},
     {"name": "recipes", "description": "The types of missions: which steps, in which order."},
     {"name": "services", "description": "The microservices that recipes call."},
@@ -99,6 +103,7 @@ async def _given(waker: Waker) -> AsyncIterator[Waker]:
 @asynccontextmanager
 async def _parts(settings: Settings, waker: Waker | None, account_maker: AccountMaker | None) -> AsyncIterator[Parts]:
     database = Database(settings)
+    live_log = LiveLog(database, max_readers=settings.max_streams)
     chosen: AbstractAsyncContextManager[Waker] = _own_waker(database) if waker is None else _given(waker)
     try:
         async with chosen as running:
@@ -108,6 +113,7 @@ async def _parts(settings: Settings, waker: Waker | None, account_maker: Account
                 waker=running,
                 token=ensure_token(settings),
                 activity_types=activity_types(),
+                live_log=live_log,
                 probes=await make_probes(settings, database),
                 pollers=Pollers(await connect(lazy=True)),
                 temporal_namespace=ClientConfig.load_client_connect_config().get("namespace", "default"),
@@ -115,4 +121,5 @@ async def _parts(settings: Settings, waker: Waker | None, account_maker: Account
                 making_accounts=asyncio.Semaphore(max(1, settings.database_pool_size // 4)),
             )
     finally:
+        await live_log.close()
         await database.close()

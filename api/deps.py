@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,6 +12,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
 from activities.activity_types import ActivityType, known_activity_type
+from api import stream_tokens
+from api.live_log import LiveLog
 from api.probes import Probe
 from api.problems import PreconditionFailed
 from engine.pollers import Pollers
@@ -40,6 +43,7 @@ class Parts:
     pollers: Pollers
     making_accounts: asyncio.Semaphore
     """Held while an account is made, so that a slow broker leaves connections to the database for all others."""
+    live_log: LiveLog
     temporal_namespace: str = "default"
     account_maker: AccountMaker | None = None
 
@@ -79,6 +83,21 @@ async def _principal(
 
 
 PrincipalDep = Annotated[Principal, Depends(_principal)]
+
+
+async def _stream_principal(
+    request: Request,
+    parts: PartsDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Principal:
+    token = request.query_params.get("token")
+    if token is not None and stream_tokens.is_valid(token, parts.token, time.time()):
+        return Principal(kind=PrincipalKind.CLIENT, id="api")
+    return await _principal(parts, credentials)
+
+
+StreamPrincipalDep = Annotated[Principal, Depends(_stream_principal)]
+"""Who opens a live stream."""
 
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", description="the `ETag` you have seen; 412 if it changed since")

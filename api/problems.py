@@ -77,6 +77,7 @@ _WORDS = {
     401: "no valid bearer token",
     404: "no such resource",
     409: "the present state forbids it",
+    410: "archived: no more in the log",
     412: "changed since you read it",
     413: "the body is over the limit",
     422: "invalid input",

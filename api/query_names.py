@@ -12,11 +12,15 @@ async def refuse_unknown_query(request: Request) -> None:
     """Raise Refused for parameters that the route's description does not name."""
     if not request.query_params:
         return
-    known = _query_names(request.app)[f"/api/v1{request.scope['route'].path}", request.method.lower()]
+    known = _query_names(request.app)[f"/api/v1{request.scope['route'].path}", _described(request.method)]
     # As in bodies, `agent_id` is `agentId`.
     unknown = [name for name in request.query_params if name not in known and to_camel(name) not in known]
     if unknown:
         raise Refused([_unknown(name, request.query_params[name], known) for name in unknown[:50]])
+
+
+def _described(method: str) -> str:
+    return "get" if method == "HEAD" else method.lower()
 
 
 def _unknown(name: str, value: str, known: list[str]) -> FieldProblem:

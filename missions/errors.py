@@ -5,6 +5,7 @@ MusterError
 │   ├── InvalidInput              422
 │   ├── NotFound                  404
 │   ├── Conflict                  409
+│   ├── Gone                      410
 │   └── TooLarge                  413
 ├── MissionError                  ends the mission; carries a Failure
 │   └── PlanningFailed            not retried, → planning_failed
@@ -87,6 +88,13 @@ class Conflict(UserError):
 
     status = 409
     title = "Conflict"
+
+
+class Gone(UserError):
+    """Something that was there and is kept no more."""
+
+    status = 410
+    title = "Gone"
 
 
 class TooLarge(UserError):

@@ -20,11 +20,14 @@ _PAUSE = 1.0
 class LedLoop(ABC):
     """Wakes on a channel of the database; what it could not do waits, and it goes on."""
 
-    def __init__(self, database: Database, lock: Lock, channel: str, what: str) -> None:
+    def __init__(
+        self, database: Database, lock: Lock, channel: str, what: str, *, look_again: float = _LOOK_AGAIN
+    ) -> None:
         self._database = database
         self._lock = lock
         self._channel = channel
         self._what = what
+        self._look_again = look_again
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -49,7 +52,7 @@ class LedLoop(ABC):
                     while True:
                         while await self._work(leader.connection):
                             pass
-                        await leader.wait(_LOOK_AGAIN)
+                        await leader.wait(self._look_again)
             except PartUnavailable as error:
                 log.warning("%s waits: %s", self._what, error)
             except Exception:

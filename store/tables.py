@@ -641,9 +641,10 @@ events = Table(
         unique=True,
         postgresql_where=text("transition IS NOT NULL"),
     ),
-    # Readers of the log: by type, and from a time on.
+    # Readers of the log: by type, from a time on, and what went wrong.
     Index("ix_events_type", "type", "sequence"),
     Index("ix_events_timestamp", "timestamp"),
+    Index("ix_events_severity", "severity", "sequence", postgresql_where=text("severity <> 'INFO'")),
     Index("ix_events_unsequenced", "id", postgresql_where=text("sequence IS NULL")),
 )
 

@@ -31,7 +31,7 @@ async def get(connection: Connection, work_process_id: int) -> Row:
     """One mission; raises NotFound."""
     row = await one_row(connection, _ONE, {"of": work_process_id})
     if row is None:
-        raise _unknown(work_process_id)
+        raise unknown_mission(work_process_id)
     return row
 
 
@@ -62,7 +62,7 @@ async def require(connection: Connection, work_process_id: int) -> None:
     """Raise NotFound if there is no such mission."""
     query = select(work_processes.c.id).where(work_processes.c.id == work_process_id)
     if await connection.scalar(query) is None:
-        raise _unknown(work_process_id)
+        raise unknown_mission(work_process_id)
 
 
 async def assignments_page(connection: Connection, work_process_id: int, *, after: int, limit: int) -> list[Row]:
@@ -114,7 +114,8 @@ async def service_request(connection: Connection, work_process_id: int, request_
     return row
 
 
-def _unknown(work_process_id: int) -> NotFound:
+def unknown_mission(work_process_id: int) -> NotFound:
+    """The error for a mission that does not exist."""
     return NotFound(
         f"work process {work_process_id} does not exist",
         field="id",

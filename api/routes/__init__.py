@@ -3,6 +3,7 @@
 from api.routes import (
     agents,
     event_types,
+    events,
     imports,
     instant_actions,
     map_objects,
@@ -24,6 +25,7 @@ ROUTERS = (
     event_types.router,
     mission_queues.router,
     queue.router,
+    events.router,
     agents.router,
     instant_actions.router,
     recipes.router,

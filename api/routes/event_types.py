@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from api.async_api import async_api
 from api.deps import Parts, PartsDep, PrincipalDep
 from api.models.base import Page
-from api.models.events import EventTypeInfo
+from api.models.event_types import EventTypeInfo
 from api.problems import responses
 from missions.event_catalogue import CATALOGUE
 from missions.event_schemas import CONTENT_TYPE, known_type, schema, schema_url

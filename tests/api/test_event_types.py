@@ -82,8 +82,8 @@ def resolved(document: Any, pointer: str) -> Any:
 def test_the_description_has_a_model_of_every_event(app: FastAPI) -> None:
     document = app.openapi()
     answer = document["paths"]["/api/v1/work-processes/{id}/events"]["get"]["responses"]["200"]
-    page = document["components"]["schemas"]["EventPage"]
-    assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/EventPage"}
+    page = document["components"]["schemas"]["MissionEventPage"]
+    assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/MissionEventPage"}
     mapping = page["properties"]["items"]["items"]["discriminator"]["mapping"]
     assert set(mapping) == {kind.value for kind in EventType}
     for pointer in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)):

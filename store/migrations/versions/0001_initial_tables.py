@@ -53,6 +53,13 @@ def upgrade() -> None:
             "work_process_id", "mission_sequence", name=op.f("uq_events_work_process_id_mission_sequence")
         ),
     )
+    op.create_index(
+        "ix_events_severity",
+        "events",
+        ["severity", "sequence"],
+        unique=False,
+        postgresql_where=sa.text("severity <> 'INFO'"),
+    )
     op.create_index("ix_events_timestamp", "events", ["timestamp"], unique=False)
     op.create_index("ix_events_type", "events", ["type", "sequence"], unique=False)
     op.create_index(
@@ -857,6 +864,7 @@ def downgrade() -> None:
     op.drop_index("ix_events_unsequenced", table_name="events", postgresql_where=sa.text("sequence IS NULL"))
     op.drop_index("ix_events_type", table_name="events")
     op.drop_index("ix_events_timestamp", table_name="events")
+    op.drop_index("ix_events_severity", table_name="events", postgresql_where=sa.text("severity <> 'INFO'"))
     op.drop_table("events")
     op.drop_table("event_outlets")
     op.drop_table("event_log")
