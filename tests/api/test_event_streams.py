@@ -516,6 +516,6 @@ async def test_a_stream_ends_with_a_hint_and_at_once_when_the_process_stops(plac
             stopping = asyncio.create_task(place.stop())
             said = [chunk async for chunk in chunks]
         assert said[-1].startswith("retry: ")
+        assert await stopping < 4
         for each in sleepers:
             each.close()
-        assert await stopping < 5
