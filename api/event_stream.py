@@ -15,6 +15,9 @@ from settings import Settings
 
 MEDIA_TYPE = "text/event-stream"
 
+_LAST_WORD = 1.0
+"""Seconds for the last block: the process would wait for a reader that takes nothing before it stops."""
+
 Blocks = Callable[[Reader], AsyncIterator[bytes]]
 """What a stream sends: parts of it, each of whole blocks."""
 
@@ -64,7 +67,13 @@ class EventStream(Response):
         elif left not in done:
             # Not all at once, if it is we who end.
             last = _retry(random.randint(500, 3000)) if ending in done else b""
-            await send({"type": "http.response.body", "body": last})
+            try:
+                async with asyncio.timeout(_LAST_WORD):
+                    await send({"type": "http.response.body", "body": last})
+                    while ending in done and _is_under_way(scope):  # noqa: ASYNC110  # nobody tells when it is out
+                        await asyncio.sleep(0.02)
+            except TimeoutError:
+                _cut(scope)
 
     async def _send(self, send: Send) -> None:
         """Raises TimeoutError when the reader takes nothing for too long."""
@@ -125,6 +134,11 @@ def _retry(milliseconds: int) -> bytes:
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _is_under_way(scope: Scope) -> bool:
+    transport: Any = scope.get("muster.transport")
+    return transport is not None and transport.get_write_buffer_size() > 0
 
 
 def _cut(scope: Scope) -> None:

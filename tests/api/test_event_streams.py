@@ -255,14 +255,26 @@ async def test_a_silent_stream_says_that_it_lives_and_moves_the_cursor(place: Pl
                 break
 
 
+def sleeper(place: Place, after: int | None = None) -> socket.socket:
+    """A reader that never reads."""
+    asleep = socket.create_connection(("127.0.0.1", place.port))
+    asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    cursor = "" if after is None else f"Last-Event-ID: {after}\r\n"
+    request = f"GET /api/v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n{cursor}\r\n"
+    asleep.sendall(request.encode())
+    return asleep
+
+
+async def has_something_to_read(reader: socket.socket) -> bool:
+    return bool(len(await asyncio.to_thread(reader.recv, 2000, socket.MSG_PEEK)) > 1000)
+
+
 async def test_a_reader_that_takes_nothing_is_dropped_and_the_others_go_on(place: Place) -> None:
     before = await place.last()
-    sleeper = socket.create_connection(("127.0.0.1", place.port))
-    sleeper.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sleeper.sendall(f"GET /api/v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+    asleep = sleeper(place)
     big = "x" * 20_000
     async with asyncio.timeout(30), place.stream() as events:
-        mine = sleeper.getsockname()[1]
+        mine = asleep.getsockname()[1]
 
         async def there() -> bool:
             assert place.process is not None
@@ -281,7 +293,7 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_the_others_go_on(place
         else:
             raise AssertionError("it was not dropped")
         assert slowest < 2
-    sleeper.close()
+    asleep.close()
     assert payload_names(await place.take(3, after=before)) == [0, 1, 2]  # it may come back
 
 
@@ -491,12 +503,19 @@ async def test_archived_events_are_told_of_not_jumped_over(place: Place) -> None
 
 
 async def test_a_stream_ends_with_a_hint_and_at_once_when_the_process_stops(place: Place) -> None:
+    before = await place.last()
+    await write(place.database, *(news(number, payload={"big": "x" * 20_000}) for number in range(300)))
     await place.last()
     async with asyncio.timeout(30):
+        sleepers = [sleeper(place, before) for _ in range(3)]
         async with place.http.stream("GET", "/events/stream") as answer:
             chunks = answer.aiter_text()
             assert await anext(chunks) == "retry: 1000\n\n"
+            for each in sleepers:
+                await until(lambda each=each: has_something_to_read(each), 5)
             stopping = asyncio.create_task(place.stop())
             said = [chunk async for chunk in chunks]
         assert said[-1].startswith("retry: ")
-        assert await stopping < 5
+        assert await stopping < 4
+        for each in sleepers:
+            each.close()
