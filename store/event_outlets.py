@@ -39,7 +39,11 @@ async def stuck(connection: Connection, outlet: str, error: str, tries: int) -> 
     await connection.execute(_STUCK, {"outlet": outlet, "error": error, "tries": tries})
 
 
-_BEGIN = text("INSERT INTO event_outlets (name, position) VALUES (:outlet, 0) ON CONFLICT DO NOTHING")
+_BEGIN = text(
+    """
+    INSERT INTO event_outlets (name, position) SELECT :outlet, archived_position FROM event_log ON CONFLICT DO NOTHING
+    """
+)
 _END = text("DELETE FROM event_outlets WHERE name = :outlet")
 _NEXT = text(
     """

@@ -50,11 +50,18 @@ class Log:
             await connection.execute(text("DELETE FROM events"))
             await connection.execute(text("DELETE FROM event_outlets"))
             await connection.execute(text("DELETE FROM parked_events"))
+            await connection.execute(text("UPDATE event_log SET archived_position = last_position"))
 
     async def backlog(self) -> Backlog:
-        """How the outlet stands."""
-        async with self.database.statement() as connection:
-            return next(each for each in await read_backlogs(connection) if each.outlet == OUTLET)
+        """How the outlet stands, once it has begun."""
+
+        async def read() -> Backlog | None:
+            async with self.database.statement() as connection:
+                return next((each for each in await read_backlogs(connection) if each.outlet == OUTLET), None)
+
+        found = await until(read, 20)
+        assert isinstance(found, Backlog)
+        return found
 
     async def until_delivered(self, timeout: float = 20) -> None:
         """Wait until nothing is left."""
