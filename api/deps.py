@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from activities.activity_types import ActivityType, known_activity_type
 from api.probes import Probe
 from api.problems import PreconditionFailed
+from api.scrape import Scrape
 from missions.contracts import ActivityPreset
 from missions.errors import InvalidInput
 from missions.principals import Principal, PrincipalKind
@@ -36,6 +37,7 @@ class Parts:
     token: str
     activity_types: Mapping[str, ActivityType]
     probes: Mapping[str, Probe]
+    scrape: Scrape
     making_accounts: asyncio.Semaphore
     """Held while an account is made, so that a slow broker leaves connections to the database for all others."""
     temporal_namespace: str = "default"
@@ -55,15 +57,22 @@ async def _parts(request: Request) -> Parts:
 
 PartsDep = Annotated[Parts, Depends(_parts)]
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False,
     description="The token of `MUSTER_API_TOKEN`, or of the file `api-token` in the data folder, made at first start.",
 )
 
 
 async def _principal(
-    parts: PartsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    parts: PartsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Principal:
+    require_token(parts, credentials)
+    # One token, hence one client; users with roles get principals of their own here.
+    return Principal(kind=PrincipalKind.CLIENT, id="api")
+
+
+def require_token(parts: Parts, credentials: HTTPAuthorizationCredentials | None) -> None:
+    """Raise the 401 unless the token is ours."""
     given = credentials.credentials if credentials is not None else ""
     if not secrets.compare_digest(given.encode(), parts.token.encode()):
         raise HTTPException(
@@ -72,8 +81,6 @@ async def _principal(
             " or of the file `api-token` in Muster's data folder",
             {"WWW-Authenticate": "Bearer"},
         )
-    # One token, hence one client; users with roles get principals of their own here.
-    return Principal(kind=PrincipalKind.CLIENT, id="api")
 
 
 PrincipalDep = Annotated[Principal, Depends(_principal)]

@@ -32,7 +32,8 @@ async def read_backlogs(connection: Connection) -> list[Backlog]:
 
 _READ = text(
     """
-    SELECT outlet.name AS outlet, outlet.position, log.last_position - greatest(outlet.position, log.archived_position) AS backlog,
+    SELECT outlet.name AS outlet, outlet.position,
+        log.last_position - greatest(outlet.position, log.archived_position) AS backlog,
         CAST(coalesce(extract(epoch FROM now() - (
             SELECT timestamp FROM events WHERE sequence > outlet.position ORDER BY sequence LIMIT 1
         )), 0) AS double precision) AS age,

@@ -7,6 +7,7 @@ from api.routes import (
     map_objects,
     mission_control,
     mission_queues,
+    parked_events,
     recipes,
     services,
     work_process_parts,
@@ -26,5 +27,6 @@ ROUTERS = (
     imports.router,
     yards.router,
     map_objects.router,
+    parked_events.router,
     recipes.activity_types_router,
 )

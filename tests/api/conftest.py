@@ -16,6 +16,7 @@ from store.migrate import upgrade
 from store.tables import metadata
 from store.wakeups import Wakeup
 
+ONE_ROW = ("installation", "event_log")
 TOKEN = "token-of-the-tests"
 
 
@@ -77,9 +78,10 @@ async def session_database(settings: Settings) -> AsyncIterator[Database]:
 @pytest.fixture
 async def database(session_database: Database) -> Database:
     """The app's database, empty, its ids starting at 1."""
-    names = ", ".join(table.name for table in metadata.sorted_tables if table.name != "installation")
+    names = ", ".join(table.name for table in metadata.sorted_tables if table.name not in ONE_ROW)
     async with session_database.transaction() as connection:
         await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        await connection.execute(text("UPDATE event_log SET last_position = 0, archived_position = 0"))
     return session_database
 
 
