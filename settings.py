@@ -132,6 +132,13 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _events_go_to_no_exchange_of_agents(self) -> Self:
+        names = ("anonymous", "uplink", "downlink", "mqtt", "stream")
+        if self.events_exchange in {getattr(self, f"{name}_exchange") for name in names}:
+            raise ValueError(f"events_exchange {self.events_exchange} is one of the agents' exchanges: name another")
+        return self
+
     @property
     def public_api_url(self) -> str:
         """Where users reach the API."""

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from pamqp.commands import Basic
 
-from missions.backoff import pause_before
 from missions.cloud_events import CONTENT_TYPE, structured
 from missions.errors import PartUnavailable
 from missions.events import Event
 from outlets.confirmed_publisher import RABBITMQ, ConfirmedPublisher, Message, NotConfirmed
 from outlets.led_loop import LedLoop
+from outlets.pauses import pause_before
 from settings import Settings
 from store import event_outlets, parked_events
 from store.connection import Connection

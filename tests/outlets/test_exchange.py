@@ -9,9 +9,13 @@ import pytest
 from sqlalchemy import text
 
 from missions.events import Event, EventType
+from missions.principals import MUSTER
 from outlets import confirmed_publisher
 from settings import Settings
+from store import parked_events
 from store.database import Database
+from store.notifications import notify
+from store.positions import POSITIONED
 from tests.fleet.proxy import before_the_broker
 from tests.outlets.conftest import Log, Reader, channel_of, publishing
 from tests.support.site import until
@@ -137,16 +141,11 @@ async def test_broker_that_is_away_is_waited_for_and_the_backlog_drains_in_order
             assert stuck.backlog == 20
             assert stuck.age > 0
             assert stuck.error_since is not None
-            await until(lambda: _tries(log, 2), 20)
             proxy.closed = False
             await reader.until_names(numbers(1, 20))
             await log.until_delivered()
             found = await log.backlog()
             assert (found.error, found.error_since, found.tries, found.age) == (None, None, 0, 0)
-
-
-async def _tries(log: Log, count: int) -> bool:
-    return (await log.backlog()).tries >= count
 
 
 async def test_broker_that_falls_silent_is_left_and_nothing_is_lost(
@@ -181,7 +180,6 @@ async def test_full_queue_of_a_reader_makes_the_outlet_wait_and_parks_nothing(
             await log.write("4", type=EventType.YARD_CHANGED)
             found = await log.until_stuck("nack")
             assert (found.backlog, found.parked) == (4, 0)
-            await until(lambda: _tries(log, 1), 20)
             await reader.listen()
             await full.delete()
             await log.until_delivered()
@@ -206,7 +204,35 @@ async def test_event_that_is_refused_alone_is_parked_and_all_others_pass(
             await log.write("3", "4")
             await log.until_delivered()
             assert (await log.backlog()).parked == 2
-    assert once(reader.names()) == numbers(1, 4)
+            assert once(reader.names()) == numbers(1, 4)
+
+            async def replay() -> list[Any]:
+                """Ask for the first one; what the list shows once it was tried."""
+                async with database.transaction() as connection:
+                    rows = await parked_events.page(connection, outlet=None, before=None, limit=9)
+                    await parked_events.request_replay(connection, rows[-1]["id"], MUSTER)
+                await notify(database, POSITIONED)
+
+                async def tried() -> list[Any] | None:
+                    async with database.transaction() as connection:
+                        rows = await parked_events.page(connection, outlet=None, before=None, limit=9)
+                    return None if rows[-1]["replay_requested_at"] else rows
+
+                rows = await until(tried, 10)
+                assert isinstance(rows, list)
+                return rows
+
+            first = (await replay())[-1]
+            assert (first["replayed_at"], first["tries"]) == (None, 7)
+            assert "nack" in first["error"]
+            await full.delete()
+            await reader.listen("yard.changed")
+            second, first = await replay()
+            assert first["replayed_at"] is not None
+            assert second["replayed_at"] is None
+            assert reader.names()[-1] == "poison"
+            assert reader.messages[-1].message_id == str(first["event_id"])
+            assert (await log.backlog()).parked == 1
 
 
 async def test_event_that_no_routing_key_can_name_is_parked(
