@@ -37,10 +37,16 @@ class LateStart:
         while True:
             try:
                 await self._start()
-            except PartUnavailable as error:
-                log.warning("%s waits, and tries again in %g s: %s", self._what, _TRY_AGAIN, error)
-            else:
                 break
+            except PartUnavailable as error:
+                trouble = str(error)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                # A connection that dies cancels what waits for its answers.
+                trouble = "RabbitMQ does not answer: the connection was lost"
+            log.warning("%s waits, and tries again in %g s: %s", self._what, _TRY_AGAIN, trouble)
             self._tried.set()
             await asyncio.sleep(_TRY_AGAIN)
         if self._tried.is_set():

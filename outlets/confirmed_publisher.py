@@ -103,12 +103,17 @@ class ConfirmedPublisher:
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
                 self._channel = await self._open()
-        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+        # The last: what aiormq says of a connection that ends within its handshake.
+        except (AMQPError, OSError, TimeoutError, RuntimeError, StopAsyncIteration) as error:
             await self.close()
             raise PartUnavailable(RABBITMQ, _text(error)) from error
-        except BaseException:
+        except asyncio.CancelledError as error:
             await self.close()
-            raise
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # A connection that dies cancels what waits for its answers.
+            raise PartUnavailable(RABBITMQ, "the connection was lost") from error
         return self._channel
 
     async def _open(self) -> AbstractChannel:
