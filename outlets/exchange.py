@@ -87,7 +87,7 @@ class ExchangeOutlet(LedLoop):
         if confirmed < len(batch):
             outcome = outcomes[confirmed]
             assert outcome is not None
-            await self._not_confirmed(connection, batch[confirmed], outcome, alone=len(batch) == 1)
+            await self._not_confirmed(connection, batch[confirmed:], outcome)
             return True
         return len(batch) == limit
 
@@ -97,12 +97,13 @@ class ExchangeOutlet(LedLoop):
         self._failures = self._refusals = 0
         self._one_by_one = max(self._one_by_one - confirmed, 0)
 
-    async def _not_confirmed(self, connection: Connection, event: Event, outcome: NotConfirmed, *, alone: bool) -> None:
+    async def _not_confirmed(self, connection: Connection, left: Sequence[Event], outcome: NotConfirmed) -> None:
         if not outcome.refused:
             raise PartUnavailable(RABBITMQ, outcome.reason)
-        if not alone:  # which one it was is not certain: a channel that is closed confirms no other either
-            self._one_by_one = _BATCH
+        if not self._one_by_one:  # which one it was is not certain: a channel that is closed confirms no other either
+            self._one_by_one = len(left)
             return
+        event = left[0]
         self._refusals += 1
         lately = time.monotonic() - self._parked_types.get(event.type, float("-inf")) < _PARKED_LATELY
         if self._refusals >= _TRIES or lately:
