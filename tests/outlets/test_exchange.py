@@ -178,7 +178,7 @@ async def test_full_queue_of_a_reader_makes_the_outlet_wait_and_parks_nothing(
         async with publishing(settings, database):
             await log.write(*numbers(1, 3))
             await log.write("4", type=EventType.YARD_CHANGED)
-            found = await log.until_stuck("nack")
+            found = await log.until_stuck("does not answer: recipe.changed")  # others were refused too
             assert (found.backlog, found.parked) == (4, 0)
             await reader.listen()
             await full.delete()
