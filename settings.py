@@ -84,6 +84,18 @@ class Settings(BaseSettings):
     )
     intake_batch_size: int = Field(300, ge=1, description="agent messages taken in one transaction")
 
+    # Events
+    events_exchange: str = Field(
+        "muster.events", max_length=127, description="topic exchange that gets every event; empty: none"
+    )
+    events_amqp_url: str = Field("", description="RabbitMQ of that exchange; empty: that of the agents")
+    events_format: str = Field(
+        "envelope",
+        pattern="^(envelope|cloudevents)$",
+        description="what is published there: the events as the API shows them, or as CloudEvents 1.0 in JSON",
+    )
+    metrics_public: bool = Field(False, description="`GET /metrics` answers without the token too")
+
     # Missions
     reserve_ready_timeout: Seconds = Field(20.0, description="from reserve to the agent's `ready`")
     reserve_resend_interval: Seconds = Field(3.0, description="agents that have not answered are told again")
@@ -137,6 +149,13 @@ class Settings(BaseSettings):
                 f"max_concurrent_activities {self.max_concurrent_activities} is more than three times"
                 f" database_pool_size {self.database_pool_size}: make the pool larger or allow fewer activities"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _events_go_to_no_exchange_of_agents(self) -> Self:
+        names = ("anonymous", "uplink", "downlink", "mqtt", "stream")
+        if self.events_exchange in {getattr(self, f"{name}_exchange") for name in names}:
+            raise ValueError(f"events_exchange {self.events_exchange} is one of the agents' exchanges: name another")
         return self
 
     @property

@@ -32,9 +32,10 @@ from engine.relay import Relay
 from engine.role_heartbeat import RoleHeartbeat, new_identity
 from engine.search_attributes import ensure_registered
 from engine.waker import EngineWaker
-from fleet.bus import Bus
+from fleet.bus import AgentsRefused, Bus
 from fleet.downlink import Downlink
 from fleet.instant_actions import InstantActionSender
+from fleet.late_start import LateStart, late_start, until_stopped
 from fleet.ready_board import ReadyBoard
 from fleet.roles import Intake
 from fleet.signing import Signer
@@ -42,8 +43,10 @@ from missions.contracts import ActivityPreset, TaskQueues
 from missions.errors import PartUnavailable, UserError
 from missions.recipes import RecipeStep
 from outlets.archiver import Archiver
+from outlets.exchange import OUTLET, ExchangeOutlet
 from outlets.sequencer import Sequencer
 from settings import Settings
+from store import event_outlets
 from store.database import Database
 from store.migrate import upgrade
 from workflows.mission_queue import MissionQueue
@@ -69,12 +72,17 @@ class Role(StrEnum):
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> AsyncIterator[None]:
-    """A worker with these roles, stopped gracefully at the end: what is in hand is finished."""
-    queues = TaskQueues.of(settings.task_queue, await upgrade(settings))
+async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> AsyncIterator[list[LateStart]]:
+    """A worker with these roles, stopped gracefully at the end: what is in hand is finished.
+
+    What needs the agents' broker may start later, when that answers; missions without agents do not wait for it.
+    """
+    installation = await upgrade(settings)
+    queues = TaskQueues.of(settings.task_queue, installation)
     identity = new_identity()
     client = await connect(identity=identity)
     ready_board = ReadyBoard()
+    starts: list[LateStart] = []
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings)
         stack.push_async_callback(database.close)
@@ -82,15 +90,16 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
         stack.push_async_callback(waker.close)
         if Role.MISSIONS in roles:
             await ensure_registered(client)
-            parts = await stack.enter_async_context(_parts(settings, client, database, waker, ready_board))
+            bus = Bus(settings, "downlink")
+            stack.push_async_callback(bus.close)
+            starts.append(await stack.enter_async_context(late_start("what is sent to agents", bus.connect)))
+            parts = await stack.enter_async_context(_parts(settings, client, database, waker, ready_board, bus))
             sender = InstantActionSender(database, parts.downlink, waker)
             sender.start()
             stack.push_async_callback(sender.stop)
             await stack.enter_async_context(_missions(queues, parts))
         if Role.INTAKE in roles:
-            intake = Intake(settings, database, waker, resolve_preset=_resolve_preset, ready_board=ready_board)
-            await intake.start()
-            stack.push_async_callback(intake.stop)
+            starts.append(await stack.enter_async_context(_intake(settings, database, waker, ready_board)))
         if Role.RELAY in roles:
             relay = Relay(database, waker, agent_silence=settings.agent_silence)
             await relay.start()
@@ -101,6 +110,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             archiver = Archiver(settings, database)
             archiver.start()
             stack.push_async_callback(archiver.stop)
+            await stack.enter_async_context(_exchange_outlet(settings, database, installation))
             http = await stack.enter_async_context(httpx.AsyncClient())
             watch = ServiceWatch(settings, database, ServiceHealth(settings, database, http))
             await watch.start()
@@ -108,7 +118,39 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
         heartbeat = RoleHeartbeat(database, identity, roles, muster.__version__)
         heartbeat.start()
         stack.push_async_callback(heartbeat.stop)
+        for each in starts:
+            await each.first_try()
+        yield starts
+
+
+@contextlib.asynccontextmanager
+async def _intake(
+    settings: Settings, database: Database, waker: EngineWaker, ready_board: ReadyBoard
+) -> AsyncIterator[LateStart]:
+    async with contextlib.AsyncExitStack() as running:
+
+        async def start() -> None:
+            intake = Intake(settings, database, waker, resolve_preset=_resolve_preset, ready_board=ready_board)
+            await intake.start()
+            running.push_async_callback(intake.stop)
+
+        async with late_start("the intake of what agents say", start) as starting:
+            yield starting
+
+
+@contextlib.asynccontextmanager
+async def _exchange_outlet(settings: Settings, database: Database, installation: str) -> AsyncIterator[None]:
+    if not settings.events_exchange:
+        async with database.statement() as connection:
+            await event_outlets.end(connection, OUTLET)
         yield
+        return
+    outlet = ExchangeOutlet(settings, database, installation)
+    outlet.start()
+    try:
+        yield
+    finally:
+        await outlet.stop()
 
 
 def _resolve_preset(step: RecipeStep, timeout: float) -> ActivityPreset:
@@ -117,18 +159,13 @@ def _resolve_preset(step: RecipeStep, timeout: float) -> ActivityPreset:
 
 @contextlib.asynccontextmanager
 async def _parts(
-    settings: Settings, client: Client, database: Database, waker: EngineWaker, ready_board: ReadyBoard
+    settings: Settings, client: Client, database: Database, waker: EngineWaker, ready_board: ReadyBoard, bus: Bus
 ) -> AsyncIterator[Parts]:
-    bus = Bus(settings, "downlink")
     limits = httpx.Limits(max_connections=settings.max_concurrent_steps, max_keepalive_connections=20)
-    try:
-        await bus.connect()
-        async with httpx.AsyncClient(limits=limits, timeout=settings.planner_request_timeout) as http:
-            downlink = Downlink(settings, bus, Signer.load(settings))
-            health = ServiceHealth(settings, database, http)
-            yield Parts(settings, database, downlink, waker, http, client, ready_board, health)
-    finally:
-        await bus.close()
+    async with httpx.AsyncClient(limits=limits, timeout=settings.planner_request_timeout) as http:
+        downlink = Downlink(settings, bus, Signer.load(settings))
+        health = ServiceHealth(settings, database, http)
+        yield Parts(settings, database, downlink, waker, http, client, ready_board, health)
 
 
 @contextlib.asynccontextmanager
@@ -171,9 +208,9 @@ async def serve(settings: Settings, roles: Sequence[Role]) -> None:
         loop.add_signal_handler(name, stop.set)
     while not stop.is_set():
         try:
-            async with running(settings, roles):
+            async with running(settings, roles) as starts:
                 logger.info("worker runs with the roles %s", ", ".join(roles))
-                await stop.wait()
+                await until_stopped(stop, starts)
         except (PartUnavailable, RuntimeError, RPCError) as error:
             logger.warning("worker cannot start yet, tries again in 2 s: %s", error)
             with contextlib.suppress(TimeoutError):
@@ -193,7 +230,7 @@ def main() -> None:
     gc.set_threshold(20_000, 20, 20)
     try:
         uvloop.run(serve(Settings(), roles))
-    except UserError as error:
+    except (UserError, AgentsRefused) as error:
         sys.exit(f"the worker does not start: {error}")
 
 

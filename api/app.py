@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from temporalio.envconfig import ClientConfig
 
 from activities.registry import activity_types
-from api import health, problems
+from api import health, metrics, problems
 from api.body_limit import BodyLimit
 from api.deadline import Deadline
 from api.deps import AccountMaker, Parts
@@ -17,6 +17,7 @@ from api.live_log import LiveLog
 from api.probes import make_probes
 from api.query_names import refuse_unknown_query
 from api.routes import ROUTERS
+from api.scrape import Scrape
 from api.token import ensure_token
 from engine.client import connect
 from engine.pollers import Pollers
@@ -48,7 +49,7 @@ TAGS = [
     {"name": "yards", "description": "Where agents work, with their maps."},
     {"name": "activity types", "description": "What a step of a recipe may use."},
     {"name": "workers", "description": "The processes that run the missions."},
-    {"name": "health", "description": "For probes; needs no token."},
+    {"name": "health", "description": "For probes, without a token; and metrics, with it."},
 ]
 
 
@@ -73,6 +74,7 @@ def create_app(settings: Settings, *, waker: Waker | None = None, account_maker:
     problems.install(app)
     app.add_api_route("/", _to_the_description, include_in_schema=False)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1", dependencies=[Depends(refuse_unknown_query)])
     # The last one added is the outermost.
@@ -116,6 +118,7 @@ async def _parts(settings: Settings, waker: Waker | None, account_maker: Account
                 live_log=live_log,
                 probes=await make_probes(settings, database),
                 pollers=Pollers(await connect(lazy=True)),
+                scrape=Scrape(database),
                 temporal_namespace=ClientConfig.load_client_connect_config().get("namespace", "default"),
                 account_maker=account_maker,
                 making_accounts=asyncio.Semaphore(max(1, settings.database_pool_size // 4)),

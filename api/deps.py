@@ -16,6 +16,7 @@ from api import stream_tokens
 from api.live_log import LiveLog
 from api.probes import Probe
 from api.problems import PreconditionFailed
+from api.scrape import Scrape
 from engine.pollers import Pollers
 from missions.contracts import ActivityPreset
 from missions.errors import InvalidInput
@@ -41,6 +42,7 @@ class Parts:
     activity_types: Mapping[str, ActivityType]
     probes: Mapping[str, Probe]
     pollers: Pollers
+    scrape: Scrape
     making_accounts: asyncio.Semaphore
     """Held while an account is made, so that a slow broker leaves connections to the database for all others."""
     live_log: LiveLog
@@ -61,15 +63,22 @@ async def _parts(request: Request) -> Parts:
 
 PartsDep = Annotated[Parts, Depends(_parts)]
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False,
     description="The token of `MUSTER_API_TOKEN`, or of the file `api-token` in the data folder, made at first start.",
 )
 
 
 async def _principal(
-    parts: PartsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    parts: PartsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Principal:
+    require_token(parts, credentials)
+    # One token, hence one client; users with roles get principals of their own here.
+    return Principal(kind=PrincipalKind.CLIENT, id="api")
+
+
+def require_token(parts: Parts, credentials: HTTPAuthorizationCredentials | None) -> None:
+    """Raise the 401 unless the token is ours."""
     given = credentials.credentials if credentials is not None else ""
     if not secrets.compare_digest(given.encode(), parts.token.encode()):
         raise HTTPException(
@@ -78,8 +87,6 @@ async def _principal(
             " or of the file `api-token` in Muster's data folder",
             {"WWW-Authenticate": "Bearer"},
         )
-    # One token, hence one client; users with roles get principals of their own here.
-    return Principal(kind=PrincipalKind.CLIENT, id="api")
 
 
 PrincipalDep = Annotated[Principal, Depends(_principal)]
@@ -88,7 +95,7 @@ PrincipalDep = Annotated[Principal, Depends(_principal)]
 async def _stream_principal(
     request: Request,
     parts: PartsDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Principal:
     token = request.query_params.get("token")
     if token is not None and stream_tokens.is_valid(token, parts.token, time.time()):

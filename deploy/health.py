@@ -5,11 +5,13 @@ Only the standard library, for it runs every few seconds.
 A worker has no port to ask. It holds connections to PostgreSQL, RabbitMQ and Temporal while it works and none of them
 while it waits for parts that are down, and RabbitMQ closes the connection of a process that hangs (no heartbeats).
 So it is well if its container has an open connection to each; this sees all connections of the network namespace,
-which must be the container's own.
+which must be the container's own. A RabbitMQ that takes no connections excuses the one to it: missions without agents
+go on then, and a restart would help nobody.
 """
 
 import http.client
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,13 +40,26 @@ def api_trouble(environment: Mapping[str, str]) -> str:
 def worker_trouble(environment: Mapping[str, str]) -> str:
     """What is wrong with the worker of this container; empty if nothing."""
     connected = set(_remote_ports())
+    broker = urlsplit(environment.get("MUSTER_AMQP_URL", ""))
     parts = {
         "PostgreSQL": urlsplit(environment.get("MUSTER_DATABASE_URL", "")).port or 5432,
-        "RabbitMQ": urlsplit(environment.get("MUSTER_AMQP_URL", "")).port or 5672,
+        "RabbitMQ": broker.port or 5672,
         "Temporal": urlsplit("//" + environment.get("TEMPORAL_ADDRESS", "")).port or 7233,
     }
-    missing = [f"{part} (port {port})" for part, port in parts.items() if port not in connected]
-    return f"the worker has no connection to {', '.join(missing)}" if missing else ""
+    missing = {part: port for part, port in parts.items() if port not in connected}
+    if "RabbitMQ" in missing and not _takes_connections(broker.hostname or "", parts["RabbitMQ"]):
+        port = missing.pop("RabbitMQ")
+        sys.stdout.write(f"RabbitMQ (port {port}) is down: agents are not reached, missions without them go on\n")
+    named = ", ".join(f"{part} (port {port})" for part, port in missing.items())
+    return f"the worker has no connection to {named}" if missing else ""
+
+
+def _takes_connections(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def _remote_ports() -> Iterator[int]:

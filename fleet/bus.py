@@ -189,5 +189,6 @@ async def _ready(channel: AbstractRobustChannel) -> AbstractChannel:
 async def _reach(attempt: Awaitable[T]) -> T:
     try:
         return await attempt
-    except (AMQPError, OSError, TimeoutError) as error:
+    # The last: what aiormq says of a connection that ends within its handshake.
+    except (AMQPError, OSError, TimeoutError, StopAsyncIteration) as error:
         raise PartUnavailable(RABBITMQ, str(error) or type(error).__name__) from error

@@ -41,6 +41,9 @@ class LedLoop(ABC):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
+    async def _prepare(self, connection: Connection) -> None:  # noqa: B027  # most have nothing to prepare
+        """Called when this process begins to lead."""
+
     @abstractmethod
     async def _work(self, connection: Connection) -> bool:
         """Do a part of what is due, on the leader's connection; returns whether there may be more to do at once."""
@@ -49,6 +52,7 @@ class LedLoop(ABC):
         while True:
             try:
                 async with leading(self._database, self._lock, self._channel) as leader:
+                    await self._prepare(leader.connection)
                     while True:
                         while await self._work(leader.connection):
                             pass

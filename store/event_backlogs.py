@@ -1,4 +1,4 @@
-"""How far each outlet of the event log has come, for those who look after it and for what removes old events."""
+"""What each outlet of the event log has not delivered yet. Cheap: however large the log and the backlog are."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,24 +7,26 @@ from sqlalchemy import text
 
 from store.connection import Connection
 
-# Everything that reads the log at its own pace has a row in one of these.
-_OUTLETS = ("SELECT name, position, error, error_since, tries FROM event_outlets",)
-
 
 @dataclass(frozen=True)
 class Backlog:
-    """One outlet: delivered up to `position`, `behind` events more to go; `error`: why it does not get on."""
+    """How an outlet stands: delivered up to `position`, `behind` events more to go; `error`: why it does not get on."""
 
     name: str
     position: int
     behind: int
+    age: float
+    """Seconds, of the oldest event that it has not delivered; 0 without one."""
     error: str | None
     error_since: datetime | None
     tries: int
+    """Since it last got on."""
+    parked: int
+    """Events that it put aside, and that were not replayed since."""
 
 
 async def backlogs(connection: Connection) -> list[Backlog]:
-    """Every outlet, by name."""
+    """Every outlet that is on, by name."""
     return [Backlog(**row) for row in (await connection.execute(_ALL)).mappings()]
 
 
@@ -34,9 +36,16 @@ async def lowest_position(connection: Connection) -> int | None:
     return found
 
 
-_UNION = " UNION ALL ".join(_OUTLETS)
 _ALL = text(
-    "SELECT name, position, greatest(last_position - position, 0) AS behind, error, error_since, tries"
-    f" FROM ({_UNION}) AS outlets CROSS JOIN event_log ORDER BY name"
+    """
+    SELECT outlet.name, outlet.position,
+        greatest(log.last_position - greatest(outlet.position, log.archived_position), 0) AS behind,
+        CAST(coalesce(extract(epoch FROM now() - (
+            SELECT timestamp FROM events WHERE sequence > outlet.position ORDER BY sequence LIMIT 1
+        )), 0) AS double precision) AS age,
+        outlet.error, outlet.error_since, outlet.tries,
+        (SELECT count(*) FROM parked_events WHERE parked_events.outlet = outlet.name AND replayed_at IS NULL) AS parked
+    FROM event_outlets AS outlet CROSS JOIN event_log AS log ORDER BY outlet.name
+    """
 )
-_LOWEST = text(f"SELECT min(position) FROM ({_UNION}) AS outlets")
+_LOWEST = text("SELECT min(position) FROM event_outlets")

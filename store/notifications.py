@@ -32,8 +32,10 @@ class Listener:
         """Until the next notification, or so many seconds; raises PartUnavailable if the connection was lost."""
         if self._connection.is_closed():
             raise PartUnavailable("PostgreSQL", "the connection that listened was lost")
+        # Not wait_for: in Python 3.11 it swallows a cancel that comes with the notification, and its loop never stops.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._heard.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._heard.wait()
         self._heard.clear()
 
 

@@ -96,9 +96,11 @@ class OutletBacklog(Resource):
     name: str = Field(examples=["exchange"])
     position: int = Field(description="delivered up to here")
     behind: int = Field(description="events that it has still to deliver")
+    age: float = Field(description="seconds, of the oldest of them; 0 without one")
     error: str | None = Field(description="why it does not get on")
     error_since: datetime | None
     tries: int = Field(description="since it last got on")
+    parked: int = Field(description="events that it put aside, and that were not replayed since")
 
 
 class EventCounts(Resource):

@@ -9,6 +9,7 @@ from api.routes import (
     map_objects,
     mission_control,
     mission_queues,
+    parked_events,
     queue,
     recipes,
     services,
@@ -33,6 +34,7 @@ ROUTERS = (
     imports.router,
     yards.router,
     map_objects.router,
+    parked_events.router,
     recipes.activity_types_router,
     workers.router,
 )

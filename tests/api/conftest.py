@@ -12,12 +12,12 @@ from api.app import create_app
 from cli.stack.addresses import Addresses
 from settings import Settings
 from store.database import Database
-from store.event_tables import event_log
 from store.migrate import upgrade
 from store.tables import metadata
 from store.wakeups import Wakeup
 from tests.support.event_log import check_events
 
+ONE_ROW = ("installation", "event_log")
 TOKEN = "token-of-the-tests"
 
 
@@ -79,8 +79,7 @@ async def session_database(settings: Settings) -> AsyncIterator[Database]:
 @pytest.fixture
 async def empty_database(session_database: Database) -> Database:
     """The app's database, empty, its ids starting at 1."""
-    kept = ("installation", event_log.name)
-    names = ", ".join(table.name for table in metadata.sorted_tables if table.name not in kept)
+    names = ", ".join(table.name for table in metadata.sorted_tables if table.name not in ONE_ROW)
     async with session_database.transaction() as connection:
         await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
         await connection.execute(text("UPDATE event_log SET last_position = 0, archived_position = 0"))

@@ -65,7 +65,7 @@ def test_a_worker_is_well_while_it_is_connected_to_every_part(missing: str) -> N
         done = check(
             "worker",
             MUSTER_DATABASE_URL=f"postgresql://muster:x@postgres:{ports['PostgreSQL']}/muster",
-            MUSTER_AMQP_URL=f"amqp://muster:x@rabbitmq:{ports['RabbitMQ']}/",
+            MUSTER_AMQP_URL=f"amqp://muster:x@127.0.0.1:{ports['RabbitMQ']}/",
             TEMPORAL_ADDRESS=f"temporal:{ports['Temporal']}",
         )
     finally:
@@ -76,3 +76,23 @@ def test_a_worker_is_well_while_it_is_connected_to_every_part(missing: str) -> N
         assert done.stderr == f"the worker has no connection to {missing} (port {ports[missing]})\n"
     else:
         assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="the images are Linux, this machine is not")
+def test_a_worker_is_excused_from_a_broker_that_is_down() -> None:
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ports = [server.getsockname()[1] for server in servers]
+    connections = [socket.create_connection(("127.0.0.1", port)) for port in ports]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        port = taken.getsockname()[1]
+        done = check(
+            "worker",
+            MUSTER_DATABASE_URL=f"postgresql://muster:x@postgres:{ports[0]}/muster",
+            MUSTER_AMQP_URL=f"amqp://muster:x@127.0.0.1:{port}/",
+            TEMPORAL_ADDRESS=f"temporal:{ports[1]}",
+        )
+    for each in (*connections, *servers):
+        each.close()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"RabbitMQ (port {port}) is down" in done.stdout

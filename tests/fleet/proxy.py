@@ -49,16 +49,23 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def before_the_broker(settings: Settings) -> AsyncIterator[tuple[Proxy, Settings]]:
-    """The proxy, and settings that lead through it."""
-    url = urlsplit(settings.amqp_url)
-    proxy = Proxy(url.hostname or "127.0.0.1", url.port or 5672)
+async def before(url: str) -> AsyncIterator[tuple[Proxy, str]]:
+    """A proxy before the server of an address, and the address that leads through it."""
+    parts = urlsplit(url)
+    assert parts.port is not None, "an address with its port"
+    proxy = Proxy(parts.hostname or "127.0.0.1", parts.port)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    through = url._replace(netloc=f"{url.netloc.rpartition('@')[0]}@127.0.0.1:{port}").geturl()
     try:
-        yield proxy, settings.model_copy(update={"amqp_url": through})
+        yield proxy, parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}").geturl()
     finally:
         server.close()
         proxy.cut()
         await asyncio.gather(*proxy._tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def before_the_broker(settings: Settings) -> AsyncIterator[tuple[Proxy, Settings]]:
+    """A proxy before the broker, and settings that lead through it."""
+    async with before(settings.amqp_url) as (proxy, through):
+        yield proxy, settings.model_copy(update={"amqp_url": through})

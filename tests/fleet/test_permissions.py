@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import aio_pika
 import httpx
 import pytest
 from aiormq.exceptions import (
@@ -374,3 +375,18 @@ async def test_orphan_queues_of_agents_expire(intake: Intake, settings: Settings
     assert policy["pattern"] == "^amq\\.gen-"
     assert policy["definition"]["expires"] == settings.orphan_queue_expires * 1000
     assert policy["definition"]["max-length"] > 0
+
+
+@pytest.mark.parametrize("protocol", ["AMQP", "MQTT", "anonymous"])
+async def test_no_account_of_agents_reaches_the_events(
+    intake: Intake, settings: Settings, enrol: Enrol, uuid: str, protocol: str
+) -> None:
+    connection = await aio_pika.connect(settings.amqp_url)
+    channel = await connection.channel()
+    await channel.declare_exchange(settings.events_exchange, "topic", durable=True)
+    login = Login(ANONYMOUS, ANONYMOUS) if protocol == "anonymous" else await enrol.account(uuid, protocol)
+    async with RawAgent(settings, login) as agent:
+        assert not await agent.may_publish(settings.events_exchange, "task.completed")
+        if protocol != "MQTT":  # whose accounts may declare no queue that they could bind
+            assert not await agent.may_bind(settings.events_exchange, "#")
+    await connection.close()

@@ -128,6 +128,37 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mission_queue")),
     )
     op.create_table(
+        "parked_events",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("outlet", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("event_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("event", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("parked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("replay_requested_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("replay_requested_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("replayed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_parked_events")),
+        sa.UniqueConstraint("outlet", "sequence", name=op.f("uq_parked_events_outlet_sequence")),
+    )
+    op.create_index(
+        "ix_parked_events_parked",
+        "parked_events",
+        ["outlet"],
+        unique=False,
+        postgresql_where=sa.text("replayed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_parked_events_to_replay",
+        "parked_events",
+        ["outlet", "id"],
+        unique=False,
+        postgresql_where=sa.text("replay_requested_at IS NOT NULL"),
+    )
+    op.create_table(
         "role_heartbeats",
         sa.Column("process", sa.Text(), nullable=False),
         sa.Column("roles", sa.ARRAY(sa.Text()), nullable=False),
@@ -851,6 +882,15 @@ def downgrade() -> None:
     op.drop_index("uq_services_enabled_type", table_name="services", postgresql_where=sa.text("enabled"))
     op.drop_table("services")
     op.drop_table("role_heartbeats")
+    op.drop_index(
+        "ix_parked_events_to_replay",
+        table_name="parked_events",
+        postgresql_where=sa.text("replay_requested_at IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_parked_events_parked", table_name="parked_events", postgresql_where=sa.text("replayed_at IS NULL")
+    )
+    op.drop_table("parked_events")
     op.drop_table("mission_queue")
     op.drop_table("message_counts")
     op.drop_table("installation")

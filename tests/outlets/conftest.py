@@ -1,0 +1,154 @@
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aio_pika
+import pytest
+from sqlalchemy import text
+
+from missions.events import EventSource, EventType, NewEvent
+from missions.principals import MUSTER
+from outlets.exchange import OUTLET, ExchangeOutlet
+from outlets.sequencer import Sequencer
+from settings import Settings
+from store import events
+from store.database import Database
+from store.event_backlogs import Backlog, backlogs
+from tests.support.services import WorkerAddresses
+from tests.support.site import until
+
+
+@pytest.fixture
+def settings(worker_addresses: WorkerAddresses) -> Settings:
+    """With an exchange that no other test uses."""
+    return Settings(
+        database_url=worker_addresses.database_url,
+        amqp_url=worker_addresses.amqp_url,
+        amqp_management_url=worker_addresses.amqp_management_url,
+        events_exchange=f"events-{secrets.token_hex(4)}",
+    )
+
+
+class Log:
+    """Writes to the log of events, and looks at its outlets."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def write(self, *names: str, type: EventType = EventType.RECIPE_CHANGED) -> None:
+        """One event for each name, in one transaction."""
+        new = [NewEvent(type=type, source=EventSource.API, actor=MUSTER, payload={"name": name}) for name in names]
+        async with self.database.transaction() as connection:
+            await events.append(connection, new)
+
+    async def forget(self) -> None:
+        """What other tests wrote."""
+        async with self.database.transaction() as connection:
+            await connection.execute(text("DELETE FROM events"))
+            await connection.execute(text("DELETE FROM event_outlets"))
+            await connection.execute(text("DELETE FROM parked_events"))
+            await connection.execute(text("UPDATE event_log SET archived_position = last_position"))
+
+    async def backlog(self) -> Backlog:
+        """How the outlet stands, once it has begun."""
+
+        async def read() -> Backlog | None:
+            async with self.database.statement() as connection:
+                return next((each for each in await backlogs(connection) if each.name == OUTLET), None)
+
+        found = await until(read, 20)
+        assert isinstance(found, Backlog)
+        return found
+
+    async def until_delivered(self, timeout: float = 20) -> None:
+        """Wait until nothing is left."""
+
+        async def nothing_left() -> bool:
+            async with self.database.statement() as connection:
+                unnumbered = await connection.scalar(text("SELECT count(*) FROM events WHERE sequence IS NULL"))
+            return not unnumbered and (await self.backlog()).behind == 0
+
+        await until(nothing_left, timeout)
+
+    async def until_stuck(self, word: str) -> Backlog:
+        """Wait until the outlet shows an error that says this."""
+
+        async def says() -> Backlog | None:
+            found = await self.backlog()
+            return found if word in (found.error or "") else None
+
+        found = await until(says, 20)
+        assert isinstance(found, Backlog)
+        return found
+
+
+@pytest.fixture
+async def log(database: Database) -> AsyncIterator[Log]:
+    log = Log(database)
+    await log.forget()
+    yield log
+    await log.forget()  # no catalogue knows what was written here
+
+
+class Reader:
+    """A consumer with a queue of its own on the exchange."""
+
+    def __init__(self, channel: Any, exchange: str) -> None:
+        self.channel, self._exchange = channel, exchange
+        self.messages: list[Any] = []
+
+    async def listen(self, key: str = "#", **arguments: Any) -> None:
+        """From now on; the exchange is made if it is not there yet."""
+        await self.channel.declare_exchange(self._exchange, "topic", durable=True)
+        queue = await self.channel.declare_queue(None, exclusive=True, arguments=arguments)
+        await queue.bind(self._exchange, key)
+        await queue.consume(self._take, no_ack=True)
+
+    async def _take(self, message: Any) -> None:
+        self.messages.append(message)
+
+    def names(self) -> list[str]:
+        """What came, by the names in the payloads."""
+        return [name_of(message) for message in self.messages]
+
+    async def until_names(self, names: list[str], timeout: float = 20) -> None:
+        """Wait until exactly these came, in this order."""
+
+        async def there() -> bool:
+            return self.names() == names
+
+        await until(there, timeout, lambda: f"{self.names()} are not {names}")
+
+
+def name_of(message: Any) -> str:
+    return str(json.loads(message.body)["payload"]["name"])
+
+
+@asynccontextmanager
+async def channel_of(settings: Settings) -> AsyncIterator[Any]:
+    connection = await aio_pika.connect(settings.amqp_url)
+    try:
+        yield await connection.channel()
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def reader(settings: Settings) -> AsyncIterator[Reader]:
+    async with channel_of(settings) as channel:
+        yield Reader(channel, settings.events_exchange)
+
+
+@asynccontextmanager
+async def publishing(settings: Settings, database: Database) -> AsyncIterator[None]:
+    """The sequencer and the outlet at work."""
+    loops = [Sequencer(database), ExchangeOutlet(settings, database, "test")]
+    for loop in loops:
+        loop.start()
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(loop.stop() for loop in loops))
