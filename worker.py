@@ -40,6 +40,7 @@ from missions.contracts import ActivityPreset, TaskQueues
 from missions.errors import PartUnavailable, UserError
 from missions.recipes import RecipeStep
 from outlets.sequencer import Sequencer
+from outlets.webhooks import delivering_webhooks
 from settings import Settings
 from store.database import Database
 from store.migrate import upgrade
@@ -94,6 +95,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             sequencer = Sequencer(database)
             sequencer.start()
             stack.push_async_callback(sequencer.stop)
+            await stack.enter_async_context(delivering_webhooks(settings, database))
             http = await stack.enter_async_context(httpx.AsyncClient())
             watch = ServiceWatch(settings, database, ServiceHealth(settings, database, http))
             await watch.start()

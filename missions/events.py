@@ -42,6 +42,8 @@ class EventType(StrEnum):
     RECIPE_CHANGED = "recipe.changed"
     SERVICE_CHANGED = "service.changed"
     SERVICE_HEALTH_CHANGED = "service.health_changed"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_DISABLED = "webhook.disabled"
     YARD_CHANGED = "yard.changed"
     YARD_MAP_UPDATED = "yard.map_updated"
 
@@ -80,7 +82,7 @@ class EventSource(StrEnum):
 
 
 class Action(StrEnum):
-    """What became of a recipe, service or yard: the `action` of its `….changed` event."""
+    """What became of a recipe, service, webhook or yard: the `action` of its `….changed` event."""
 
     CREATED = "created"
     UPDATED = "updated"

@@ -9,6 +9,7 @@ from api.routes import (
     mission_queues,
     recipes,
     services,
+    webhooks,
     work_process_parts,
     work_processes,
     yards,
@@ -26,5 +27,6 @@ ROUTERS = (
     imports.router,
     yards.router,
     map_objects.router,
+    webhooks.router,
     recipes.activity_types_router,
 )
