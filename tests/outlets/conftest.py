@@ -16,7 +16,7 @@ from settings import Settings
 from store import events, webhook_deliveries, webhooks
 from store.database import Database
 from store.rows import Row
-from store.tables import work_processes
+from store.tables import work_processes, yards
 from tests.support.receiver import Inbox, Receiver
 from tests.support.rows import Rows
 from tests.support.services import WorkerAddresses
@@ -67,10 +67,13 @@ class Hooks:
         return [row["state"] for row in await self.deliveries(webhook)]
 
     async def mission(self) -> int:
-        return await Rows(self.database).made(
+        rows = Rows(self.database)
+        yard = await rows.made(yards, uid=secrets.token_hex(6))
+        return await rows.made(
             work_processes,
             work_process_type_name="drive",
             status="executing",
+            yard_id=yard,
             yard_uid="y",
             created_by={},
             workflow_id=secrets.token_hex(6),
