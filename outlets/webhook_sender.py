@@ -9,7 +9,9 @@ import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import ip_address
 
 import httpcore
@@ -41,17 +43,43 @@ def policy_of(settings: Settings) -> AddressPolicy:
     return AddressPolicy(settings.webhook_allow_private, settings.webhook_allow_http, settings.webhook_allowed_networks)
 
 
+# Not the loop's own few threads: names that hang would hold up all others of the process, planners' too.
+_RESOLVERS = ThreadPoolExecutor(16, thread_name_prefix="names of webhooks")
+
+
 async def resolve(host: str, port: int) -> list[Address]:
     """The addresses of a host, as this machine knows them."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
     return list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+
+
+class _Names:
+    """Asks for a name once at a time, however many requests wait for it."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._asked: dict[tuple[str, int], asyncio.Task[Sequence[Address]]] = {}
+
+    async def addresses(self, host: str, port: int) -> Sequence[Address]:
+        """The addresses of a host; raises OSError."""
+        name = (host, port)
+        if name not in self._asked:
+            self._asked[name] = asyncio.create_task(self._ask(host, port))
+        return await asyncio.shield(self._asked[name])  # others wait for it too
+
+    async def _ask(self, host: str, port: int) -> Sequence[Address]:
+        try:
+            return await self._resolve(host, port)
+        finally:
+            del self._asked[host, port]
 
 
 class _CheckedNetwork(httpcore.AsyncNetworkBackend):
     """Connects to allowed addresses only."""
 
     def __init__(self, policy: AddressPolicy, resolve: Resolve) -> None:
-        self._policy, self._resolve = policy, resolve
+        self._policy, self._names = policy, _Names(resolve)
         self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -63,7 +91,7 @@ class _CheckedNetwork(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address of the host that is allowed and answers."""
-        addresses = await self._resolve(host, port)
+        addresses = await self._names.addresses(host, port)
         allowed = [address for address in addresses if self._policy.allows(address)]
         if not allowed:
             raise NotAllowed(not_allowed(host, addresses))
@@ -101,14 +129,11 @@ class WebhookSender:
                     answer = await _beginning(response)
         except TimeoutError:
             error = f"no answer within {timeout or self._timeout:g} s"
-        except InvalidInput as refused:
-            error = refused.detail
-        except NotAllowed as refused:
+        except (InvalidInput, NotAllowed) as refused:
             error = str(refused)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as failed:
+        except Exception as failed:
+            # Of the network, of TLS, of HTTP: whatever it is, it may not stop what goes to others.
             error = f"{type(failed).__name__}: {failed}"
-        except (httpx.InvalidURL, UnicodeError) as failed:
-            error = f"{url!r} is no address: {failed}"
         if status is not None:
             # It has answered; what broke off afterwards was only to be shown.
             error = None if 200 <= status < 300 else f"answered HTTP {status}"

@@ -33,7 +33,9 @@ class Listener:
         if self._connection.is_closed():
             raise PartUnavailable("PostgreSQL", "the connection that listened was lost")
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._heard.wait(), timeout)
+            # Not `wait_for`: until Python 3.12 it loses a cancel that comes in the moment in which it hears.
+            async with asyncio.timeout(timeout):
+                await self._heard.wait()
         self._heard.clear()
 
 
