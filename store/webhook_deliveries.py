@@ -30,6 +30,8 @@ DELIVERER = Lock(0x6D757378)
 DELIVERIES = "muster_webhook_deliveries"
 """Channel: deliveries are due, or a webhook was changed."""
 
+_WEEK = 604_800.0
+
 MAX_REPLAY = 10_000
 """Events of the log that one replay takes."""
 
@@ -421,15 +423,22 @@ async def page(
     event_type: str | None = None,
     mission_id: int | None = None,
 ) -> list[Row]:
-    """Deliveries with their attempts, the newest first."""
+    """Deliveries with their attempts, those of the newest events first. `before`: a position of the log.
+
+    `event_type`: a type, or a family (`task.*`).
+    """
     table = webhook_deliveries.c
-    query = select(webhook_deliveries).where(table.webhook_id == webhook_id).order_by(table.id.desc()).limit(limit)
+    query = (
+        select(webhook_deliveries).where(table.webhook_id == webhook_id).order_by(table.sequence.desc()).limit(limit)
+    )
     if before is not None:
-        query = query.where(table.id < before)
+        query = query.where(table.sequence < before)
     if state is not None:
         query = query.where(table.state == state)
     if event_type is not None:
-        query = query.where(table.event_type == event_type)
+        family = event_type.removesuffix("*")
+        exact = family == event_type
+        query = query.where(table.event_type == event_type if exact else table.event_type.startswith(family))
     if mission_id is not None:
         query = query.where(table.work_process_id == mission_id)
     return await _with_attempts(connection, await all_rows(connection, query))
@@ -490,7 +499,7 @@ _NEEDED = text(
 )
 
 
-async def oldest_needed_position(connection: Connection, keep: float) -> int | None:
+async def oldest_needed_position(connection: Connection, keep: float = _WEEK) -> int | None:
     """The first position of the log that a webhook still needs; None: there are no webhooks.
 
     A disabled one needs its events for `keep` seconds (the setting `webhook_keep`); parked events need no place.

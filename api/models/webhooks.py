@@ -170,7 +170,7 @@ class DeliveryQuery(PageQuery):
     """Which deliveries to list."""
 
     state: DeliveryState | None = None
-    type: Annotated[QueryText, AfterValidator(known_type)] | None = Field(None, description="type of event")
+    type: Annotated[QueryText, AfterValidator(known_type)] | None = Field(None, description="type of event, or family")
     mission_id: Id | None = None
 
 

@@ -160,7 +160,7 @@ async def test_webhook(id: PathId, parts: PartsDep, principal: PrincipalDep) -> 
 async def list_deliveries(
     id: PathId, query: Annotated[DeliveryQuery, Query()], parts: PartsDep, _: PrincipalDep
 ) -> Page[Delivery]:
-    """What was sent or is to be, with each attempt; the newest first."""
+    """What was sent or is to be, with each attempt; the newest events first."""
     async with parts.database.statement() as connection:
         await webhooks.get(connection, id)
         rows = await deliveries.page(
@@ -174,7 +174,7 @@ async def list_deliveries(
         )
     return Page(
         items=[Delivery.model_validate(row) for row in rows[: query.limit]],
-        next_cursor=next_cursor(rows, query.limit, lambda row: int(row["id"])),
+        next_cursor=next_cursor(rows, query.limit, lambda row: int(row["sequence"])),
     )
 
 

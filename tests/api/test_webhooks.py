@@ -207,6 +207,8 @@ async def test_deliveries_are_listed_and_replayed(api: AsyncClient, database: Da
     assert [one["id"] for one in first["items"] + rest["items"]] == [5, 4, 3, 2, 1]
     assert rest["nextCursor"] is None
     assert first["items"][0]["attempts"] == []
+    for words, count in (("type=recipe.*", 5), ("type=task.*", 0), ("type=task.created", 0)):
+        assert len((await api.get(f"/webhooks/1/deliveries?{words}")).json()["items"]) == count
     assert (await api.get("/webhooks/1/deliveries?state=parked")).json()["items"] == []
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE webhook_deliveries SET state = 'parked', error = 'no', tries = 4"))

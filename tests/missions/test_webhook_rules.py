@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 
 import pytest
+from pydantic import ValidationError
 from standardwebhooks import Webhook
 
 from missions.addresses import AddressPolicy, is_public
@@ -11,6 +12,7 @@ from missions.event_filters import known_type
 from missions.events import EventType
 from missions.webhook_schedule import Outcome, delay_after, read_retry_after
 from missions.webhook_signatures import check_secret, keys_at, new_secret, signed_headers
+from settings import Settings
 
 NOW = datetime(2030, 1, 31, 6, tzinfo=UTC)
 SCHEDULE = (0, 5, 300)
@@ -106,6 +108,19 @@ def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(ip_address(address))
     assert not AddressPolicy().allows(ip_address(address))
     assert AddressPolicy(allow_private=True).allows(ip_address(address))
+
+
+def test_settings_take_networks_and_delays_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUSTER_WEBHOOK_ALLOWED_NETWORKS", "10.1.0.0/16, fd00::/8")
+    monkeypatch.setenv("MUSTER_WEBHOOK_SCHEDULE", "0,1.5")
+    settings = Settings()
+    assert settings.webhook_allowed_networks == (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
+    assert settings.webhook_schedule == (0, 1.5)
+    for name, value in (("ALLOWED_NETWORKS", "10.1.0.1/16"), ("SCHEDULE", ""), ("SCHEDULE", "0,-1")):
+        with monkeypatch.context() as wrong:
+            wrong.setenv(f"MUSTER_WEBHOOK_{name}", value)
+            with pytest.raises(ValidationError):
+                Settings()
 
 
 def test_listed_networks_are_allowed_and_no_others() -> None:

@@ -266,6 +266,8 @@ async def test_name_that_changes_its_address_is_connected_to_where_it_was_checke
         await until(lambda: _states(hooks, webhook, ["delivered"]), 10)
         await hooks.emit("two")
         await until(lambda: _states(hooks, webhook, ["delivered", "parked"]), 10)
+    second = (await hooks.deliveries(webhook))[1]
+    assert second["error"] == "hooks.example is at 127.0.0.2, 10.0.0.1, which is not public"
     (message,) = inbox.messages
     assert message.headers["host"] == f"hooks.example:{hooks.receiver.port}"
 
@@ -369,6 +371,18 @@ async def test_event_that_the_log_has_no_more_is_parked(hooks: Hooks) -> None:
             )
         await until(lambda: _all(hooks, webhook, "parked"), 10)
     assert (await hooks.deliveries(webhook))[0]["error"] == "the event is archived, and cannot be sent any more"
+
+
+async def test_event_that_is_too_large_is_parked_unsent(hooks: Hooks) -> None:
+    inbox = hooks.receiver.inbox("a")
+    webhook = await hooks.make(inbox, **ONLY_OURS)
+    async with hooks.delivering():
+        await hooks.emit("x" * 1024 * 1024)
+        await until(lambda: _all(hooks, webhook, "parked"), 10)
+    (row,) = await hooks.deliveries(webhook)
+    assert (inbox.messages, row["attempts"]) == ([], [])
+    assert "at most 1048576 are sent" in row["error"]
+    assert (await hooks.read(webhook))["failing_since"] is None
 
 
 async def test_replayed_event_waits_until_a_later_one_of_its_mission_has_landed(hooks: Hooks) -> None:
