@@ -117,8 +117,10 @@ class _Flights:
                 next_due = await deliveries.seconds_until_due(self._leader.connection)
                 await self._leader.wait(min(_LOOK_AGAIN, next_due or _LOOK_AGAIN))
         finally:
-            for _, task in self._flying.values():
+            tasks = [task for _, task in self._flying.values()]
+            for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)  # before their connections are closed
 
     async def _store(self) -> None:
         landed = {id for id, (_, task) in self._flying.items() if task.done()}

@@ -437,8 +437,8 @@ async def page(
         query = query.where(table.state == state)
     if event_type is not None:
         family = event_type.removesuffix("*")
-        exact = family == event_type
-        query = query.where(table.event_type == event_type if exact else table.event_type.startswith(family))
+        of_family = table.event_type.startswith(family, autoescape=True)
+        query = query.where(table.event_type == event_type if family == event_type else of_family)
     if mission_id is not None:
         query = query.where(table.work_process_id == mission_id)
     return await _with_attempts(connection, await all_rows(connection, query))

@@ -286,6 +286,25 @@ async def test_deliverer_that_died_after_the_request_sends_it_again_with_the_sam
     assert len({message.headers["webhook-id"] for message in inbox.messages}) == 1
 
 
+async def test_connections_that_are_cut_are_made_again_and_nothing_is_lost(hooks: Hooks) -> None:
+    inbox = hooks.receiver.inbox("a")
+    inbox.hold.clear()
+    webhook = await hooks.make(inbox, **ONLY_OURS)
+    keys = [int(webhook_deliveries.DELIVERER), int(webhook_deliveries.FAN_OUT)]
+    async with hooks.delivering():
+        await hooks.emit("one")
+        await until(lambda: _count(inbox, 1), 10)
+        async with hooks.database.transaction() as connection:
+            cut = text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = ANY (:k)"
+            )
+            assert list(await connection.scalars(cut, {"k": keys})) == [True, True]
+        inbox.hold.set()
+        await hooks.emit("two")
+        await until(lambda: _all(hooks, webhook, "delivered", 2), 10)
+    assert set(inbox.names) == {"one", "two"}
+
+
 async def test_fan_out_has_no_gap_and_no_double_whoever_does_it(hooks: Hooks) -> None:
     webhook = await hooks.make("http://127.0.0.1:9/none", **ONLY_OURS)
 
