@@ -4,6 +4,7 @@ Temporal's own client variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, 
 so that operators use the same ones as with the `temporal` command; see `engine/client.py`.
 """
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -24,6 +25,10 @@ def _zero_if_empty(value: object) -> object:
 
 
 Paths = Annotated[list[Path], NoDecode, BeforeValidator(_by_commas)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_by_commas)]
+Delays = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=_LONGEST)], ...], NoDecode, BeforeValidator(_by_commas), Field(min_length=1)
+]
 
 
 class Settings(BaseSettings):
@@ -133,6 +138,30 @@ class Settings(BaseSettings):
     )
     event_archive_dir: Path | None = Field(
         None, description="folder of archived events, seen by the worker; empty: event-archive in data_dir"
+    )
+
+    # Webhooks
+    webhook_allow_http: bool = Field(False, description="webhooks may have http:// addresses; else https:// only")
+    webhook_allow_private: bool = Field(
+        False, description="webhooks may be at private addresses: loopback, link-local, a local network"
+    )
+    webhook_allowed_networks: Networks = Field(
+        (), description="webhooks may be at addresses of these networks, e.g. 10.1.0.0/16; with commas"
+    )
+    webhook_timeout: Seconds = Field(15.0, description="for one attempt in all: name, connection, answer")
+    webhook_schedule: Delays = Field(
+        (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
+        description="seconds before the first attempt, the second, and so on, with commas; after the last failed one"
+        " the event is parked",
+    )
+    webhook_concurrency: int = Field(8, ge=1, description="requests to one webhook at a time")
+    webhook_disable_after: Seconds = Field(
+        432_000.0, description="a webhook of which every attempt failed for so long is disabled"
+    )
+    webhook_keep: Seconds = Field(
+        604_800.0,
+        description="deliveries and their attempts are shown so long; a disabled webhook holds back the removal of"
+        " events so long",
     )
 
     # Workers

@@ -45,6 +45,7 @@ from missions.recipes import RecipeStep
 from outlets.archiver import Archiver
 from outlets.exchange import OUTLET, ExchangeOutlet
 from outlets.sequencer import Sequencer
+from outlets.webhooks import delivering_webhooks
 from settings import Settings
 from store import event_outlets
 from store.database import Database
@@ -111,6 +112,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             archiver.start()
             stack.push_async_callback(archiver.stop)
             await stack.enter_async_context(_exchange_outlet(settings, database, installation))
+            await stack.enter_async_context(delivering_webhooks(settings, database))
             http = await stack.enter_async_context(httpx.AsyncClient())
             watch = ServiceWatch(settings, database, ServiceHealth(settings, database, http))
             await watch.start()

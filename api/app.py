@@ -47,6 +47,7 @@ TAGS = [
     {"name": "recipes", "description": "The types of missions: which steps, in which order."},
     {"name": "services", "description": "The microservices that recipes call."},
     {"name": "yards", "description": "Where agents work, with their maps."},
+    {"name": "webhooks", "description": "Addresses that get events, signed."},
     {"name": "activity types", "description": "What a step of a recipe may use."},
     {"name": "workers", "description": "The processes that run the missions."},
     {"name": "health", "description": "For probes, without a token; and metrics, with it."},

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-_SECRET_FIELDS = ("apikey", "password", "token")
+_SECRET_FIELDS = ("apikey", "password", "secret", "token")
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 120

@@ -163,6 +163,14 @@ CATALOGUE: Mapping[EventType, Described] = {
         "a service's health check changes its answer. WARNING: to unhealthy",
         severities=(INFO, WARNING),
     ),
+    EventType.WEBHOOK_CHANGED: Described(
+        configuration.WebhookChanged, "a webhook is made, changed, enabled or deleted, or gets a new secret", (API,)
+    ),
+    EventType.WEBHOOK_DISABLED: Described(
+        configuration.WebhookDisabled,
+        "all attempts failed for too long, or the receiver wants no more (410)",
+        severities=(WARNING,),
+    ),
     EventType.YARD_CHANGED: Described(configuration.YardChanged, "a yard is created, changed or deleted", (API,)),
     EventType.YARD_MAP_UPDATED: Described(
         configuration.YardMapUpdated, "map objects of a yard change, or a map server answers", (API, AGENT, WORKER)

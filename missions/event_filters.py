@@ -55,7 +55,27 @@ _ALL = EventFilter()
 
 def expand_types(words: Sequence[str]) -> frozenset[str]:
     """The types that exact names and families (`task.*`) stand for; raises InvalidInput for one that is neither."""
-    return frozenset(kind for word in words for kind in _expanded(word))
+    try:
+        return frozenset(kind for word in words for kind in _expanded(word))
+    except _UnknownType as error:
+        raise InvalidInput(str(error), field="type", value=error.word, remedy=error.remedy) from None
+
+
+def known_word(word: str) -> str:
+    """The word, if it is a type or a family; raises ValueError that names near ones."""
+    try:
+        _expanded(word)
+    except _UnknownType as error:
+        raise ValueError(f"{error}: {error.remedy}") from None
+    return word
+
+
+class _UnknownType(Exception):
+    """A word that is no type of event and no family."""
+
+    def __init__(self, word: str, remedy: str) -> None:
+        super().__init__(f"{word!r} is no type of event and no family")
+        self.word, self.remedy = word, remedy
 
 
 def _expanded(word: str) -> list[str]:
@@ -65,10 +85,5 @@ def _expanded(word: str) -> list[str]:
         known = [*EventType, *(f"{family}.*" for family in FAMILIES)]
         near = difflib.get_close_matches(word, known, 3)
         hint = f"perhaps {' or '.join(near)}" if near else f"use a type, or one of {', '.join(known[-len(FAMILIES) :])}"
-        raise InvalidInput(
-            f"{word!r} is no type of event and no family",
-            field="type",
-            value=word,
-            remedy=f"{hint}; GET /api/v1/events/types lists them all",
-        )
+        raise _UnknownType(word, f"{hint}; GET /api/v1/events/types lists them all")
     return found

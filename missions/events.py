@@ -49,6 +49,8 @@ class EventType(StrEnum):
     RECIPE_CHANGED = "recipe.changed"
     SERVICE_CHANGED = "service.changed"
     SERVICE_HEALTH_CHANGED = "service.health_changed"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_DISABLED = "webhook.disabled"
     YARD_CHANGED = "yard.changed"
     YARD_MAP_UPDATED = "yard.map_updated"
 
@@ -91,7 +93,7 @@ class EventSource(StrEnum):
 
 
 class Action(StrEnum):
-    """What became of a recipe, service, yard or map object: the `action` of its event."""
+    """What became of a recipe, service, webhook, yard or map object: the `action` of its event."""
 
     CREATED = "created"
     UPDATED = "updated"

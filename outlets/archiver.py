@@ -31,19 +31,23 @@ class Archiver(LedLoop):
         super().__init__(database, ARCHIVER, _UNUSED, "the archiver of events", look_again=_LOOK_AGAIN)
         self._days = settings.event_retention_days
         self._folder = settings.event_archive
+        self._keep = settings.webhook_keep
 
     async def _work(self, connection: Connection) -> bool:
-        return bool(self._days) and await archive(connection, self._folder, _whole_days(utc_now(), self._days))
+        return bool(self._days) and await archive(
+            connection, self._folder, _whole_days(utc_now(), self._days), keep_for_disabled=self._keep
+        )
 
 
-async def archive(connection: Connection, folder: Path, before: datetime) -> bool:
+async def archive(connection: Connection, folder: Path, before: datetime, *, keep_for_disabled: float) -> bool:
     """Archive a file's worth of the oldest events; returns whether there may be more.
 
     The file is on the disk before they are removed: after a crash in between it is written again, under its name.
+    `keep_for_disabled`: seconds for which a disabled webhook still needs its events.
     """
     if not await event_archive.any_before(connection, before):
         return False
-    events = await event_archive.oldest(connection, before, _IN_A_FILE)
+    events = await event_archive.oldest(connection, before, _IN_A_FILE, keep_for_disabled=keep_for_disabled)
     if not events:
         return False
     path = await asyncio.to_thread(event_files.write, folder, events)

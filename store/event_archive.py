@@ -17,10 +17,13 @@ REMOVED_AT_ONCE = 1000
 _PAGE = 250
 
 
-async def oldest(connection: Connection, before: datetime, limit: int) -> list[Event]:
-    """The oldest events, of one day (UTC) and before a moment, that no outlet has still to deliver; by position."""
+async def oldest(connection: Connection, before: datetime, limit: int, *, keep_for_disabled: float) -> list[Event]:
+    """The oldest events, of one day (UTC) and before a moment, that no outlet has still to deliver; by position.
+
+    `keep_for_disabled`: seconds for which a disabled webhook still needs its events.
+    """
     ends = await bounds(connection)
-    delivered = await event_backlogs.lowest_position(connection)
+    delivered = await event_backlogs.lowest_position(connection, keep_for_disabled=keep_for_disabled)
     until = ends.last if delivered is None else min(delivered, ends.last)
     found: list[Event] = []
     position = ends.archived

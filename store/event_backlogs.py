@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from store import webhook_deliveries
 from store.connection import Connection
 
 
@@ -13,6 +14,7 @@ class Backlog:
     """How an outlet stands: delivered up to `position`, `behind` events more to go; `error`: why it does not get on."""
 
     name: str
+    """`exchange`, or `webhook:<id>`; a webhook may not want all that are before it."""
     position: int
     behind: int
     age: float
@@ -30,10 +32,14 @@ async def backlogs(connection: Connection) -> list[Backlog]:
     return [Backlog(**row) for row in (await connection.execute(_ALL)).mappings()]
 
 
-async def lowest_position(connection: Connection) -> int | None:
-    """Up to here every outlet has delivered; None if there is no outlet."""
-    found: int | None = await connection.scalar(_LOWEST)
-    return found
+async def lowest_position(connection: Connection, *, keep_for_disabled: float) -> int | None:
+    """Up to here every outlet has delivered; None if there is no outlet.
+
+    `keep_for_disabled`: seconds for which a disabled webhook still needs its events.
+    """
+    delivered: int | None = await connection.scalar(_LOWEST)
+    needed = await webhook_deliveries.oldest_needed_position(connection, keep_for_disabled)
+    return min((position for position in (delivered, needed and needed - 1) if position is not None), default=None)
 
 
 _ALL = text(
@@ -45,7 +51,22 @@ _ALL = text(
         )), 0) AS double precision) AS age,
         outlet.error, outlet.error_since, outlet.tries,
         (SELECT count(*) FROM parked_events WHERE parked_events.outlet = outlet.name AND replayed_at IS NULL) AS parked
-    FROM event_outlets AS outlet CROSS JOIN event_log AS log ORDER BY outlet.name
+    FROM event_outlets AS outlet CROSS JOIN event_log AS log
+    UNION ALL
+    SELECT 'webhook:' || webhook.id, webhook.position,
+        log.last_position - webhook.position + coalesce(own.pending, 0),
+        CAST(coalesce(extract(epoch FROM now() - own.oldest), 0) AS double precision),
+        coalesce(webhook.disabled_reason, own.error), webhook.failing_since, coalesce(own.tries, 0),
+        coalesce(own.parked, 0)
+    FROM webhooks AS webhook CROSS JOIN event_log AS log LEFT JOIN (
+        SELECT webhook_id, count(*) FILTER (WHERE state = 'pending') AS pending,
+            count(*) FILTER (WHERE state = 'parked') AS parked,
+            min(created_at) FILTER (WHERE state = 'pending') AS oldest,
+            max(tries) FILTER (WHERE state = 'pending') AS tries,
+            (array_agg(error ORDER BY sequence) FILTER (WHERE state = 'pending' AND error IS NOT NULL))[1] AS error
+        FROM webhook_deliveries WHERE state = 'pending' OR state = 'parked' GROUP BY webhook_id
+    ) AS own ON own.webhook_id = webhook.id
+    ORDER BY name
     """
 )
 _LOWEST = text("SELECT min(position) FROM event_outlets")

@@ -23,12 +23,13 @@ ARROWS: dict[str, set[str]] = {
     "engine": {"store", "missions", "settings", "workflows"},  # of workflows: ONLY_OF below
     "activities": {"fleet", "store", "missions", "settings"},
     "muster": {"activities", "missions", "settings"},
-    "api": {"activities", "engine", "store", "missions", "settings"},
+    "api": {"activities", "engine", "outlets", "store", "missions", "settings"},  # of outlets: ONLY_OF below
     "cli": {"settings", "api"},  # of api: ONLY_OF below
 }
 # Of a unit that is else closed to it, a unit may import these modules.
 ONLY_OF = {
     ("engine", "workflows"): {"workflows.search_attributes"},
+    ("api", "outlets"): {"outlets.webhook_sender"},  # a test message is sent as all others are
     ("cli", "api"): {"api.imports", "api.problems", "api.token"},
 }
 # They put the parts together, so they may import anything, and nothing of the product imports them.
@@ -44,6 +45,7 @@ HOMES: dict[str, set[str]] = {
     "asyncpg": {"store", "cli"},  # cli: asks the embedded server whether it is up
     "aio_pika": {"fleet", "outlets"},
     "httpx": {"activities", "fleet", "outlets", "cli"},  # fleet: the broker's management API
+    "httpcore": {"outlets"},
     "fastapi": {"api"},
     "starlette": {"api"},
     "typer": {"cli"},

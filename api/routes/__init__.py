@@ -13,6 +13,7 @@ from api.routes import (
     queue,
     recipes,
     services,
+    webhooks,
     work_process_parts,
     work_processes,
     workers,
@@ -35,6 +36,7 @@ ROUTERS = (
     yards.router,
     map_objects.router,
     parked_events.router,
+    webhooks.router,
     recipes.activity_types_router,
     workers.router,
 )

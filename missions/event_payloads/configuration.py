@@ -40,6 +40,26 @@ class ServiceHealthChanged(Payload):
     text: str = Field(description="what it answered", examples=["answered 503"])
 
 
+WebhookId = Annotated[int, Field(description="id of the webhook", examples=[1])]
+WebhookUrl = Annotated[str, Field(description="where it sends events", examples=["https://example.com/muster"])]
+
+
+class WebhookChanged(Payload):
+    """A webhook was made, changed or deleted."""
+
+    webhook_id: WebhookId
+    url: WebhookUrl
+    action: WhatBecame
+
+
+class WebhookDisabled(Payload):
+    """A webhook gets no more events until somebody enables it."""
+
+    webhook_id: WebhookId
+    url: WebhookUrl
+    reason: str = Field(description="why", examples=["the receiver answered 410"])
+
+
 class YardChanged(Payload):
     """A yard was created, changed or deleted."""
 

@@ -56,8 +56,10 @@ def unit(name: str) -> str:
 def _default(default: Any) -> str:
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
-    if default in ("", None, []):
+    if default in ("", None, [], ()):
         return "–"
+    if isinstance(default, tuple):
+        return f"`{','.join(map(str, default))}`"
     return f"{default:g}" if isinstance(default, float) else f"`{default}`"
 
 

@@ -15,6 +15,6 @@ def test_every_setting_has_one_meaning() -> None:
 
 def test_only_times_have_decimals() -> None:
     """The table of settings takes its unit from this."""
-    words = ("timeout", "interval", "window", "expires", "initial", "max", "shutdown", "silence")
+    words = ("timeout", "interval", "window", "expires", "initial", "max", "shutdown", "silence", "after", "keep")
     with_unit = [name for name in Settings.model_fields if unit(name) == " s"]
     assert [name for name in with_unit if not name.endswith(words)] == []

@@ -80,7 +80,7 @@ def in_files(folder: Path) -> list[Event]:
 
 async def all_archived(database: Database, folder: Path, before: datetime = MIDNIGHT + timedelta(days=9)) -> None:
     async with database.statement() as connection:
-        while await archive(connection, folder, before):
+        while await archive(connection, folder, before, keep_for_disabled=60):
             pass
 
 

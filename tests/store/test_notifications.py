@@ -1,27 +1,32 @@
-"""A listener is a loop's pause: a stop must end it, also in the very moment of a notification."""
+"""Who waits for a notification can be stopped at any moment."""
 
 import asyncio
+
+import pytest
 
 from store.notifications import Listener
 
 
-class Connected:
+class Open:
     def is_closed(self) -> bool:
         return False
 
 
-async def test_stop_that_comes_with_a_notification_stops() -> None:
-    listener = Listener(Connected())
+@pytest.mark.parametrize("turns", range(5))
+async def test_waiting_is_stopped_also_in_the_moment_in_which_it_hears(turns: int) -> None:
+    listener = Listener(Open())
 
-    async def loop() -> None:
+    async def wait_for_ever() -> None:
         while True:
             await listener.wait(60)
 
-    running = asyncio.create_task(loop())
-    await asyncio.sleep(0.01)  # it listens
+    task = asyncio.create_task(wait_for_ever())
+    await asyncio.sleep(0.01)
     listener.hear()
-    await asyncio.sleep(0)
-    running.cancel()
-    done, _ = await asyncio.wait({running}, timeout=5)
-    running.cancel()
-    assert done
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=1)
+    stopped = bool(done)
+    task.cancel()
+    assert stopped

@@ -42,6 +42,13 @@ SHORT_TIMES = {
     "MUSTER_GRACEFUL_SHUTDOWN": "5",
 }
 
+# The tests' receivers are on this machine.
+WEBHOOKS_HERE = {
+    "MUSTER_WEBHOOK_ALLOW_HTTP": "true",
+    "MUSTER_WEBHOOK_ALLOW_PRIVATE": "true",
+    "MUSTER_WEBHOOK_SCHEDULE": "0,0.2,0.2,0.2",
+}
+
 
 class Program:
     """One process of Muster: started, killed, started again."""
@@ -87,6 +94,7 @@ class Site:
             **os.environ,
             **addresses.environment(),
             **SHORT_TIMES,
+            **WEBHOOKS_HERE,
             "MUSTER_DATA_DIR": str(folder),
             "MUSTER_API_PORT": str(port),
             "MUSTER_API_TOKEN": TOKEN,

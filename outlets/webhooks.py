@@ -1,0 +1,161 @@
+"""Webhooks: events of the log become deliveries, and deliveries become signed requests. In nobody's way.
+
+One process at a time makes deliveries and one attempts them; the next one takes over when it dies, and what was on its
+way then is sent again with the same id. A webhook that hangs has requests of its own only, so no other one waits.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from missions.errors import PartUnavailable
+from missions.webhook_schedule import DeliveryState, delay_after
+from outlets.led_loop import LedLoop
+from outlets.webhook_sender import MAX_BODY, Resolve, WebhookSender, body_of, resolve, sending
+from settings import Settings
+from store import webhook_deliveries as deliveries
+from store.connection import Connection
+from store.database import Database
+from store.leadership import Leader, leading
+from store.positions import POSITIONED
+from store.webhook_deliveries import Due, Result
+
+log = logging.getLogger(__name__)
+
+_BATCH = 1000
+_CLEAN_EACH = 60.0
+_CLEAN_BATCH = 1000
+_LOOK_AGAIN = 1.0
+_PAUSE = 1.0
+_ARCHIVED = "the event is archived, and cannot be sent any more"
+
+
+@asynccontextmanager
+async def delivering_webhooks(
+    settings: Settings, database: Database, resolve: Resolve = resolve
+) -> AsyncIterator[None]:
+    """Deliver events to webhooks until the end."""
+    fan_out, deliverer = WebhookFanOut(settings, database), WebhookDeliverer(settings, database, resolve)
+    fan_out.start()
+    deliverer.start()
+    try:
+        yield
+    finally:
+        await deliverer.stop()
+        await fan_out.stop()
+
+
+class WebhookFanOut(LedLoop):
+    """Makes a delivery of each event that a webhook wants, and removes old ones."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        super().__init__(database, deliveries.FAN_OUT, POSITIONED, "the fan-out to webhooks")
+        self._keep = settings.webhook_keep
+        self._clean_at = 0.0
+
+    async def _work(self, connection: Connection) -> bool:
+        more = await deliveries.fan_out(connection, _BATCH)
+        if time.monotonic() >= self._clean_at:
+            removed = await deliveries.remove_old(connection, self._keep, _CLEAN_BATCH)
+            if removed < _CLEAN_BATCH:
+                self._clean_at = time.monotonic() + _CLEAN_EACH
+            more = more or removed == _CLEAN_BATCH
+        return more
+
+
+class WebhookDeliverer:
+    """Attempts what is due, and writes what came of it."""
+
+    def __init__(self, settings: Settings, database: Database, resolve: Resolve = resolve) -> None:
+        self._settings, self._database, self._resolve = settings, database, resolve
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the loop."""
+        self._task = asyncio.create_task(self._run(), name="the deliverer of webhooks")
+
+    async def stop(self) -> None:
+        """Stop it; what is on its way is sent again, perhaps by another process."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with (
+                    leading(self._database, deliveries.DELIVERER, deliveries.DELIVERIES) as leader,
+                    sending(self._settings, self._resolve) as sender,
+                ):
+                    await _Flights(self._settings, self._database, leader, sender).run()
+            except PartUnavailable as error:
+                log.warning("the deliverer of webhooks waits: %s", error)
+            except Exception:
+                # A loop that ended would stay unnoticed until somebody misses its work.
+                log.exception("the deliverer of webhooks failed; it goes on")
+            await asyncio.sleep(_PAUSE)
+
+
+class _Flights:
+    """The requests of one leader."""
+
+    def __init__(self, settings: Settings, database: Database, leader: Leader, sender: WebhookSender) -> None:
+        self._settings, self._database, self._leader, self._sender = settings, database, leader, sender
+        self._flying: dict[int, tuple[Due, asyncio.Task[Result]]] = {}
+
+    async def run(self) -> None:
+        """Until the leader's connection is lost; then nothing more is sent."""
+        try:
+            while True:
+                await self._store()
+                await self._begin()
+                next_due = await deliveries.seconds_until_due(self._leader.connection)
+                await self._leader.wait(min(_LOOK_AGAIN, next_due or _LOOK_AGAIN))
+        finally:
+            tasks = [task for _, task in self._flying.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)  # before their connections are closed
+
+    async def _store(self) -> None:
+        landed = {id for id, (_, task) in self._flying.items() if task.done()}
+        if not landed:
+            return
+        results = [self._flying[id][1].result() for id in landed]
+        async with self._database.transaction() as connection:
+            disabled = await deliveries.store_results(connection, results, self._settings.webhook_disable_after)
+        for line in disabled:
+            log.warning("%s", line)
+        for id in landed:
+            del self._flying[id]
+
+    async def _begin(self) -> None:
+        flying = [due for due, _ in self._flying.values()]
+        for due in await deliveries.due(self._leader.connection, flying, self._settings.webhook_concurrency):
+            task = asyncio.create_task(self._attempt(due), name=f"delivery {due.id}")
+            task.add_done_callback(self._leader.hear)
+            self._flying[due.id] = (due, task)
+
+    async def _attempt(self, due: Due) -> Result:
+        if due.event is None:
+            return _parked(due, _ARCHIVED)
+        size = len(body_of(due.event))
+        if size > MAX_BODY:
+            return _parked(due, f"the event has {size} bytes, and at most {MAX_BODY} are sent")
+        outcome = await self._sender.send(due.url, due.keys, due.event)
+        state, delay = DeliveryState.DELIVERED, None
+        if not outcome.succeeded:
+            delay = delay_after(outcome, due.tries + 1, self._settings.webhook_schedule, random.random())
+            # One that is gone is disabled, and the event waits for it.
+            waits = delay is not None or outcome.gone
+            state = DeliveryState.PENDING if waits else DeliveryState.PARKED
+        return Result(due.id, due.webhook_id, due.work_process_id, state, outcome, outcome.error, delay or 0)
+
+
+def _parked(due: Due, why: str) -> Result:
+    return Result(due.id, due.webhook_id, due.work_process_id, DeliveryState.PARKED, None, why)
