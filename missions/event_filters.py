@@ -66,7 +66,7 @@ def known_word(word: str) -> str:
     try:
         _expanded(word)
     except _UnknownType as error:
-        raise ValueError(f"{error}: {error.remedy}") from None
+        raise ValueError(f"{error}; {error.remedy}") from None
     return word
 
 
@@ -85,5 +85,5 @@ def _expanded(word: str) -> list[str]:
         known = [*EventType, *(f"{family}.*" for family in FAMILIES)]
         near = difflib.get_close_matches(word, known, 3)
         hint = f"perhaps {' or '.join(near)}" if near else f"use a type, or one of {', '.join(known[-len(FAMILIES) :])}"
-        raise _UnknownType(word, f"{hint}; GET /api/v1/events/types lists them all")
+        raise _UnknownType(word, f"{hint} (GET /api/v1/events/types lists them all)")
     return found

@@ -12,10 +12,15 @@ from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from api.app import create_app
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import RecipeChanged
+from missions.events import Action, EventSource
+from missions.principals import MUSTER
 from settings import Settings
 from store import webhook_deliveries
 from store.database import Database
 from tests.api.conftest import RecordingWaker, changes, client_of, created, problem, stored
+from tests.api.event_log import positioned, write
 from tests.support.receiver import Receiver
 
 HOOK = {"url": "https://example.com/hooks", "types": ["task.*", "agent.checked_in"]}
@@ -186,17 +191,10 @@ async def test_wrong_filters_of_deliveries_are_refused(api: AsyncClient, query: 
 async def _with_deliveries(api: AsyncClient, database: Database, count: int) -> None:
     """A webhook with the events of `count` deliveries, made as the fan-out makes them."""
     await created(api, "/webhooks", HOOK | {"types": ["recipe.*"]})
+    new = event(RecipeChanged(recipe_id=1, name="r", action=Action.UPDATED), source=EventSource.API, actor=MUSTER)
+    await write(database, *([new] * count))
+    await positioned(database)
     async with database.transaction() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO events (uuid, type, source, timestamp, payload, severity, actor, source_module, sequence)"
-                " SELECT gen_random_uuid(), 'recipe.changed', 'api', now(), '{}', 'INFO',"
-                ' \'{"kind": "client", "id": "api"}\', \'missions\', last_position + n'
-                " FROM event_log, generate_series(1, :count) AS n"
-            ),
-            {"count": count},
-        )
-        await connection.execute(text("UPDATE event_log SET last_position = last_position + :count"), {"count": count})
         await webhook_deliveries.fan_out(connection, 1000)
 
 

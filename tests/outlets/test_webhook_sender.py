@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from missions.addresses import Address
-from missions.events import Event, utc_now
+from missions.events import Event, Meta, utc_now
 from missions.principals import MUSTER
 from missions.statuses import Severity
 from missions.webhook_signatures import new_secret
@@ -35,9 +35,10 @@ EVENT = Event(
     causation_id=None,
     severity=Severity.INFO,
     actor=MUSTER,
-    meta={},
+    meta=Meta(schema_version=1, producer="muster", source_module="api"),
     sequence=1,
     mission_sequence=None,
+    attempt=None,
 )
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
