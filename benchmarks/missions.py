@@ -97,6 +97,15 @@ class Missions:
         """Have them sent no more."""
         (await self._http.delete(f"/webhooks/{webhook}")).raise_for_status()
 
+    async def delivered(self, outlet: str) -> None:
+        """Wait until this outlet of the event log has nothing left to deliver."""
+
+        async def nothing_left() -> bool:
+            backlog = (await self._get("/events/stats", params={"window": 1}))["backlog"]
+            return any(one["name"] == outlet and one["behind"] == 0 for one in backlog)
+
+        await until(nothing_left, _TIMEOUT)
+
     async def quiet(self) -> None:
         """Wait until every mission has ended."""
 

@@ -37,9 +37,10 @@ class Outlets:
     @contextlib.asynccontextmanager
     async def on(self) -> AsyncIterator[None]:
         """The exchange with a consumer, the stream with readers, a webhook for each `task.*` event."""
-        await self._start(_RELAY, ["relay"], {"MUSTER_WEBHOOK_ALLOW_PRIVATE": "true"})
+        await self._start(_RELAY, ["relay"], {})
         stage, stack = self._stage, self._stage.stack
         try:
+            await self._stage.missions.delivered("exchange")  # what it missed while it was off is not this round's
             async with contextlib.AsyncExitStack() as exits:
                 receiver = await exits.enter_async_context(self.child("webhook_receiver"))
                 _, port = await receiver.first("listening")

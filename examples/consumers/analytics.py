@@ -67,6 +67,8 @@ class Analytics:
     def take(self, event: Event) -> None:
         """Note one event."""
         payload, mission, kind = event["payload"], event["mission_id"], event["type"]
+        if kind not in TYPES:
+            return
         if kind == "task.started":
             self._type_of[mission] = payload["mission_type"]
             self.by_type[payload["mission_type"]].started += 1

@@ -31,6 +31,8 @@ class Dashboard:
     def take(self, event: Event) -> None:
         """Note one event."""
         mission, kind = event["mission_id"], event["type"]
+        if kind not in TYPES:
+            return
         self.waiting_for_retry.pop(mission, None)
         if kind == "task.started":
             self.running[mission] = event

@@ -45,6 +45,8 @@ class RetryAnalysis:
     def take(self, event: Event) -> None:
         """Note one event."""
         payload, mission = event["payload"], event["mission_id"]
+        if event["type"] not in TYPES:
+            return
         if event["type"] == "task.retrying":
             self.by_type[payload["mission_type"]].pauses.append(payload["delay_ms"] / 1000)
         elif event["type"] == "task.failed" and payload["will_retry"]:
