@@ -20,6 +20,15 @@ _STATEMENT_TIMEOUT = "57014"
 
 EVENTS_APPENDED = "muster_events_appended"
 """Channel: events were committed."""
+# A connection that lasts may hold a lock: when its machine is gone, or the network between, both sides find out within
+# seconds. Else the server would keep the session, and the lock, for hours.
+_ANSWERS_WITHIN = 30.0
+_FOUND_DEAD = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
 # Seconds: so many events are told together, and so late. Each notification wakes the sequencer.
 _TOLD_TOGETHER = 0.02
 
@@ -88,7 +97,9 @@ class Database:
     async def connection(self) -> AsyncIterator[Any]:
         """The driver's connection beside the pool, for what lasts; raises PartUnavailable."""
         with self._errors(OSError):
-            driver = await asyncpg.connect(self.url, timeout=self._timeout)
+            driver = await asyncpg.connect(
+                self.url, timeout=self._timeout, command_timeout=_ANSWERS_WITHIN, server_settings=_FOUND_DEAD
+            )
         try:
             with self._errors():  # an OSError of what else is done meanwhile is not the database's
                 await _json_as_objects(driver)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from examples.consumers.feed import Event
 
@@ -27,48 +28,53 @@ class Rule(ABC):
         """What is wrong at this moment."""
 
 
-@dataclass
-class QueueDepth(Rule):
-    """More than `most` missions wait to begin."""
+class _Waiting(Rule):
+    """Knows who stands in line, for agents or for a slot, and since when.
 
-    most: int = 100
-    waiting: set[str] = field(default_factory=set)
+    A mission whose time has not come, or that waits for its next attempt, stands in none. That no worker runs at all,
+    so that nobody even gets in line, is told by `GET /api/v1/workers`.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, float] = {}
 
     def take(self, event: Event) -> None:
-        if event["type"] in ("task.created", "task.retrying"):
-            self.waiting.add(event["mission_id"])
+        if event["type"] == "work_process.waiting":
+            if all(reason["step"] is None for reason in event["payload"]["waiting_reasons"]):  # else a step waits
+                self.waiting[event["mission_id"]] = datetime.fromisoformat(event["timestamp"]).timestamp()
         elif event["type"] == "task.started" or event["type"] in ENDS:
-            self.waiting.discard(event["mission_id"])
+            self.waiting.pop(event["mission_id"], None)
+
+
+class QueueDepth(_Waiting):
+    """More than `most` missions stand in line."""
+
+    def __init__(self, most: int = 100) -> None:
+        super().__init__()
+        self._most = most
 
     def complaints(self, now: float) -> Complaints:
-        if len(self.waiting) <= self.most:
+        if len(self.waiting) <= self._most:
             return {}
-        return {"queue depth": f"{len(self.waiting)} missions wait to begin, more than {self.most}"}
+        return {"queue depth": f"{len(self.waiting)} missions wait to begin, more than {self._most}"}
 
 
-@dataclass
-class Stall(Rule):
-    """Missions wait, and none has begun for `seconds`."""
+class Stall(_Waiting):
+    """Missions stand in line, and none has begun for `seconds`."""
 
-    seconds: float = 300.0
-    waiting: dict[str, float] = field(default_factory=dict)
-    last_start: float = 0.0
+    def __init__(self, seconds: float = 300.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._last_start = 0.0
 
     def take(self, event: Event) -> None:
-        payload, mission = event["payload"], event["mission_id"]
-        if event["type"] == "task.created":
-            self.waiting[mission] = payload["created_at"]
-        elif event["type"] == "task.retrying":
-            self.waiting[mission] = payload["next_attempt_at"]  # until then it waits for nobody
-        elif event["type"] == "task.started":
-            self.waiting.pop(mission, None)
-            self.last_start = payload["started_at"]
-        elif event["type"] in ENDS:
-            self.waiting.pop(mission, None)
+        super().take(event)
+        if event["type"] == "task.started":
+            self._last_start = event["payload"]["started_at"]
 
     def complaints(self, now: float) -> Complaints:
-        since = max(min(self.waiting.values(), default=now), self.last_start)
-        if now - since <= self.seconds:
+        since = max(min(self.waiting.values(), default=now), self._last_start)
+        if now - since <= self._seconds:
             return {}
         return {"stall": f"{len(self.waiting)} missions wait, and none has begun for {now - since:.0f} s"}
 

@@ -13,7 +13,7 @@ from examples.consumers.alert_rules import OverTime, QueueDepth, RetryStorm, Rul
 from examples.consumers.command import events_of
 from examples.consumers.feed import Event
 
-TYPES = ("task.*",)
+TYPES = ("task.*", "work_process.waiting")
 LOOK = 1.0
 """Seconds between two looks at the rules, which complain of time that passes."""
 

@@ -103,7 +103,8 @@ async def from_queue(
     connection = await aio_pika.connect_robust(amqp_url)
     async with connection:
         channel = await connection.channel()
-        await channel.set_qos(prefetch_count=100)
+        # One at a time: whoever dies gives back all that it has in hand, and each would count as tried.
+        await channel.set_qos(prefetch_count=1)
         dead = await channel.declare_queue(f"{queue}.dead", durable=True)
         own = await channel.declare_queue(
             queue,

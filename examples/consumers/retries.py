@@ -1,4 +1,4 @@
-"""Which missions succeed after retries, how long after, and how many retry at all.
+"""Which missions succeed after retries, after how many failures, and how many retry at all.
 
 python -m examples.consumers.retries --token "$(cat .muster/api-token)"     (a line for each end)
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from examples.consumers.command import events_of
 from examples.consumers.feed import Event
 
-TYPES = ("task.failed", "task.retrying", "task.completed", "task.cancelled")
+TYPES = ("task.failed", "task.completed", "task.cancelled")
 
 
 @dataclass
@@ -26,8 +26,6 @@ class TypeRetries:
     """Failures in all → missions."""
     errors: Counter[str] = field(default_factory=Counter)
     """Why attempts failed."""
-    pauses: list[float] = field(default_factory=list)
-    """Seconds between a failure and the next attempt, as they were planned."""
 
     @property
     def retry_rate(self) -> float:
@@ -47,9 +45,7 @@ class RetryAnalysis:
         payload, mission = event["payload"], event["mission_id"]
         if event["type"] not in TYPES:
             return
-        if event["type"] == "task.retrying":
-            self.by_type[payload["mission_type"]].pauses.append(payload["delay_ms"] / 1000)
-        elif event["type"] == "task.failed" and payload["will_retry"]:
+        if event["type"] == "task.failed" and payload["will_retry"]:
             self.by_type[payload["mission_type"]].errors[payload["error_type"]] += 1
             self.failures[mission] = payload["mission_type"], payload["retry_count"]
         else:

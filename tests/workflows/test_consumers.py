@@ -18,7 +18,7 @@ from examples.consumers.retries import RetryAnalysis
 from tests.support.planner import Service
 from tests.support.site import TOKEN, Mission, Site, until
 
-TYPES = ("task.*",)
+TYPES = ("task.*", "work_process.waiting")
 
 
 @pytest.fixture(params=["stream", "queue"])
@@ -95,6 +95,9 @@ async def test_consumers_see_what_missions_did(site: Site, feed: list[Event]) ->
         await mission.until("succeeded")
     await retried.until("succeeded")
     await failed.until("failed")
+    for mission in (*succeeded, retried):
+        await until_heard(feed, mission, "task.completed")
+    await until_heard(feed, failed, "task.failed", 2)
     await until_heard(feed, cancelled, "task.started")
     running = Dashboard()
     for event in feed:
@@ -142,7 +145,10 @@ async def test_rules_complain_of_missions_that_wait_run_long_and_retry(site: Sit
     for mission in failing:
         await mission.until("failed")
         await until_heard(feed, mission, "task.failed", 2)
+        await until_heard(feed, mission, "task.retrying")
     await until_heard(feed, missions[0], "task.started")
+    for mission in missions[1:]:
+        await until_heard(feed, mission, "work_process.waiting")
     mine = {str(mission.id) for mission in (*missions, *failing)}
     for event in feed:
         for rule in rules if event["mission_id"] in mine else ():
