@@ -4,17 +4,13 @@ import asyncio
 import gzip
 import json
 import os
-import secrets
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
-from sqlalchemy import insert, make_url, select, text
+from sqlalchemy import insert, select, text
 
-from cli.stack.addresses import Addresses
 from missions.events import Event, EventSource, EventType, NewEvent, utc_now
 from missions.principals import MUSTER
 from outlets import archiver, event_files
@@ -25,7 +21,6 @@ from store.connection import Connection
 from store.database import Database
 from store.event_tables import event_outlets
 from store.events import append
-from store.migrate import upgrade
 from store.positions import give_positions
 from store.tables import events
 from tests.support.site import until
@@ -36,31 +31,17 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-async def own_database(services: Addresses) -> AsyncIterator[Database]:
-    name = f"muster_archive_{secrets.token_hex(4)}"
-    admin = await asyncpg.connect(services.database_url)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    url = make_url(services.database_url).set(database=name).render_as_string(hide_password=False)
-    await upgrade(Settings(database_url=url))
-    database = Database(Settings(database_url=url))
-    yield database
-    await database.close()
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
-
-
 @pytest.fixture
-async def database(own_database: Database) -> Database:
+async def database(database: Database) -> Database:
     """An empty log with twelve events, two hours apart from noon on: six of one day, six of the next."""
-    async with own_database.transaction() as connection:
+    async with database.transaction() as connection:
         await connection.execute(text("TRUNCATE events, event_outlets RESTART IDENTITY"))
         await connection.execute(text("UPDATE event_log SET last_position = 0, archived_position = 0"))
         await append(connection, [news(number) for number in range(1, 13)])
         await give_positions(connection, 100)
         later = "CAST(:noon AS timestamptz) + (sequence - 1) * interval '2h'"
         await connection.execute(text(f"UPDATE events SET timestamp = {later}"), {"noon": NOON})
-    return own_database
+    return database
 
 
 def news(number: int) -> NewEvent:

@@ -297,7 +297,8 @@ async def test_connections_that_are_cut_are_made_again_and_nothing_is_lost(hooks
         await until(lambda: _count(inbox, 1), 10)
         async with hooks.database.transaction() as connection:
             cut = text(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = ANY (:k)"
+                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+                " WHERE locktype = 'advisory' AND objid = ANY (:k) AND datname = current_database()"
             )
             assert list(await connection.scalars(cut, {"k": keys})) == [True, True]
         inbox.hold.set()

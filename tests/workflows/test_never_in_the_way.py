@@ -14,7 +14,7 @@ from tests.fleet.proxy import before
 from tests.support.site import Mission, Site, until
 
 EXCHANGE = "muster.events"
-WITHOUT_AGENTS = ["dispatched", "calculating", "assignments_completed", "succeeded"]
+WITHOUT_AGENTS = ["dispatched", "calculating", "succeeded"]
 
 
 class Reader:
