@@ -97,6 +97,15 @@ class Missions:
         """Have them sent no more."""
         (await self._http.delete(f"/webhooks/{webhook}")).raise_for_status()
 
+    async def roles_are_had(self, roles: Sequence[str]) -> None:
+        """Wait until workers live that have these roles."""
+
+        async def had() -> bool:
+            workers = (await self._get("/workers"))["items"]
+            return set(roles) <= {role for worker in workers if not worker["lost"] for role in worker["roles"]}
+
+        await until(had, _TIMEOUT)
+
     async def delivered(self, outlet: str) -> None:
         """Wait until this outlet of the event log has nothing left to deliver."""
 

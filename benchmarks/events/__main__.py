@@ -23,6 +23,7 @@ from cli.progress import Progress
 
 READERS = 100
 EXCHANGE = "muster.events"
+_WIDTH = 110  # of the table
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,24 @@ class Run:
         await self._outlets.take_over()
         async with self._outlets.on():
             await self._missions(self._plan.pair_seconds)  # warm-up
+        used = [cpu.NOTHING, cpu.NOTHING]
         for number in range(self._plan.pairs):
             loads: dict[bool, Load] = {}
             # Each side goes first every other time: so a drift favours neither.
-            for on in (False, True) if number % 2 == 0 else (True, False):
+            order = (False, True) if number % 2 == 0 else (True, False)
+            for on in order:
                 async with self._outlets.on() if on else self._outlets.off():
+                    before = cpu.used(self._pids())
                     loads[on] = await self._missions(self._plan.pair_seconds)
+                    used[on] += cpu.used(self._pids()).since(before)
             self.found.pairs.append((loads[False], loads[True]))
+        for place, side in enumerate(("off", "on")):
+            self.found.cpu[side] = used[place].per(sum(pair[place].ended for pair in self.found.pairs))
+
+    def _pids(self) -> dict[str, int]:
+        """Muster's own processes and servers: readers and agents are not its cost."""
+        children = self._stage.stack.processes.children
+        return {name: child.record.pid for name, child in children.items()}
 
     async def _missions(self, seconds: float) -> Load:
         missions = self._stage.missions
@@ -123,6 +135,9 @@ def show(found: Found, console: Console) -> bool:
             f"all outlets take {cost:.1%} of the missions per second (medians of {len(found.pairs)} pairs;"
             f" pair by pair {costs.low:.1%} … {costs.middle:.1%} … {costs.high:.1%}); {words}"
         )
+        for side, used in found.cpu.items():
+            names = ", ".join(f"{name} {each:.1f}" for name, each in used.items())
+            console.print(f"CPU ms a mission, outlets {side}: {sum(used.values()):.0f} ({names})")
     return all(met)
 
 
@@ -142,6 +157,7 @@ def main() -> int:
     parser.add_argument("--only", choices=("exchange", "streams", "missions"), help="measure a part")
     given = parser.parse_args()
     console = Console(highlight=False)
+    console.width = max(console.width, _WIDTH)
     parts = {given.only} if given.only else {"exchange", "streams", "missions"}
     found = asyncio.run(run(Plan.short() if given.short else Plan(), parts, console))
     RESULTS.mkdir(exist_ok=True)

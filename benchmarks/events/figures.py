@@ -36,6 +36,8 @@ class Found:
     machine: dict[str, Any] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
     pairs: list[tuple[Load, Load]] = field(default_factory=list)
+    cpu: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Milliseconds of CPU a mission, with the outlets `off` and `on`, by process; the driver's own with it."""
 
     @property
     def cost(self) -> float | None:
@@ -57,4 +59,5 @@ class Found:
             "flows": {name: {**asdict(flow), "rate": round(flow.rate, 1)} for name, flow in self.flows.items()},
             "pairs_per_s": [[round(load.rate, 2) for load in pair] for pair in self.pairs],
             "cost": self.cost,
+            "cpu_ms_each": self.cpu,
         }

@@ -72,3 +72,4 @@ class Outlets:
         await stack.processes.spawn(
             name, [sys.executable, "-m", "worker", *options], env={**stack.environment(), **env}, cwd=ROOT, grace=30
         )
+        await self._stage.missions.roles_are_had(roles)  # a start costs a second, which is no round's
