@@ -30,7 +30,7 @@ _FOUND_DEAD = {
     "tcp_user_timeout": "10000",
 }
 # Seconds: so many events are told together, and so late. Each notification wakes the sequencer.
-_TOLD_TOGETHER = 0.02
+_TOLD_TOGETHER = 0.05
 
 # An idle connection that the server ended says so in its own words, if it is used before it has noticed.
 _CONNECTION_LOST = (asyncpg.InternalClientError,)
