@@ -1,6 +1,5 @@
 """Missions that only run steps: no yard, no agents; limited in how many run at once."""
 
-import asyncio
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.planner import Service
-from tests.support.site import Mission, Program, Site, until
+from tests.support.site import Mission, Site, until
 
 
 @pytest.fixture
@@ -212,38 +211,3 @@ async def test_a_killed_worker_loses_and_doubles_no_slot(site: Site, limits: Lim
         await mission.until("succeeded", timeout=60)
         assert len(await mission.events("task.started")) == 1
     assert (await site.get("/queue/limits"))["running"] == 0
-
-
-async def test_two_workers_run_each_of_many_missions_once(site: Site, limits: Limits) -> None:
-    """A hundred of them, as many as take some seconds."""
-    number = 100
-    recipe, service = await chat(site)
-    second = site.another_worker()
-    second.start()
-    try:
-        await until(lambda: _says(second, "worker runs"), 60, second.log)
-        await limits.overall(20)
-        missions: list[Mission] = []
-        for _ in range(number // 20):
-            missions += await asyncio.gather(*(submit(site, recipe) for _ in range(20)))
-
-        async def all_ended() -> bool:
-            open_ = await site.get(f"/work-processes?type={recipe}&status=dispatched&status=calculating&limit=1")
-            return not open_["items"]
-
-        await until(all_ended, 120, site.worker.log)
-        done: list[Any] = []
-        cursor = ""
-        while cursor is not None:
-            page = await site.get(f"/work-processes?type={recipe}&limit=200{cursor and f'&cursor={cursor}'}")
-            done, cursor = done + page["items"], page["nextCursor"]
-    finally:
-        second.stop()
-    assert {mission["status"] for mission in done} == {"succeeded"}
-    assert {mission["id"] for mission in done} == {mission.id for mission in missions}
-    assert Counter(call.body["workProcessId"] for call in service.calls) == {mission.id: 1 for mission in missions}
-    assert (await site.get("/queue/limits"))["running"] == 0
-
-
-async def _says(program: Program, text: str) -> bool:
-    return text in program.log()
