@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from missions.events import utc_now
+from missions.events import EventSource, utc_now
 from missions.principals import MUSTER
 from missions.priorities import Priority
 from store import events as event_log
@@ -34,7 +34,7 @@ class Line(Rows):
     async def limit(self, overall: int | None) -> list[int]:
         """Change the overall limit; returns the missions that this lets run."""
         async with self.database.transaction() as connection:
-            await slot_limits.set_overall(connection, overall, principal=MUSTER)
+            await slot_limits.set_overall(connection, overall, principal=MUSTER, source=EventSource.API)
         return await self.move_up()
 
     async def limit_recipe(self, most: int | None) -> None:
