@@ -148,7 +148,7 @@ class Event(BaseModel):
     id: str = Field(description="UUIDv7; the same however often the event is delivered", examples=[_ID])
     type: str = Field(description="family and what happened, with a dot between")
     source: str = Field(
-        description="who produced it: `api`, `queue`, `mission_worker`, `agent:<uuid>`; from a later version `schedule`",
+        description="who produced it: `api`, `queue`, `mission_worker`, `agent:<uuid>`; later also `schedule`",
         examples=["mission_worker"],
         json_schema_extra={"pattern": SOURCE_PATTERN},
     )
