@@ -15,11 +15,12 @@ from missions.priorities import Priority
 from store import events as event_log
 from store import slot_limits, slots
 from store.database import Database
-from store.slot_reasons import slot_reasons
+from store.slot_reasons import limit_reached, slot_reasons
 from store.tables import slots as slots_table
 from store.tables import wakeups, work_process_types, work_processes
 from store.wakeups import Wakeup
 from store.work_process_status import lock
+from tests.support.locks import until_somebody_waits_for_a_lock
 from tests.support.rows import Rows
 
 
@@ -285,3 +286,34 @@ async def test_a_grant_is_signalled_with_its_cause(line: Line) -> None:
         ).one()
     assert [(one.signal, one.payload) for one in left] == [("slot_granted", {"attempt": 1})]
     assert row.started_at >= before
+
+
+async def test_a_place_of_an_ended_attempt_gets_nothing(line: Line) -> None:
+    await line.limit(0)
+    retried, then = [(await line.come())[0] for _ in range(2)]
+    async with line.database.transaction() as connection:
+        await connection.execute(update(work_processes).where(work_processes.c.id == retried).values(attempt=2))
+    assert await line.limit(1) == [then]
+
+
+async def test_who_changes_the_limit_waits_for_those_who_get_in_line_by_the_old_one(line: Line) -> None:
+    await line.limit(1)
+    async with line.database.transaction() as connection:
+        await slots.lock_line(connection)
+        change = asyncio.create_task(line.limit(5))
+        await until_somebody_waits_for_a_lock(line.database)
+        assert await connection.scalar(text("SELECT overall FROM slot_limits")) == 1
+    await change
+
+
+async def test_who_arrives_learns_which_limit_is_reached_but_not_its_place(line: Line) -> None:
+    await line.limit_recipe(1)
+    await line.come()
+    mission, held = await line.come()
+    assert not held
+    async with line.database.transaction() as connection:
+        (reason,) = await limit_reached(connection, await lock(connection, mission))
+        (shown,) = (await slot_reasons(connection, [mission]))[mission]
+    assert reason["text"].endswith("and its `maxConcurrent` is 1")
+    assert shown["text"] == f"{reason['text']}; it is number 1 of 1 in line, and number 1 of this recipe's"
+    assert reason | {"text": ""} == shown | {"text": ""}
