@@ -59,7 +59,9 @@ class Line(Rows):
             work_process = await lock(connection, mission)
             taken = await slots.take(connection, work_process)
             values = {"started_at": taken.started_at}
-            await event_log.append_for_mission(connection, mission, taken.started, attempt=1, values=values)
+            await event_log.append_for_mission(
+                connection, mission, taken.started, attempt=work_process.attempt, values=values
+            )
         return taken.held
 
     async def come(self, priority: int = 20, recipe: str = "") -> tuple[int, bool]:
