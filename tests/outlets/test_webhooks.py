@@ -298,6 +298,7 @@ async def test_connections_that_are_cut_are_made_again_and_nothing_is_lost(hooks
         async with hooks.database.transaction() as connection:
             cut = text(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = ANY (:k)"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
             assert list(await connection.scalars(cut, {"k": keys})) == [True, True]
         inbox.hold.set()
