@@ -12,6 +12,7 @@ from missions.contracts import Activity, AttemptEnded, EndAttempt, Outcome
 from missions.errors import Failure
 from missions.events import EventSource, utc_now
 from missions.principals import MUSTER
+from missions.retries import RETRY
 from missions.retry_delays import retry_delay
 from missions.statuses import WorkProcessStatus
 from store import assignments, attempts, attention, events, instant_actions, mission_agents, pauses, slots
@@ -20,9 +21,6 @@ from store.notifications import notify
 from store.reservations import leave
 from store.waiting_line import refresh_lines
 from store.work_process_status import LockedWorkProcess, change, lock
-
-RETRY = "retry"
-"""The waiting reason of a mission between two attempts."""
 
 
 class AttemptEnder:
@@ -91,14 +89,11 @@ class AttemptEnder:
             next_attempt_at=begins,
             now=now,
         )
-        words = _words(work_process, failure)
         since = {"agentId": None, "step": None, "attempt": work_process.attempt, "since": now.isoformat()}
         values = {
             "attention": [*shown, *raised],
             "next_attempt_at": begins,
-            "waiting_reasons": [
-                {"code": RETRY, "text": f"{words}; the next one begins at {begins:%Y-%m-%d %H:%M:%S %Z}", **since}
-            ],
+            "waiting_reasons": [{"code": RETRY, "text": _why(work_process, failure), **since}],
         }
         also = [failed, retrying.caused_by(failed), *(attention.raised(entry) for entry in raised)]
         if work_process.status is WorkProcessStatus.DISPATCHED:  # it waited for a slot, and has not been elsewhere
@@ -123,7 +118,7 @@ class AttemptEnder:
         return freed, let_go
 
 
-def _words(work_process: LockedWorkProcess, failure: Failure) -> str:
+def _why(work_process: LockedWorkProcess, failure: Failure) -> str:
     """Which attempt failed, and why."""
     return f"attempt {work_process.attempt} of {work_process.max_retries} failed ({failure.code}): {failure.text}"
 
@@ -134,6 +129,8 @@ async def _answered(connection: Connection, work_process: LockedWorkProcess, cal
         return AttemptEnded(outcome=Outcome.SUPERSEDED)
     if work_process.attempt == call.attempt:
         return None
+    if work_process.next_attempt_at is None:  # this try was given up long ago: the next attempt has begun
+        return AttemptEnded(outcome=Outcome.SUPERSEDED)
     return await _next(connection, work_process.id, work_process.attempt)
 
 

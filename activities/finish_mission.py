@@ -157,7 +157,8 @@ def _task_event(
         work_process.id,
         work_process.type_name,
         failure,
-        retry_count=work_process.attempt,
+        # An attempt that still waits for its time has not failed.
+        retry_count=work_process.attempt - (work_process.next_attempt_at is not None),
         max_retries=work_process.max_retries or 0,
         will_retry=False,
         started_at=work_process.started_at,

@@ -71,7 +71,7 @@ class Stopper:
 
     async def _write_status(self, connection: Connection, work_process: LockedWorkProcess, call: StopMission) -> None:
         if call.failure is not None:
-            await self._write_failure(connection, work_process, call.failure, call.transition)
+            await self._write_failure(connection, work_process, call, call.failure)
         elif not work_process.superseded:
             # Cancelled by the UI, the CLI or the workflow's own signal: the API writes this before it asks us.
             asked = call.cancel or CancelRequest()
@@ -92,7 +92,7 @@ class Stopper:
             )
 
     async def _write_failure(
-        self, connection: Connection, work_process: LockedWorkProcess, failure: Failure, transition: int
+        self, connection: Connection, work_process: LockedWorkProcess, call: StopMission, failure: Failure
     ) -> None:
         status = None
         if failure.code in _ASSIGNMENT_CODES:
@@ -107,8 +107,8 @@ class Stopper:
             status,
             principal=MUSTER,
             source=EventSource.MISSION_WORKER,
-            transition=transition,
-            severity=Severity.ERROR,
+            transition=call.transition,
+            severity=Severity.INFO if call.will_retry else Severity.ERROR,
         )
 
     async def _leave_line(self, connection: Connection, work_process: LockedWorkProcess) -> list[int]:

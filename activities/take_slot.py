@@ -12,7 +12,7 @@ from missions.events import EventSource
 from missions.principals import MUSTER
 from store import attempts, events, slots
 from store.connection import Connection
-from store.slot_reasons import slot_reasons
+from store.slot_reasons import limit_reached
 from store.work_process_status import LockedWorkProcess, lock
 
 
@@ -42,7 +42,7 @@ class SlotTaker:
         return SlotTaken(outcome=Outcome.WAITING, waiting=waiting)
 
     async def _waiting(self, connection: Connection, work_process: LockedWorkProcess, *, first: bool) -> str:
-        reasons = (await slot_reasons(connection, [work_process.id])).get(work_process.id, [])
+        reasons = await limit_reached(connection, work_process)
         if first:
             told = event(
                 WorkProcessWaiting(waiting_reasons=[WaitingReason.of(reason) for reason in reasons]),

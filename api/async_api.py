@@ -17,8 +17,8 @@ As CloudEvents, if that is set, the same fields are attributes and the payload i
 """
 
 
-def async_api(*, exchange: str = "muster.events") -> dict[str, Any]:
-    """The whole document."""
+def async_api(exchange: str) -> dict[str, Any]:
+    """The whole document. `exchange`: by setting; empty, where there is none: as it would be called."""
     _, definitions = models_json_schema(
         [(envelope(kind), "serialization") for kind in CATALOGUE], ref_template="#/components/schemas/{model}"
     )
@@ -35,7 +35,7 @@ def async_api(*, exchange: str = "muster.events") -> dict[str, Any]:
                 "variables": {"host": {"default": "localhost", "description": "where your broker runs"}},
             }
         },
-        "channels": {"events": _channel(exchange)},
+        "channels": {"events": _channel(exchange or "muster.events")},
         "operations": {
             "sendEvents": {
                 "action": "send",

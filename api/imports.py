@@ -17,7 +17,7 @@ from api.problems import FieldProblem, Refused
 from missions.errors import Conflict, InvalidInput
 from missions.events import EventSource
 from missions.principals import MUSTER, Principal
-from store import recipes, services
+from store import recipes, services, slots
 from store.connection import Connection
 from store.database import Database
 
@@ -74,6 +74,8 @@ class _Storing:
     written: list[tuple[Entry, RecipeBody]] = field(default_factory=list)
     problems: list[FieldProblem] = field(default_factory=list)
     taken: bool = False
+    moves: bool = False
+    """Whether a recipe's `maxConcurrent` changed."""
 
     def note(self, entry: Entry, name: str, known: int | None, existing: Existing) -> None:
         """Note what became of a name."""
@@ -104,6 +106,9 @@ async def _store(
                 await recipes.refuse_unknown_fallback(connection, recipe)
             except InvalidInput as error:
                 one.problems.append(entry.problem(error, "fallbackMission"))
+    # Once and last: whoever held it while locking a recipe would wait for one who has that and waits for the line.
+    if any(one.moves for one in storing):
+        await slots.lock_line(connection)
     return storing
 
 
@@ -129,7 +134,7 @@ async def _store_recipes(connection: Connection, one: _Storing, existing: Existi
         if await recipes.create(connection, recipe, principal=principal, source=source) is None:
             known = await recipes.id_of(connection, recipe.name)
             if known is not None and existing is Existing.REPLACE:
-                await recipes.replace(connection, known, recipe, principal=principal, source=source)
+                one.moves |= await recipes.replace(connection, known, recipe, principal=principal, source=source)
         one.note(entry, recipe.name, known, existing)
         if known is None or existing is Existing.REPLACE:
             one.written.append((entry, recipe))

@@ -1,57 +1,34 @@
 """A loop that works off what others committed: at once when it is notified, and after a while unasked."""
 
-import asyncio
-import contextlib
-import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from fleet.bus import UnknownOutcome
-from missions.errors import PartUnavailable
 from store.database import Database
+from store.loops import Loop
 from store.notifications import listening
-
-log = logging.getLogger(__name__)
 
 _LOOK_AGAIN = 2.0
 """Seconds after which it looks unasked: a notification may be missed, and who was at work may die."""
-_PAUSE = 1.0
 
 
-class NotifiedLoop(ABC):
-    """Wakes on a channel of the database; what it could not do waits, and it goes on."""
+class NotifiedLoop(Loop):
+    """Wakes on a channel of the database; what it could not do waits."""
 
     def __init__(self, database: Database, channel: str, what: str) -> None:
+        super().__init__(what)
         self._database = database
         self._channel = channel
-        self._what = what
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Start the loop."""
-        self._task = asyncio.create_task(self._run(), name=self._what)
-
-    async def stop(self) -> None:
-        """Stop it; what is in hand is done again."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     @abstractmethod
     async def _work(self) -> bool:
         """Do a part of what is due; returns whether there may be more to do at once."""
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                async with listening(self._database, self._channel) as listener:
-                    while True:
-                        while await self._work():
-                            pass
-                        await listener.wait(_LOOK_AGAIN)
-            except (PartUnavailable, UnknownOutcome) as error:
-                log.warning("%s wait: %s", self._what, error)
-            except Exception:
-                # A loop that ended would stay unnoticed until somebody misses its work.
-                log.exception("%s: failed; it goes on", self._what)
-            await asyncio.sleep(_PAUSE)
+    def _is_away(self, error: Exception) -> bool:
+        return super()._is_away(error) or isinstance(error, UnknownOutcome)
+
+    async def _turn(self) -> None:
+        async with listening(self._database, self._channel) as listener:
+            while True:
+                while await self._work():
+                    pass
+                await listener.wait(_LOOK_AGAIN)

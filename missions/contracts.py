@@ -465,6 +465,7 @@ class StopMission(ActivityInput):
     failure: Failure | None = None
     cancel: CancelRequest | None = None
     halt: bool = Field(False, description="the agents' confirmations are not awaited")
+    will_retry: bool = Field(False, description="only this attempt failed: another one follows")
 
 
 class MissionStopped(Contract):

@@ -44,12 +44,11 @@ CATALOGUE: Mapping[EventType, Described] = {
     EventType.TASK_COMPLETED: Described(task.TaskCompleted, "the mission succeeded; its last `task.*` event"),
     EventType.TASK_FAILED: Described(
         task.TaskFailed,
-        "an attempt failed. WARNING: another one follows; ERROR: no retries were asked for; CRITICAL: they are used up",
+        "an attempt failed. WARNING: another one follows; CRITICAL: retries were asked for and are used up; ERROR: "
+        "none were asked for, or such a failure is not tried again",
         severities=(ERROR, WARNING, CRITICAL),
     ),
-    EventType.TASK_RETRYING: Described(
-        task.TaskRetrying, "right after a `task.failed` with `will_retry`", severities=(WARNING,)
-    ),
+    EventType.TASK_RETRYING: Described(task.TaskRetrying, "right after a `task.failed` with `will_retry`"),
     EventType.TASK_CANCELLED: Described(
         task.TaskCancelled, "the cancel is done and the agents are released; the mission's last `task.*` event"
     ),
@@ -59,7 +58,8 @@ CATALOGUE: Mapping[EventType, Described] = {
     EventType.WORK_PROCESS_UPDATED: Described(work_process.WorkProcessUpdated, "a draft is edited", (API,)),
     EventType.WORK_PROCESS_STATUS_CHANGED: Described(
         work_process.WorkProcessStatusChanged,
-        "a mission's status changes. ERROR: to `failed`",
+        "a mission's status changes. ERROR: to `failed`, and to `planning_failed` or `assignment_failed` if no other "
+        "attempt follows",
         (WORKER, API, AGENT, QUEUE),
         (INFO, ERROR),
     ),
@@ -152,6 +152,11 @@ CATALOGUE: Mapping[EventType, Described] = {
         mission_queue.MissionQueueMissionStarted, "a queue dispatches its next mission", (QUEUE,)
     ),
     EventType.MISSION_QUEUE_DELETED: Described(mission_queue.MissionQueueDeleted, "a queue is deleted", (API,)),
+    EventType.QUEUE_LIMITS_CHANGED: Described(
+        configuration.QueueLimitsChanged,
+        "the limit on all missions without agents changes; a recipe's own: `recipe.changed`",
+        (API,),
+    ),
     EventType.RECIPE_CHANGED: Described(
         configuration.RecipeChanged, "a recipe is created, replaced or deleted", (API,)
     ),

@@ -46,6 +46,8 @@ class EventType(StrEnum):
     MISSION_QUEUE_MISSION_STARTED = "mission_queue.mission_started"
     MISSION_QUEUE_DELETED = "mission_queue.deleted"
 
+    QUEUE_LIMITS_CHANGED = "queue.limits_changed"
+
     RECIPE_CHANGED = "recipe.changed"
     SERVICE_CHANGED = "service.changed"
     SERVICE_HEALTH_CHANGED = "service.health_changed"
@@ -76,13 +78,15 @@ class EventType(StrEnum):
     AGENT_QUARANTINE_CLEARED = "agent.quarantine_cleared"
 
 
-SOURCE_PATTERN = "^(api|queue|mission_worker|agent:.+)$"
+SOURCE_PATTERN = "^(api|schedule|queue|mission_worker|agent:.+)$"
 
 
 class EventSource(StrEnum):
     """Who produced an event; agents are `agent:<uuid>`."""
 
     API = "api"
+    SCHEDULE = "schedule"
+    """Schedules, from a later version: readers shall know the word before it comes."""
     QUEUE = "queue"
     MISSION_WORKER = "mission_worker"
 
@@ -144,7 +148,7 @@ class Event(BaseModel):
     id: str = Field(description="UUIDv7; the same however often the event is delivered", examples=[_ID])
     type: str = Field(description="family and what happened, with a dot between")
     source: str = Field(
-        description="who produced it: `api`, `queue`, `mission_worker` or `agent:<uuid>`",
+        description="who produced it: `api`, `queue`, `mission_worker`, `agent:<uuid>`; later also `schedule`",
         examples=["mission_worker"],
         json_schema_extra={"pattern": SOURCE_PATTERN},
     )

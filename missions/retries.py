@@ -1,20 +1,20 @@
 """Which failures of a mission are tried again, and how much a failure matters."""
 
+from datetime import datetime
+
 from missions.errors import FailureCode
 from missions.statuses import Severity
 
-_ALWAYS = frozenset(
+RETRY = "retry"
+"""The waiting reason of a mission between two attempts."""
+
+_RETRYABLE = frozenset(
     {
         FailureCode.PLANNING_FAILED,
         FailureCode.PLANNER_TIMEOUT,
         FailureCode.AGENT_UNKNOWN,
         FailureCode.AGENT_NOT_LISTENING,
         FailureCode.RESERVATION_TIMEOUT,
-    }
-)
-# Agents may have done a part of the work, so the recipe has to say that it may be done again.
-_IF_THE_RECIPE_SAYS_SO = frozenset(
-    {
         FailureCode.ASSIGNMENT_FAILED,
         FailureCode.ASSIGNMENT_TIMEOUT,
         FailureCode.ASSIGNMENT_NOT_STARTED,
@@ -23,14 +23,21 @@ _IF_THE_RECIPE_SAYS_SO = frozenset(
 )
 
 
-def is_retryable(code: FailureCode, *, execution_failures: bool) -> bool:
-    """Whether another attempt may end better; `execution_failures`: the recipe's `retryExecutionFailures`."""
-    return code in _ALWAYS or (execution_failures and code in _IF_THE_RECIPE_SAYS_SO)
+def is_retryable(code: FailureCode, *, executed: bool, execution_failures: bool) -> bool:
+    """Whether another attempt may end better, and may be made. `execution_failures`: `retryExecutionFailures`.
+
+    `executed`: assignments were sent in this attempt. Whatever it failed by then, agents may have done a part of the
+    work, and the recipe has to say that it may be done again.
+    """
+    return code in _RETRYABLE and (execution_failures or not executed)
 
 
-def will_retry(code: FailureCode, retry_count: int, max_retries: int, *, execution_failures: bool) -> bool:
+def will_retry(
+    code: FailureCode, retry_count: int, max_retries: int, *, executed: bool, execution_failures: bool
+) -> bool:
     """Whether another attempt follows. `retry_count`: failures so far; `max_retries`: attempts in all (spec 4)."""
-    return retry_count < max_retries and is_retryable(code, execution_failures=execution_failures)
+    retryable = is_retryable(code, executed=executed, execution_failures=execution_failures)
+    return retry_count < max_retries and retryable
 
 
 def severity(retry_count: int, max_retries: int, *, will_retry: bool) -> Severity:
@@ -38,3 +45,9 @@ def severity(retry_count: int, max_retries: int, *, will_retry: bool) -> Severit
     if will_retry:
         return Severity.WARNING
     return Severity.CRITICAL if 0 < max_retries <= retry_count else Severity.ERROR
+
+
+def waits(why: str, begins: datetime, *, paused: bool) -> str:
+    """What a mission says between two attempts. `why`: which attempt failed, and how."""
+    at = f"{begins:%Y-%m-%d %H:%M:%S %Z}"
+    return f"{why}; the next one begins {f'once the mission is resumed, not before {at}' if paused else f'at {at}'}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select, text, update
 
+from missions import retries
 from missions.contracts import ActivityPreset, StepPlan
 from missions.statuses import ServiceRequestStatus
 from store.connection import Connection
@@ -48,7 +49,7 @@ def begun(work_process: LockedWorkProcess) -> dict[str, Any]:
 async def begins(connection: Connection, work_process_id: int) -> tuple[datetime, str]:
     """When the next attempt of a mission begins, and why there is one."""
     row = (await connection.execute(_BEGINS, {"of": work_process_id})).one()
-    return row.next_attempt_at, row.waiting_reasons[0]["text"]
+    return row.next_attempt_at, retries.waits(row.waiting_reasons[0]["text"], row.next_attempt_at, paused=False)
 
 
 async def begin_next(connection: Connection, work_process: LockedWorkProcess) -> None:
@@ -62,7 +63,14 @@ async def begin_next(connection: Connection, work_process: LockedWorkProcess) ->
     await connection.execute(
         update(work_processes)
         .where(work_processes.c.id == work_process.id)
-        .values(attempt=work_process.attempt, started_at=None, pause_actions=[], **chosen)
+        .values(
+            attempt=work_process.attempt,
+            started_at=None,
+            pause_actions=[],
+            version=work_processes.c.version + 1,  # one that waited for a slot has changed no status
+            modified_at=func.now(),
+            **chosen,
+        )
     )
     await connection.execute(
         update(assignments)

@@ -42,12 +42,12 @@ def raised(new: Entry) -> NewEvent:
 async def raise_(connection: Connection, call: RaiseAttention) -> bool:
     """Add an entry `{code, text, agentId, assignmentId, since}`; one for each code and assignment, the newest.
 
-    False: nothing new, or the mission has ended.
+    False: nothing new, or the mission has ended, or this attempt of it has.
     """
-    work_process = await lock(connection, call.work_process_id)
+    work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
     subject = call.code, call.assignment_id
     before = [one for one in work_process.attention if (one["code"], one.get("assignmentId")) == subject]
-    if work_process.ended or any(one["text"] == call.text for one in before):
+    if work_process.outdated or work_process.ended or any(one["text"] == call.text for one in before):
         return False
     agent_id = await connection.scalar(select(assignments.c.agent_id).where(assignments.c.id == call.assignment_id))
     new = entry(call.code, call.text, agent_id, call.assignment_id)

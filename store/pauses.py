@@ -33,7 +33,7 @@ async def request(
     Raises NotFound, Conflict if it does not run.
     """
     work_process = await lock(connection, work_process_id)
-    _refuse_unless_running(work_process, "paused", also=_AT_ITS_END)
+    _refuse_unless_running(work_process, "paused", also=_at_its_end(work_process))
     if work_process.pause is not Pause.NONE and mode in (PauseMode.DEFERRED, work_process.pause_mode):
         return []
     event = WorkProcessPauseRequested
@@ -113,14 +113,13 @@ async def note(connection: Connection, work_process_id: int, *, agents_told: boo
     )
 
 
-# No further step or group follows, before which it could wait.
-_AT_ITS_END = frozenset(
-    {
-        WorkProcessStatus.ASSIGNMENTS_COMPLETED,
-        WorkProcessStatus.ASSIGNMENT_FAILED,
-        WorkProcessStatus.PLANNING_FAILED,
-    }
-)
+_FAILED = frozenset({WorkProcessStatus.ASSIGNMENT_FAILED, WorkProcessStatus.PLANNING_FAILED})
+
+
+def _at_its_end(work_process: LockedWorkProcess) -> frozenset[WorkProcessStatus]:
+    """The statuses after which no step, group or attempt follows, before which it could wait."""
+    may_follow = work_process.attempt < (work_process.max_retries or 0)
+    return frozenset({WorkProcessStatus.ASSIGNMENTS_COMPLETED}) | (frozenset() if may_follow else _FAILED)
 
 
 def _refuse_unless_running(

@@ -14,7 +14,7 @@ from missions.event_payloads.configuration import RecipeChanged
 from missions.events import Action
 from missions.principals import Principal
 from missions.recipes import MissionOptions, Recipe, RecipeStep, stored_options
-from store import events, slots
+from store import events
 from store.connection import Connection
 from store.drafts import find_recipe
 from store.tables import recipe_steps, work_process_types
@@ -25,6 +25,8 @@ _STEP_COLUMNS = {
     "apply_result": "is_result_assignment",
     "wait_assignments": "wait_dependencies_assignments",
 }
+
+_BEFORE = select(work_process_types.c.name, work_process_types.c.max_concurrent)
 
 
 @dataclass(frozen=True)
@@ -68,20 +70,21 @@ def name_taken(name: str) -> Conflict:
     )
 
 
-async def replace(connection: Connection, recipe_id: int, recipe: Recipe, *, principal: Principal, source: str) -> None:
+async def replace(connection: Connection, recipe_id: int, recipe: Recipe, *, principal: Principal, source: str) -> bool:
     """Replace a locked recipe's content, with an event; missions on their way keep the old one.
 
-    Its `maxConcurrent` holds at once: the caller grants slots after the commit. Raises NotFound, InvalidInput.
+    True: its `maxConcurrent` is another one, so the caller locks the line (store/slots.py) when all is written, and
+    grants slots after the commit. Raises NotFound, InvalidInput.
     """
-    name = await connection.scalar(select(work_process_types.c.name).where(work_process_types.c.id == recipe_id))
-    if name is None:
+    before = (await connection.execute(_BEFORE.where(work_process_types.c.id == recipe_id))).one_or_none()
+    if before is None:
         raise _unknown(recipe_id)
-    if name != recipe.name:
+    if before.name != recipe.name:
         raise InvalidInput(
-            f"recipe {recipe_id} is named {name!r}: drafts refer to it by that name, so it cannot change",
+            f"recipe {recipe_id} is named {before.name!r}: drafts refer to it by that name, so it cannot change",
             field="name",
             value=recipe.name,
-            remedy=f"send {name!r}, or create another recipe",
+            remedy=f"send {before.name!r}, or create another recipe",
         )
     await connection.execute(
         update(work_process_types)
@@ -90,22 +93,23 @@ async def replace(connection: Connection, recipe_id: int, recipe: Recipe, *, pri
     )
     await connection.execute(delete(recipe_steps).where(recipe_steps.c.work_process_type_id == recipe_id))
     await _insert_steps(connection, recipe_id, recipe.steps)
-    await slots.lock_line(connection)
     await _tell(connection, Action.UPDATED, recipe_id, recipe.name, principal, source)
+    return bool(before.max_concurrent != recipe.max_concurrent)
 
 
-async def remove(connection: Connection, recipe_id: int, *, principal: Principal, source: str) -> None:
+async def remove(connection: Connection, recipe_id: int, *, principal: Principal, source: str) -> bool:
     """Delete a recipe, with an event; missions that were dispatched from it are not touched. Raises NotFound.
 
-    Its `maxConcurrent` goes with it: the caller grants slots after the commit.
+    True: its `maxConcurrent` goes with it, as in `replace`.
     """
-    name = await connection.scalar(
-        delete(work_process_types).where(work_process_types.c.id == recipe_id).returning(work_process_types.c.name)
-    )
-    if name is None:
+    gone = delete(work_process_types).where(work_process_types.c.id == recipe_id)
+    before = (
+        await connection.execute(gone.returning(work_process_types.c.name, work_process_types.c.max_concurrent))
+    ).one_or_none()
+    if before is None:
         raise _unknown(recipe_id)
-    await slots.lock_line(connection)
-    await _tell(connection, Action.DELETED, recipe_id, name, principal, source)
+    await _tell(connection, Action.DELETED, recipe_id, before.name, principal, source)
+    return before.max_concurrent is not None
 
 
 async def lock_version(connection: Connection, recipe_id: int) -> int:

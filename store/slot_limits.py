@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, text
 from sqlalchemy.dialects.postgresql import insert
 
+from missions.event_catalogue import event
+from missions.event_payloads.configuration import QueueLimitsChanged
 from missions.principals import Principal
+from store import events
 from store.connection import Connection
 from store.rows import Row
 from store.slots import lock_line
@@ -33,13 +36,18 @@ async def read(connection: Connection) -> Limits:
     )
 
 
-async def set_overall(connection: Connection, overall: int | None, *, principal: Principal) -> None:
-    """Change the limit for all missions without agents; the caller grants slots after the commit."""
+async def set_overall(connection: Connection, overall: int | None, *, principal: Principal, source: str) -> None:
+    """Change the limit for all missions without agents, with an event; the caller grants slots after the commit."""
     await lock_line(connection)
+    before = await connection.scalar(_OVERALL)
+    if before == overall:
+        return
     values = {"overall": overall, "changed_by": principal.model_dump(mode="json"), "modified_at": func.now()}
     await connection.execute(
         insert(slot_limits).values(only=True, **values).on_conflict_do_update(index_elements=["only"], set_=values)
     )
+    payload = QueueLimitsChanged(overall=overall, before=before)
+    await events.append(connection, [event(payload, source=source, actor=principal)])
 
 
 _OVERALL = text("SELECT overall FROM slot_limits")

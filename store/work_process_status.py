@@ -56,6 +56,7 @@ class LockedWorkProcess:
     workflow_id: str | None
     sched_start_at: datetime | None
     started_at: datetime | None
+    next_attempt_at: datetime | None
     on_assignment_failure: str
     fallback_mission: str
     attention: list[dict[str, Any]]

@@ -49,7 +49,11 @@ async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
     if mission.cancel is not None:
         return await stop_canceled(mission)
     stopped = await mission.act(
-        Activity.STOP_MISSION, StopMission(**mission.call(), failure=failure), MissionStopped, "stop what runs", ENDING
+        Activity.STOP_MISSION,
+        StopMission(**mission.call(), failure=failure, will_retry=mission.will_retry(failure)),
+        MissionStopped,
+        "stop what runs",
+        ENDING,
     )
     if stopped.outcome is Outcome.SUPERSEDED:
         return await stop_canceled(mission)

@@ -99,6 +99,7 @@ class Mission:
             failure.code,
             self.attempt.number,
             self.start.max_retries,
+            executed=self.attempt.executing,
             execution_failures=self.start.options.retry_execution_failures,
         )
 

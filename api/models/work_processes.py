@@ -6,9 +6,10 @@ from pydantic import ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic.config import JsonDict
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
+from missions import retries
 from missions.priorities import Priority
 from missions.requests import Id, MissionChanges, NewMission, Request, SentTime, Words
-from missions.statuses import PauseMode, WorkProcessStatus
+from missions.statuses import Pause, PauseMode, WorkProcessStatus
 from missions.transitions import CLIENT_MAY_CREATE, CLIENT_MAY_WRITE
 
 _EXAMPLE: JsonDict = {
@@ -175,7 +176,9 @@ class WorkProcess(Resource):
     modified_at: Moment
     attempt: int = Field(description="counts from 1; between two attempts the one that is to come")
     max_retries: int | None = Field(description="attempts in all: 3 means three; null: the recipe's, until dispatch")
-    next_attempt_at: Moment | None = Field(description="between two attempts: when the next one begins")
+    next_attempt_at: Moment | None = Field(
+        description="between two attempts: when the next one begins; null in a pause"
+    )
     pause: str = Field(description="`none`; `requested` until it holds, then `paused`")
     pause_mode: str | None = Field(description="of the pause that is wished: `deferred` or `immediate`")
     waiting_reasons: list[WaitingReason]
@@ -200,14 +203,15 @@ class WorkProcess(Resource):
                 requested_by=row["cancel_requested_by"],
                 halt=row["halt"],
             )
+        between, paused = row["status"] == WorkProcessStatus.DISPATCHED, row["pause"] != Pause.NONE
         return cls.model_validate(
             row
             | {
                 "priority": priority_name(row["priority"]),
                 # What a step waits for is written on the mission, and true while steps run; so is what is said between
                 # two attempts, and true until the next one begins.
-                "waiting_reasons": waiting + (row["waiting_reasons"] if row["status"] in _WAITS_AS_WRITTEN else []),
-                "next_attempt_at": row["next_attempt_at"] if row["status"] == WorkProcessStatus.DISPATCHED else None,
+                "waiting_reasons": waiting + (_as_written(row) if row["status"] in _WAITS_AS_WRITTEN else []),
+                "next_attempt_at": row["next_attempt_at"] if between and not paused else None,
                 "cancel": cancel,
                 "links": links,
             }
@@ -215,6 +219,15 @@ class WorkProcess(Resource):
 
 
 _WAITS_AS_WRITTEN = (WorkProcessStatus.DISPATCHED, WorkProcessStatus.CALCULATING, WorkProcessStatus.EXECUTING)
+
+
+def _as_written(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of a mission between two attempts with when the next one begins, which a pause puts off."""
+    begins, paused = row["next_attempt_at"], row["pause"] != Pause.NONE
+    return [
+        one | {"text": retries.waits(one["text"], begins, paused=paused)} if one["code"] == retries.RETRY else one
+        for one in row["waiting_reasons"]
+    ]
 
 
 def priority_name(value: int) -> str:

@@ -47,9 +47,9 @@ async def get_event_type(type: _TypeName, parts: PartsDep, _: PrincipalDep) -> J
 
 
 @router.get("/asyncapi.json", response_class=JSONResponse)
-async def get_async_api(_: PrincipalDep) -> JSONResponse:
+async def get_async_api(parts: PartsDep, _: PrincipalDep) -> JSONResponse:
     """The AsyncAPI 3 document of the events on the message broker."""
-    return JSONResponse(async_api())
+    return JSONResponse(async_api(parts.settings.events_exchange))
 
 
 def _types_url(parts: Parts) -> str:

@@ -16,7 +16,7 @@ from api.models.queue import (
 )
 from api.models.work_processes import priority_name
 from api.problems import responses
-from missions.events import utc_now
+from missions.events import EventSource, utc_now
 from missions.priorities import score
 from store import slot_limits, slots, waiting_queue
 from store.waiting_queue import Place
@@ -75,7 +75,7 @@ async def set_limits(body: SlotLimitsBody, parts: PartsDep, principal: Principal
     A recipe's own limit is its `maxConcurrent`.
     """
     async with parts.database.transaction() as connection:
-        await slot_limits.set_overall(connection, body.overall, principal=principal)
+        await slot_limits.set_overall(connection, body.overall, principal=principal, source=EventSource.API)
     await parts.waker.send(await slots.move_up(parts.database))
     async with parts.database.transaction() as connection:
         return SlotLimits.of(await slot_limits.read(connection))

@@ -86,8 +86,10 @@ async def replace_recipe(
     _refuse_problems(body, parts)
     async with parts.database.transaction() as connection:
         require_match(if_match, await recipes.lock_version(connection, id))
-        await recipes.replace(connection, id, body, principal=principal, source=EventSource.API)
+        moves = await recipes.replace(connection, id, body, principal=principal, source=EventSource.API)
         await recipes.refuse_unknown_fallback(connection, body)
+        if moves:
+            await slots.lock_line(connection)
     await parts.waker.send(await slots.move_up(parts.database))
     return await _read(parts, id, response)
 
@@ -96,7 +98,8 @@ async def replace_recipe(
 async def delete_recipe(id: PathId, parts: PartsDep, principal: PrincipalDep) -> None:
     """Delete a recipe; missions that were dispatched from it go on, its drafts can no longer be dispatched."""
     async with parts.database.transaction() as connection:
-        await recipes.remove(connection, id, principal=principal, source=EventSource.API)
+        if await recipes.remove(connection, id, principal=principal, source=EventSource.API):
+            await slots.lock_line(connection)
     await parts.waker.send(await slots.move_up(parts.database))
 
 

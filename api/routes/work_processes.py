@@ -30,7 +30,7 @@ from missions.principals import Principal
 from missions.statuses import WorkProcessStatus
 from store import cancels, drafts, work_process_queries, work_processes
 from store.connection import Connection
-from store.slot_reasons import slot_reasons
+from store.slot_reasons import may_wait_for_slot, slot_reasons
 from store.waiting_reasons import waiting_reasons
 from store.wakeups import Wakeup
 from store.work_process_queries import MissionFilter
@@ -87,7 +87,8 @@ async def list_work_processes(
         )
         shown = rows[: query.limit]
         ids = [row["id"] for row in shown]
-        waiting = await waiting_reasons(connection, ids) | await slot_reasons(connection, ids)
+        in_line = [row["id"] for row in shown if may_wait_for_slot(row)]
+        waiting = await waiting_reasons(connection, ids) | await slot_reasons(connection, in_line)
     return Page(
         items=[
             WorkProcess.of(row, waiting.get(row["id"], []), temporal_links(parts, row["workflow_id"])) for row in shown
@@ -159,6 +160,6 @@ async def read_mission(connection: Connection, parts: Parts, work_process_id: in
     # While it executes, an agent may not listen for its assignment.
     waits = scheduled or row["status"] in (WorkProcessStatus.PREPARING_RESOURCES, WorkProcessStatus.EXECUTING)
     waiting = await waiting_reasons(connection, [work_process_id]) if waits else {}
-    if row["status"] == WorkProcessStatus.DISPATCHED and not row["agent_ids"] and row["agent_selector"] is None:
+    if may_wait_for_slot(row):
         waiting |= await slot_reasons(connection, [work_process_id])
     return WorkProcess.of(row, waiting.get(work_process_id, []), temporal_links(parts, row["workflow_id"]))

@@ -1,4 +1,4 @@
-"""`recipe.*`, `service.*`, `yard.*`: what missions are made of, and where they happen."""
+"""`queue.*`, `recipe.*`, `service.*`, `yard.*`: what missions are made of, and where they happen."""
 
 from typing import Annotated, Literal
 
@@ -12,6 +12,13 @@ YardId = Annotated[int, Field(description="id of the yard", examples=[1])]
 YardUid = Annotated[str, Field(description="uid of the yard", examples=["north"])]
 ServiceId = Annotated[int, Field(description="id of the service", examples=[1])]
 ServiceName = Annotated[str, Field(description="name of the service", examples=["planner"])]
+
+
+class QueueLimitsChanged(Payload):
+    """So many missions without agents may run at once now."""
+
+    overall: int | None = Field(description="of all recipes together; null: without limit", examples=[20])
+    before: int | None = Field(description="the same before", examples=[None])
 
 
 class RecipeChanged(Payload):

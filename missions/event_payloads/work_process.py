@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field
+from pydantic.alias_generators import to_camel
 
 from missions.event_payloads.base import AgentIds, AgentUuids, Changed, Payload
 from missions.event_payloads.task import MissionType, PriorityName
@@ -45,7 +46,14 @@ class WorkProcessStatusChanged(Payload):
     to: WorkProcessStatus = Field(description="status now", examples=["executing"])
 
 
-class WaitingReason(Payload):
+class _Entry(Payload):
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Self:
+        """Of an entry of the mission's field; what it does not say is null."""
+        return cls(**{name: entry[key] for name in cls.model_fields if (key := to_camel(name)) in entry})
+
+
+class WaitingReason(_Entry):
     """One thing that a mission waits for."""
 
     code: Code
@@ -53,17 +61,6 @@ class WaitingReason(Payload):
     agent_id: About = None
     step: str | None = Field(None, description="the step that waits; null: the mission does", examples=[None])
     since: Since
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Self:
-        """Of an entry of the mission's `waitingReasons`."""
-        return cls(
-            code=entry["code"],
-            text=entry["text"],
-            agent_id=entry["agentId"],
-            step=entry.get("step"),
-            since=entry["since"],
-        )
 
 
 class WorkProcessWaiting(Payload):
@@ -106,25 +103,13 @@ class WorkProcessHaltRequested(Payload):
     reason: str = Field(description="why, in the asker's words; may be empty", examples=["fire alarm"])
 
 
-class _Attention(Payload):
+class _Attention(_Entry):
     code: Code
     text: Text
     agent_id: About = None
     assignment_id: int | None = Field(None, description="id of the assignment that it is about", examples=[3])
     activity_id: str | None = Field(None, description="activity of the mission's run that fails", examples=[None])
     since: Since
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Self:
-        """Of an entry of the mission's `attention`."""
-        return cls(
-            code=entry["code"],
-            text=entry["text"],
-            agent_id=entry["agentId"],
-            assignment_id=entry.get("assignmentId"),
-            activity_id=entry.get("activityId"),
-            since=entry["since"],
-        )
 
 
 class WorkProcessAttentionRaised(_Attention):

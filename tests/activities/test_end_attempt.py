@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from temporalio.testing import ActivityEnvironment
 
 from activities.end_attempt import AttemptEnder
 from activities.finish_mission import Finisher
+from activities.registry import activity_types
 from activities.reserve_agents import Reservations
+from activities.run_step import as_activity
 from activities.stop_mission import Stopper
 from missions.contracts import (
     AttemptEnded,
@@ -16,6 +19,7 @@ from missions.contracts import (
     FinishMission,
     Outcome,
     ReserveAgents,
+    RunStep,
     StopMission,
 )
 from missions.errors import Failure, FailureCode, PartUnavailable
@@ -177,3 +181,59 @@ async def test_events_say_of_which_attempt_they_are(failing: World) -> None:
         found = await of_mission(connection, failing.mission)
     assert {event.attempt for event in found if event.type in ("task.failed", "task.retrying")} == {1}
     assert {event.attempt for event in found if event.type == "task.cancelled"} == {2}
+
+
+async def test_try_that_comes_when_the_next_attempt_has_begun_changes_nothing(failing: World) -> None:
+    await end(failing, Outside())
+    await failing.change(work_processes, next_attempt_at=None, waiting_reasons=[])
+    assert (await end(failing, Outside())).outcome is Outcome.SUPERSEDED
+    assert (await mission(failing)).attempt == 2
+
+
+@pytest.mark.parametrize("status", ["dispatched", "assignment_failed"])
+async def test_readers_see_another_version(failing: World, status: str) -> None:
+    await failing.change(work_processes, status=status)
+    before = await mission(failing)
+    await end(failing, Outside())
+    after = await mission(failing)
+    assert after.version > before.version
+    assert after.modified_at > before.modified_at
+
+
+@pytest.mark.parametrize(("again", "severity"), [(True, "INFO"), (False, "ERROR")])
+async def test_status_of_an_attempt_that_is_tried_again_is_no_error(failing: World, again: bool, severity: str) -> None:
+    await failing.change(work_processes, status="executing")
+    stop = StopMission(work_process_id=failing.mission, attempt=1, transition=6, failure=FAILURE, will_retry=again)
+    await Stopper(failing.parts(Outside())).stop_mission(stop)
+    where = (events.c.work_process_id == failing.mission) & (events.c.type == "work_process.status_changed")
+    (told,) = await failing.read(events.c.severity, events.c.payload, where=where)
+    assert (told.severity, told.payload["to"]) == (severity, "planning_failed")
+
+
+async def test_attempt_that_has_not_begun_is_no_failure_when_the_missions_time_is_over(failing: World) -> None:
+    await end(failing, Outside())
+    late = Failure(code=FailureCode.MISSION_TIMEOUT, text="too late")
+    await Finisher(failing.parts(Outside())).finish_mission(
+        FinishMission(work_process_id=failing.mission, attempt=2, transition=15, status="failed", failure=late)
+    )
+    where = (events.c.work_process_id == failing.mission) & (events.c.type == "task.failed")
+    told = await failing.read(events.c.id, events.c.attempt, events.c.payload, events.c.severity, where=where)
+    assert [(row.attempt, row.payload["retry_count"], row.severity) for row in told] == [
+        (1, 1, "WARNING"),
+        (2, 1, "ERROR"),
+    ]
+
+
+async def test_step_of_the_failed_attempt_that_comes_late_does_nothing(failing: World) -> None:
+    await end(failing, Outside())
+    where = service_requests.c.work_process_id == failing.mission
+    first, _ = await failing.read(service_requests.c.id, where=where)
+    async with failing.database.transaction() as connection:
+        await connection.execute(
+            update(service_requests).where(service_requests.c.id == first.id).values(status="ready_for_service")
+        )
+    run_step = as_activity(activity_types()["microservice"], failing.parts(Outside()))
+    call = RunStep(work_process_id=failing.mission, attempt=1, transition=3, service_request_id=first.id, step="plan")
+    assert (await ActivityEnvironment().run(run_step, call)).outcome is Outcome.SUPERSEDED
+    shown = await mission(failing)
+    assert (shown.status, shown.next_attempt_at is None) == ("dispatched", False)

@@ -1,5 +1,7 @@
 """What clients wish of missions that run: halt, pause at once, cancel of one assignment."""
 
+from datetime import UTC, datetime
+
 import pytest
 from httpx import AsyncClient
 from sqlalchemy import update
@@ -66,3 +68,36 @@ async def test_unknown_mode_is_refused(world: AsyncClient) -> None:
 
 async def test_assignment_that_does_not_exist_cannot_be_cancelled(world: AsyncClient) -> None:
     assert (await world.post("/assignments/7/cancel")).status_code == 404
+
+
+async def in_status(database: Database, mission_id: int, **values: object) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(update(work_processes).where(work_processes.c.id == mission_id).values(**values))
+
+
+@pytest.mark.parametrize("status", [WorkProcessStatus.PLANNING_FAILED, WorkProcessStatus.ASSIGNMENT_FAILED])
+async def test_pause_of_a_failed_attempt_needs_another_one(
+    world: AsyncClient, database: Database, status: WorkProcessStatus
+) -> None:
+    made = await mission(world, maxRetries=2)
+    path = f"/work-processes/{made['id']}/pause"
+    await in_status(database, made["id"], status=status, attempt=2)
+    assert (await world.post(path)).status_code == 409
+    await in_status(database, made["id"], attempt=1)
+    assert (await world.post(path)).json()["pause"] == "requested"
+
+
+async def test_pause_between_attempts_says_that_it_puts_the_next_one_off(
+    world: AsyncClient, database: Database
+) -> None:
+    made = await mission(world, maxRetries=2)
+    reason = {"code": "retry", "text": "attempt 1 of 2 failed", "agentId": None, "since": "2026-01-02T03:04:05+00:00"}
+    begins = datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
+    await in_status(database, made["id"], attempt=2, next_attempt_at=begins, waiting_reasons=[reason])
+    path = f"/work-processes/{made['id']}"
+    shown = (await world.get(path)).json()
+    assert shown["nextAttemptAt"] == "2026-01-02T03:04:06Z"
+    assert shown["waitingReasons"][0]["text"].endswith("; the next one begins at 2026-01-02 03:04:06 UTC")
+    paused = (await world.post(f"{path}/pause")).json()
+    assert paused["nextAttemptAt"] is None
+    assert "begins once the mission is resumed, not before 2026-" in paused["waitingReasons"][0]["text"]

@@ -1,21 +1,23 @@
 """What waits, and the limits on missions without agents, as clients see and change them."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from missions.events import utc_now
 from missions.priorities import Priority, score_key
-from store import slots
+from store import recipes, slots
 from store.database import Database
 from store.reservations import enqueue
-from store.tables import reservation_requests, work_processes
+from store.tables import events, reservation_requests, work_processes
 from store.tables import slots as slots_table
 from store.work_process_status import lock
 from tests.api.conftest import RecordingWaker, created, mission, problem
+from tests.support.locks import until_somebody_waits_for_a_lock
 
 CHAT = {
     "name": "agent.chat",
@@ -227,3 +229,62 @@ async def test_an_unknown_priority_is_refused_naming_the_four(chat: httpx.AsyncC
     assert error["field"] == "priority"
     said = f"{error['detail']} {error['remedy']}"
     assert all(name in said for name in ("LOW", "NORMAL", "HIGH", "CRITICAL")), said
+
+
+async def put_recipe(api: httpx.AsyncClient, most: int | None, description: str) -> None:
+    body = CHAT | {"maxConcurrent": most, "description": description}
+    number = (await api.get("/recipes", params={"name": "agent.chat"})).json()["items"][0]["id"]
+    assert (await api.put(f"/recipes/{number}", json=body)).status_code == 200
+
+
+async def test_only_a_recipe_with_another_limit_waits_for_the_line(chat: httpx.AsyncClient, database: Database) -> None:
+    async with database.transaction() as connection:
+        await slots.lock_line(connection)
+        async with asyncio.timeout(5):
+            await put_recipe(chat, None, "the same limit")
+        other = asyncio.create_task(put_recipe(chat, 3, "another"))
+        await until_somebody_waits_for_a_lock(database)
+        assert not other.done()
+    await other
+
+
+async def test_an_import_holds_no_line_while_it_waits_for_a_recipe(chat: httpx.AsyncClient, database: Database) -> None:
+    await created(chat, "/recipes", CHAT | {"name": "later"})
+    step = "steps: [{step: say, uses: http_notify, input: {url: 'http://127.0.0.1:9/'}}]"
+    content = f"recipes: [{{name: agent.chat, maxConcurrent: 2, {step}}}, {{name: later, maxConcurrent: 2, {step}}}]"
+    async with database.transaction() as connection:  # as a PUT of the other recipe does
+        later = await recipes.id_of(connection, "later")
+        assert later is not None
+        await recipes.lock_version(connection, later)
+        importing = asyncio.create_task(
+            chat.post("/recipes/import?existing=replace", content=content, headers={"content-type": "application/yaml"})
+        )
+        await until_somebody_waits_for_a_lock(database)
+        async with asyncio.timeout(5):
+            await slots.lock_line(connection)
+    answer = await importing
+    assert answer.status_code == 200, answer.text
+    limits = (await chat.get("/queue/limits")).json()["recipes"]
+    assert {one["name"]: one["maxConcurrent"] for one in limits} == {"agent.chat": 2, "later": 2}
+
+
+async def test_a_change_of_the_limit_is_an_event(chat: httpx.AsyncClient, database: Database) -> None:
+    for overall in (3, 3, None):
+        await set_limit(chat, overall)
+    async with database.transaction() as connection:
+        of_limits = select(events.c.payload, events.c.source, events.c.actor).where(
+            events.c.type == "queue.limits_changed"
+        )
+        told = (await connection.execute(of_limits.order_by(events.c.id))).all()
+    assert [row.payload for row in told] == [{"overall": 3, "before": None}, {"overall": None, "before": 3}]
+    assert {(row.source, row.actor["kind"]) for row in told} == {("api", "client")}
+
+
+async def test_a_list_of_missions_with_agents_does_not_look_at_the_line_of_slots(
+    world: httpx.AsyncClient, database: Database
+) -> None:
+    await mission(world)
+    async with database.transaction() as connection:
+        await connection.execute(text("LOCK TABLE slots IN ACCESS EXCLUSIVE MODE"))
+        async with asyncio.timeout(5):
+            assert len((await world.get("/work-processes")).json()["items"]) == 1

@@ -18,7 +18,10 @@ def event_of(kind: EventType, **values: Any) -> Event:
 def test_examples_are_faultless() -> None:
     for kind in EventType:
         number = 1 if example(kind)["mission_id"] else None
-        assert list(faults([event_of(kind, mission_sequence=number)])) == []
+        log = [event_of(kind, mission_sequence=number)]
+        if kind is EventType.TASK_FAILED:  # it says that another attempt follows
+            log.append(event_of(EventType.TASK_RETRYING, sequence=43, mission_sequence=2))
+        assert list(faults(log)) == []
 
 
 @pytest.mark.parametrize(
@@ -44,5 +47,41 @@ def test_fault_is_named(change: dict[str, Any], said: str) -> None:
 
 
 def test_positions_are_given_once() -> None:
-    two = [event_of(EventType.TASK_STARTED), event_of(EventType.TASK_STARTED, mission_sequence=2)]
+    two = [event_of(EventType.TASK_STARTED), event_of(EventType.TASK_COMPLETED, mission_sequence=2)]
     assert list(faults(two)) == ["sequence 42 is given 2 times"]
+
+
+FAILED = example(EventType.TASK_FAILED)["payload"]
+LAST = {"payload": FAILED | {"will_retry": False}}
+NOT_LAST = {"payload": FAILED | {"will_retry": True}}
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ([(EventType.TASK_STARTED, {}), (EventType.TASK_COMPLETED, {}), (EventType.TASK_CANCELLED, {})], "second end"),
+        ([(EventType.TASK_FAILED, LAST), (EventType.TASK_FAILED, LAST)], "second end"),
+        ([(EventType.TASK_STARTED, {}), (EventType.TASK_STARTED, {})], "comes twice"),
+        ([(EventType.TASK_COMPLETED, {}), (EventType.TASK_STARTED, {})], "after its end"),
+        ([(EventType.TASK_FAILED, NOT_LAST)], "is followed by None"),
+        ([(EventType.TASK_FAILED, NOT_LAST), (EventType.TASK_STARTED, {"attempt": 2})], "is followed by task.started"),
+        ([(EventType.TASK_FAILED, NOT_LAST), (EventType.TASK_RETRYING, {"attempt": 2})], "is followed by"),
+        (
+            [
+                (EventType.TASK_STARTED, {}),
+                (EventType.TASK_FAILED, NOT_LAST),
+                (EventType.TASK_RETRYING, {}),
+                (EventType.TASK_STARTED, {"attempt": 2}),
+                (EventType.TASK_FAILED, {**LAST, "attempt": 2}),
+            ],
+            "",
+        ),
+    ],
+)
+def test_attempts_have_one_beginning_and_one_end(told: list[tuple[EventType, dict[str, Any]]], said: str) -> None:
+    log = [
+        event_of(kind, **values, sequence=number, mission_sequence=number)
+        for number, (kind, values) in enumerate(told, start=1)
+    ]
+    found = list(faults(log))
+    assert (len(found), said in "".join(found)) == (1 if said else 0, True), found

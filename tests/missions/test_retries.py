@@ -15,16 +15,19 @@ from missions.recipes import MissionOptions
 from missions.retry_delays import retry_delay
 from missions.statuses import Severity
 
-ALWAYS = {
+RETRYABLE = {
     F.PLANNING_FAILED, F.PLANNER_TIMEOUT, F.AGENT_UNKNOWN, F.AGENT_NOT_LISTENING, F.RESERVATION_TIMEOUT,
+    F.ASSIGNMENT_FAILED, F.ASSIGNMENT_TIMEOUT, F.ASSIGNMENT_NOT_STARTED, F.AGENT_SILENT,
 }  # fmt: skip
-OF_EXECUTION = {F.ASSIGNMENT_FAILED, F.ASSIGNMENT_TIMEOUT, F.ASSIGNMENT_NOT_STARTED, F.AGENT_SILENT}
 
 
 @pytest.mark.parametrize("code", F)
 def test_what_is_tried_again(code: F) -> None:
-    assert retries.is_retryable(code, execution_failures=False) is (code in ALWAYS)
-    assert retries.is_retryable(code, execution_failures=True) is (code in ALWAYS | OF_EXECUTION)
+    for recipe_says_so in (False, True):
+        again = retries.is_retryable(code, executed=False, execution_failures=recipe_says_so)
+        assert again is (code in RETRYABLE)
+    assert retries.is_retryable(code, executed=True, execution_failures=True) is (code in RETRYABLE)
+    assert not retries.is_retryable(code, executed=True, execution_failures=False), "agents may have worked"
 
 
 @pytest.mark.parametrize(
@@ -38,13 +41,13 @@ def test_what_is_tried_again(code: F) -> None:
     ],
 )
 def test_max_retries_counts_attempts_in_all(max_retries: int, failures: int, follows: bool, severity: Severity) -> None:
-    again = retries.will_retry(F.PLANNING_FAILED, failures, max_retries, execution_failures=False)
+    again = retries.will_retry(F.PLANNING_FAILED, failures, max_retries, executed=False, execution_failures=False)
     assert again is follows
     assert retries.severity(failures, max_retries, will_retry=again) is severity
 
 
 def test_failure_that_is_not_tried_again_though_attempts_are_left_is_an_error() -> None:
-    assert not retries.will_retry(F.STEP_INPUT_INVALID, 1, 3, execution_failures=True)
+    assert not retries.will_retry(F.STEP_INPUT_INVALID, 1, 3, executed=False, execution_failures=True)
     assert retries.severity(1, 3, will_retry=False) is Severity.ERROR
 
 

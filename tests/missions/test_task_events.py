@@ -83,7 +83,7 @@ def test_retrying() -> None:
     event = task_events.retrying(
         7, "driving", retry_count=1, max_retries=3, delay=1.5, next_attempt_at=NOW + timedelta(seconds=1.5), now=NOW
     )
-    assert (event.type, event.severity) == (EventType.TASK_RETRYING, Severity.WARNING)
+    assert (event.type, event.severity) == (EventType.TASK_RETRYING, Severity.INFO)
     assert event.payload == {
         "task_id": "7", "mission_type": "driving", "retry_count": 1, "max_retries": 3, "next_attempt": 2,
         "retried_at": 1767323045.678, "delay_ms": 1500.0, "next_attempt_at": 1767323047.178,

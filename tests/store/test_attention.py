@@ -28,3 +28,13 @@ async def test_the_newest_word_on_a_trouble_is_shown_and_repeats_are_nothing(wor
         )
     assert [entry["text"] for entry in shown or []] == ["second"]
     assert list(told.scalars()) == ["first", "second"]
+
+
+async def test_trouble_of_an_attempt_that_is_over_is_not_raised_in_the_next(world: World) -> None:
+    await world.change(work_processes, world.mission, attempt=2)
+    call = RaiseAttention(
+        work_process_id=world.mission, attempt=1, transition=0, code="assignment_not_started", text="x"
+    )
+    async with world.database.transaction() as connection:
+        assert not await attention.raise_(connection, call)
+        assert await attention.raise_(connection, call.model_copy(update={"attempt": 2}))

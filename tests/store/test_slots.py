@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from missions.events import utc_now
+from missions.events import EventSource, utc_now
 from missions.principals import MUSTER
 from missions.priorities import Priority
 from store import events as event_log
 from store import slot_limits, slots
 from store.database import Database
-from store.slot_reasons import slot_reasons
+from store.slot_reasons import limit_reached, slot_reasons
 from store.tables import slots as slots_table
 from store.tables import wakeups, work_process_types, work_processes
 from store.wakeups import Wakeup
 from store.work_process_status import lock
+from tests.support.locks import until_somebody_waits_for_a_lock
 from tests.support.rows import Rows
 
 
@@ -34,7 +35,7 @@ class Line(Rows):
     async def limit(self, overall: int | None) -> list[int]:
         """Change the overall limit; returns the missions that this lets run."""
         async with self.database.transaction() as connection:
-            await slot_limits.set_overall(connection, overall, principal=MUSTER)
+            await slot_limits.set_overall(connection, overall, principal=MUSTER, source=EventSource.API)
         return await self.move_up()
 
     async def limit_recipe(self, most: int | None) -> None:
@@ -58,7 +59,9 @@ class Line(Rows):
             work_process = await lock(connection, mission)
             taken = await slots.take(connection, work_process)
             values = {"started_at": taken.started_at}
-            await event_log.append_for_mission(connection, mission, taken.started, attempt=1, values=values)
+            await event_log.append_for_mission(
+                connection, mission, taken.started, attempt=work_process.attempt, values=values
+            )
         return taken.held
 
     async def come(self, priority: int = 20, recipe: str = "") -> tuple[int, bool]:
@@ -285,3 +288,34 @@ async def test_a_grant_is_signalled_with_its_cause(line: Line) -> None:
         ).one()
     assert [(one.signal, one.payload) for one in left] == [("slot_granted", {"attempt": 1})]
     assert row.started_at >= before
+
+
+async def test_a_place_of_an_ended_attempt_gets_nothing(line: Line) -> None:
+    await line.limit(0)
+    retried, then = [(await line.come())[0] for _ in range(2)]
+    async with line.database.transaction() as connection:
+        await connection.execute(update(work_processes).where(work_processes.c.id == retried).values(attempt=2))
+    assert await line.limit(1) == [then]
+
+
+async def test_who_changes_the_limit_waits_for_those_who_get_in_line_by_the_old_one(line: Line) -> None:
+    await line.limit(1)
+    async with line.database.transaction() as connection:
+        await slots.lock_line(connection)
+        change = asyncio.create_task(line.limit(5))
+        await until_somebody_waits_for_a_lock(line.database)
+        assert await connection.scalar(text("SELECT overall FROM slot_limits")) == 1
+    await change
+
+
+async def test_who_arrives_learns_which_limit_is_reached_but_not_its_place(line: Line) -> None:
+    await line.limit_recipe(1)
+    await line.come()
+    mission, held = await line.come()
+    assert not held
+    async with line.database.transaction() as connection:
+        (reason,) = await limit_reached(connection, await lock(connection, mission))
+        (shown,) = (await slot_reasons(connection, [mission]))[mission]
+    assert reason["text"].endswith("and its `maxConcurrent` is 1")
+    assert shown["text"] == f"{reason['text']}; it is number 1 of 1 in line, and number 1 of this recipe's"
+    assert reason | {"text": ""} == shown | {"text": ""}

@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
+from itertools import zip_longest
 
 from jsonschema import Draft202012Validator
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from store.database import Database
 from store.tables import events
 
 _SHOWN = 10
+_ENDS = (EventType.TASK_COMPLETED, EventType.TASK_FAILED, EventType.TASK_CANCELLED)
 
 
 async def check_events_at(database_url: str) -> None:
@@ -43,6 +45,7 @@ def faults(found: list[Event]) -> Iterator[str]:
     for event in found:
         yield from (f"{event.type} ({event.payload}): {fault}" for fault in _faults_of(event))
     yield from _faults_of_positions(found)
+    yield from _faults_of_attempts(found)
     known = {event.id for event in found}
     for event in found:
         if event.causation_id not in known | {None}:
@@ -72,6 +75,31 @@ def _faults_of(event: Event) -> Iterator[str]:
 @cache
 def _validator(kind: EventType) -> Draft202012Validator:
     return Draft202012Validator(schema(kind, "http://muster/api/v1/events/types"))
+
+
+def _faults_of_attempts(found: list[Event]) -> Iterator[str]:
+    of_missions: dict[str, list[Event]] = defaultdict(list)
+    for event in found:
+        if event.mission_id is not None:
+            of_missions[event.mission_id].append(event)
+    for mission, told in of_missions.items():
+        told.sort(key=lambda event: event.mission_sequence or 0)
+        started, over = Counter[int | None](), set[int | None]()
+        for event, then in zip_longest(told, told[1:]):
+            where = f"mission {mission}, attempt {event.attempt}: {event.type}"
+            if event.type == EventType.TASK_STARTED:
+                started[event.attempt] += 1
+                if started[event.attempt] > 1:
+                    yield f"{where} comes twice"
+                if event.attempt in over:
+                    yield f"{where} comes after its end"
+            if event.type in _ENDS:
+                if event.attempt in over:
+                    yield f"{where} is its second end"
+                over.add(event.attempt)
+            goes_on = then is not None and (then.type, then.attempt) == (EventType.TASK_RETRYING, event.attempt)
+            if event.type == EventType.TASK_FAILED and event.payload.get("will_retry") and not goes_on:
+                yield f"{where} with will_retry is followed by {then and then.type}"
 
 
 def _faults_of_positions(found: list[Event]) -> Iterator[str]:

@@ -30,8 +30,8 @@ async def test_mission_that_fails_twice_is_planned_anew_and_succeeds(site: Site)
     found = await tasks(mission)
     assert [(event["type"], event["severity"]) for event in found] == [
         ("task.created", "INFO"),
-        ("task.started", "INFO"), ("task.failed", "WARNING"), ("task.retrying", "WARNING"),
-        ("task.started", "INFO"), ("task.failed", "WARNING"), ("task.retrying", "WARNING"),
+        ("task.started", "INFO"), ("task.failed", "WARNING"), ("task.retrying", "INFO"),
+        ("task.started", "INFO"), ("task.failed", "WARNING"), ("task.retrying", "INFO"),
         ("task.started", "INFO"), ("task.completed", "INFO"),
     ]  # fmt: skip
     assert (shown["attempt"], shown["maxRetries"], shown["nextAttemptAt"], shown["failure"]) == (3, 3, None, None)

@@ -32,6 +32,7 @@ from tests.workflows.isolated import (
     cancel_natively,
     client,
     end_assignment,
+    step,
 )
 
 FIXTURES = (bench, client)
@@ -118,6 +119,21 @@ async def test_failure_of_an_execution_is_tried_again_if_the_recipe_says_so(benc
     run = await bench.start(max_retries=2, options={"assignment_timeout": 0.2})
     assert await run.ended() == "FAILED"
     assert bench.fake.inputs(Activity.END_ATTEMPT) == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_step_that_fails_after_agents_worked_is_a_failure_of_the_execution(bench: Bench, again: bool) -> None:
+    bench.fake.scripts[STEP] = lambda call: BROKEN if call.step == "then" else None
+    steps = [step("plan", 1), step("then", 2, "plan", wait_assignments=True)]
+    run = await bench.start(steps=steps, max_retries=2, options={"retry_execution_failures": again})
+    await run.until_called(Activity.DISPATCH_ASSIGNMENTS)
+    await end_assignment(run, 1)
+    if again:
+        await run.until_called(Activity.DISPATCH_ASSIGNMENTS, 2)
+        await end_assignment(run, 2)
+    assert await run.ended() == ("COMPLETED" if again else "FAILED")
+    assert len(bench.fake.inputs(Activity.DISPATCH_ASSIGNMENTS)) == (2 if again else 1)
+    assert [call.will_retry for call in bench.fake.inputs(Activity.STOP_MISSION)] == [again]
 
 
 async def test_pause_between_attempts_holds_before_the_next_one(bench: Bench) -> None:

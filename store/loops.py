@@ -1,0 +1,51 @@
+"""A loop of a process that goes on whatever fails.
+
+One that ended would stay unnoticed until somebody misses its work.
+"""
+
+import asyncio
+import contextlib
+import logging
+from abc import ABC, abstractmethod
+
+from missions.errors import PartUnavailable
+
+log = logging.getLogger(__name__)
+
+
+class Loop(ABC):
+    """Calls `_turn` again and again, `pause` seconds after it ended or failed; `what` it is in logs."""
+
+    def __init__(self, what: str, *, pause: float = 1.0) -> None:
+        self._what = what
+        self._pause = pause
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the loop."""
+        self._task = asyncio.create_task(self._run(), name=self._what)
+
+    async def stop(self) -> None:
+        """Stop it, in the middle of what it has in hand."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    @abstractmethod
+    async def _turn(self) -> None:
+        """Work; PartUnavailable, or what `_is_away` says, is waited for."""
+
+    def _is_away(self, error: Exception) -> bool:
+        return isinstance(error, PartUnavailable)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._turn()
+            except Exception as error:
+                if self._is_away(error):
+                    log.warning("%s: waits: %s", self._what, error)
+                else:
+                    log.exception("%s: failed; it goes on", self._what)
+            await asyncio.sleep(self._pause)
