@@ -39,14 +39,7 @@ class LateStart:
                 await self._start()
                 break
             except PartUnavailable as error:
-                trouble = str(error)
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise
-                # A connection that dies cancels what waits for its answers.
-                trouble = "RabbitMQ does not answer: the connection was lost"
-            log.warning("%s waits, and tries again in %g s: %s", self._what, _TRY_AGAIN, trouble)
+                log.warning("%s waits, and tries again in %g s: %s", self._what, _TRY_AGAIN, error)
             self._tried.set()
             await asyncio.sleep(_TRY_AGAIN)
         if self._tried.is_set():
