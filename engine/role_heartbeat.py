@@ -1,4 +1,4 @@
-"""Says that this worker process lives, for `GET /api/v1/workers`."""
+"""Says that this worker process lives, and what of it still waits, for `GET /api/v1/workers`."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from missions.errors import PartUnavailable
 from store import role_heartbeats
@@ -21,18 +21,31 @@ def new_identity() -> str:
 
 
 class RoleHeartbeat:
-    """The heartbeat of one process."""
+    """The heartbeat of one process; `waits` says which of its roles have not begun yet, and why."""
 
-    def __init__(self, database: Database, identity: str, roles: Sequence[str], version: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        identity: str,
+        roles: Sequence[str],
+        version: str,
+        waits: Callable[[], Mapping[str, str]],
+    ) -> None:
         self._database = database
         self._identity = identity
         self._roles = roles
         self._version = version
+        self._waits = waits
+        self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin."""
         self._task = asyncio.create_task(self._beat(), name="heartbeat of this worker")
+
+    def soon(self) -> None:
+        """Beat at once: something has changed."""
+        self._news.set()
 
     async def stop(self) -> None:
         """End, and take leave."""
@@ -55,7 +68,10 @@ class RoleHeartbeat:
                         host=socket.gethostname(),
                         pid=os.getpid(),
                         version=self._version,
+                        waits=self._waits(),
                     )
             except PartUnavailable as error:
                 log.warning("no heartbeat: %s", error)
-            await asyncio.sleep(role_heartbeats.INTERVAL)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), role_heartbeats.INTERVAL)
+            self._news.clear()

@@ -162,6 +162,9 @@ def upgrade() -> None:
         "role_heartbeats",
         sa.Column("process", sa.Text(), nullable=False),
         sa.Column("roles", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column(
+            "waits", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
