@@ -17,6 +17,8 @@ def upgrade() -> None:
         sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("last_position", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("archived_position", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("archive_error", sa.Text(), nullable=True),
+        sa.Column("archive_error_since", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("only", name=op.f("pk_event_log")),
     )
     op.create_table(
