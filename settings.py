@@ -7,8 +7,9 @@ so that operators use the same ones as with the `temporal` command; see `engine/
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # At most a year, as for recipes: far below where timers overflow.
@@ -24,6 +25,16 @@ def _zero_if_empty(value: object) -> object:
     return 0 if value == "" else value
 
 
+def _of_a_broker(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("amqp", "amqps") or not parts.hostname or parts.port == 0):
+        raise ValueError(
+            "this is no address of RabbitMQ: write amqp://user:password@host:port/vhost, or amqps:// for TLS"
+        )
+    return url
+
+
+AmqpUrl = Annotated[str, AfterValidator(_of_a_broker)]
 Paths = Annotated[list[Path], NoDecode, BeforeValidator(_by_commas)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_by_commas)]
 Delays = Annotated[
@@ -34,11 +45,12 @@ Delays = Annotated[
 class Settings(BaseSettings):
     """All settings with their defaults. Times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="MUSTER_", frozen=True, extra="ignore")
+    # Errors do not repeat the value: addresses hold passwords, and they would stand in the log.
+    model_config = SettingsConfigDict(env_prefix="MUSTER_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     # Parts
     database_url: str = Field("", description="PostgreSQL: postgresql://user:password@host:port/name")
-    amqp_url: str = Field("", description="RabbitMQ: amqp://user:password@host:port/vhost")
+    amqp_url: AmqpUrl = Field("", description="RabbitMQ: amqp://user:password@host:port/vhost")
     mqtt_url: str = Field("", description="where agents find that broker over MQTT; `muster up` shows it")
     amqp_management_url: str = Field(
         "", description="RabbitMQ management API; empty: the AMQP host on port 15672 with the same login"
@@ -93,7 +105,7 @@ class Settings(BaseSettings):
     events_exchange: str = Field(
         "muster.events", max_length=127, description="topic exchange that gets every event; empty: none"
     )
-    events_amqp_url: str = Field("", description="RabbitMQ of that exchange; empty: that of the agents")
+    events_amqp_url: AmqpUrl = Field("", description="RabbitMQ of that exchange; empty: that of the agents")
     events_format: str = Field(
         "envelope",
         pattern="^(envelope|cloudevents)$",

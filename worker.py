@@ -10,9 +10,10 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 
 import httpx
 import uvloop
@@ -73,7 +74,7 @@ class Role(StrEnum):
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> AsyncIterator[list[LateStart]]:
+async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> AsyncIterator[Sequence[LateStart]]:
     """A worker with these roles, stopped gracefully at the end: what is in hand is finished.
 
     What needs the agents' broker may start later, when that answers; missions without agents do not wait for it.
@@ -83,7 +84,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
     identity = new_identity()
     client = await connect(identity=identity)
     ready_board = ReadyBoard()
-    starts: list[LateStart] = []
+    starts: dict[Role, LateStart] = {}
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings)
         stack.push_async_callback(database.close)
@@ -93,14 +94,14 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             await ensure_registered(client)
             bus = Bus(settings, "downlink")
             stack.push_async_callback(bus.close)
-            starts.append(await stack.enter_async_context(late_start("what is sent to agents", bus.connect)))
+            starts[Role.MISSIONS] = await stack.enter_async_context(late_start("what is sent to agents", bus.connect))
             parts = await stack.enter_async_context(_parts(settings, client, database, waker, ready_board, bus))
             sender = InstantActionSender(database, parts.downlink, waker)
             sender.start()
             stack.push_async_callback(sender.stop)
             await stack.enter_async_context(_missions(queues, parts))
         if Role.INTAKE in roles:
-            starts.append(await stack.enter_async_context(_intake(settings, database, waker, ready_board)))
+            starts[Role.INTAKE] = await stack.enter_async_context(_intake(settings, database, waker, ready_board))
         if Role.RELAY in roles:
             relay = Relay(database, waker, agent_silence=settings.agent_silence)
             await relay.start()
@@ -117,12 +118,17 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             watch = ServiceWatch(settings, database, ServiceHealth(settings, database, http))
             await watch.start()
             stack.push_async_callback(watch.stop)
-        heartbeat = RoleHeartbeat(database, identity, roles, muster.__version__)
+        heartbeat = RoleHeartbeat(database, identity, roles, muster.__version__, partial(_waits, starts))
         heartbeat.start()
         stack.push_async_callback(heartbeat.stop)
-        for each in starts:
+        for each in starts.values():
+            each.done.add_done_callback(lambda _: heartbeat.soon())
             await each.first_try()
-        yield starts
+        yield list(starts.values())
+
+
+def _waits(starts: Mapping[Role, LateStart]) -> dict[str, str]:
+    return {role: each.waits for role, each in starts.items() if each.waits}
 
 
 @contextlib.asynccontextmanager

@@ -69,22 +69,25 @@ bearer = HTTPBearer(
 )
 
 
+CLIENT = Principal(kind=PrincipalKind.CLIENT, id="api")
+"""One token, hence one client; users with roles get principals of their own in what returns this."""
+
+
 async def _principal(
     parts: PartsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Principal:
     require_token(parts, credentials)
-    # One token, hence one client; users with roles get principals of their own here.
-    return Principal(kind=PrincipalKind.CLIENT, id="api")
+    return CLIENT
 
 
-def require_token(parts: Parts, credentials: HTTPAuthorizationCredentials | None) -> None:
-    """Raise the 401 unless the token is ours."""
+def require_token(parts: Parts, credentials: HTTPAuthorizationCredentials | None, *, or_else: str = "") -> None:
+    """Raise the 401 unless the token is ours; `or_else`: what would do as well."""
     given = credentials.credentials if credentials is not None else ""
     if not secrets.compare_digest(given.encode(), parts.token.encode()):
         raise HTTPException(
             401,
             "no valid bearer token: send `Authorization: Bearer <token>` with the token of MUSTER_API_TOKEN,"
-            " or of the file `api-token` in Muster's data folder",
+            f" or of the file `api-token` in Muster's data folder{or_else}",
             {"WWW-Authenticate": "Bearer"},
         )
 
@@ -99,8 +102,14 @@ async def _stream_principal(
 ) -> Principal:
     token = request.query_params.get("token")
     if token is not None and stream_tokens.is_valid(token, parts.token, time.time()):
-        return Principal(kind=PrincipalKind.CLIENT, id="api")
-    return await _principal(parts, credentials)
+        return CLIENT
+    require_token(
+        parts,
+        credentials,
+        or_else="; or, as `token` in the address, one of POST /api/v1/events/stream-tokens, not older than"
+        f" {stream_tokens.SECONDS} s",
+    )
+    return CLIENT
 
 
 StreamPrincipalDep = Annotated[Principal, Depends(_stream_principal)]

@@ -14,7 +14,7 @@ from itertools import islice
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
-from fleet.bus import Bus, UnknownOutcome
+from fleet.bus import Bus, UnknownOutcome, close
 from missions.errors import PartUnavailable
 
 log = logging.getLogger(__name__)
@@ -51,11 +51,8 @@ class BatchConsumer:
 
     async def start(self) -> None:
         """Begin to consume."""
-        self._channel = await self._bus.consuming_channel(self._batch_size * 2)
+        self._channel = await self._bus.consume(self._queue, self._collect, prefetch=self._batch_size * 2)
         self._task = asyncio.create_task(self._run(), name=f"intake {self._queue}")
-        # Not with ensure=False: such a queue is forgotten when the connection comes back.
-        queue = await self._channel.get_queue(self._queue)
-        await queue.consume(self._collect)
 
     async def stop(self) -> None:
         """Finish the batch in hand; what is collected beyond it goes back to the queue."""
@@ -64,8 +61,7 @@ class BatchConsumer:
         if self._task is not None:
             await self._task
         if self._channel is not None:
-            with suppress(AMQPError, OSError, RuntimeError):
-                await self._channel.close()
+            await close(self._channel)
 
     async def _collect(self, message: AbstractIncomingMessage) -> None:
         self._waiting.append(message)

@@ -4,15 +4,22 @@ UnknownOutcome   sent, and the connection was lost before the broker's confirm
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import aio_pika
 import aiormq
-from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
-from aiormq.abc import AbstractChannel
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractIncomingMessage,
+    AbstractRobustChannel,
+    AbstractRobustConnection,
+)
+from aiormq.abc import AbstractChannel as UnderlayChannel
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
 
 from fleet import tolerant_frames, topology
@@ -21,6 +28,7 @@ from settings import Settings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Callback = Callable[[AbstractIncomingMessage], Awaitable[Any]]
 
 RABBITMQ = "RabbitMQ"
 CONNECT_TIMEOUT = 10.0
@@ -31,6 +39,8 @@ _RECONNECT_INTERVAL = 0.3
 _HEARTBEAT = 10
 _PERSISTENT = 2
 _TRANSIENT = 1
+_FEATURE = "transient_nonexcl_queues"
+"""What RabbitMQ calls the queues that agents declare, also where it refuses them."""
 
 
 class UnknownOutcome(MusterError):
@@ -78,9 +88,9 @@ class Bus:
             raise
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, also one that is lost."""
         if self._connection is not None:
-            await self._connection.close()
+            await close(self._connection)
 
     async def consuming_channel(self, prefetch: int) -> AbstractRobustChannel:
         """A channel of one's own to consume on; it comes back with the connection."""
@@ -88,7 +98,15 @@ class Bus:
         channel = self._connection.channel(publisher_confirms=False)
         assert isinstance(channel, AbstractRobustChannel)
         await _reach(channel.initialize())
-        await channel.set_qos(prefetch_count=prefetch)
+        await _reach(channel.set_qos(prefetch_count=prefetch))
+        return channel
+
+    async def consume(self, queue: str, callback: Callback, *, prefetch: int) -> AbstractRobustChannel:
+        """Consume a queue on a channel of its own; both come back with the connection. Raises PartUnavailable."""
+        channel = await self.consuming_channel(prefetch)
+        # Not with ensure=False: such a queue is forgotten when the connection comes back.
+        known = await _reach(channel.get_queue(queue))
+        await _reach(known.consume(callback))
         return channel
 
     async def publish(
@@ -149,7 +167,7 @@ class Bus:
         except (AMQPError, OSError, RuntimeError, TimeoutError) as error:  # closed, or about to be
             raise PartUnavailable(RABBITMQ, f"not connected: {error!r}") from error
 
-    async def _ready_channel(self) -> AbstractChannel:
+    async def _ready_channel(self) -> UnderlayChannel:
         if self._publishing is None:
             raise PartUnavailable(RABBITMQ, "not connected yet")
         return await _ready(self._publishing)
@@ -159,24 +177,37 @@ class Bus:
         await probe_transient_queues(lambda: aio_pika.connect(self._settings.amqp_url, timeout=CONNECT_TIMEOUT))
 
 
-async def probe_transient_queues(connect: Callable[[], Awaitable[aio_pika.abc.AbstractConnection]]) -> None:
-    """Raise AgentsRefused if the broker refuses transient queues that are not exclusive."""
+async def probe_transient_queues(connect: Callable[[], Awaitable[AbstractConnection]]) -> None:
+    """Raise AgentsRefused if the broker refuses transient queues that are not exclusive; else PartUnavailable."""
     connection = await _reach(connect())
     try:
-        channel = await connection.channel()
-        queue = await channel.declare_queue(None, durable=False, exclusive=False, auto_delete=True)
-        await queue.delete()
-    except AMQPError as error:
+        await _reach(_declare_as_agents_do(connection))
+    except PartUnavailable as error:
+        # Anything else, a lost connection too, says nothing of what the broker permits.
+        if _FEATURE not in error.cause:
+            raise
         raise AgentsRefused(
             "RabbitMQ refuses the queues that every helyOS agent declares (transient, not exclusive), as version 4.3 "
-            "and later do by default. Put [{rabbit,[{permit_deprecated_features,#{transient_nonexcl_queues => "
-            f"true}}]}}]. into its advanced.config, or run a version below 4.3. The broker said: {error}"
+            f"and later do by default. Put [{{rabbit,[{{permit_deprecated_features,#{{{_FEATURE} => true}}}}]}}]. "
+            f"into its advanced.config, or run a version below 4.3. The broker said: {error.cause}"
         ) from error
     finally:
-        await connection.close()
+        await close(connection)
 
 
-async def _ready(channel: AbstractRobustChannel) -> AbstractChannel:
+async def _declare_as_agents_do(connection: AbstractConnection) -> None:
+    channel = await connection.channel()
+    queue = await channel.declare_queue(None, durable=False, exclusive=False, auto_delete=True)
+    await queue.delete()
+
+
+async def close(open_: AbstractConnection | AbstractChannel) -> None:
+    """Close a connection or channel, also one that is lost."""
+    with contextlib.suppress(PartUnavailable):
+        await _reach(open_.close())
+
+
+async def _ready(channel: AbstractRobustChannel) -> UnderlayChannel:
     try:
         ready = await asyncio.wait_for(channel.get_underlay_channel(), READY_TIMEOUT)
     except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
@@ -189,6 +220,12 @@ async def _ready(channel: AbstractRobustChannel) -> AbstractChannel:
 async def _reach(attempt: Awaitable[T]) -> T:
     try:
         return await attempt
-    # The last: what aiormq says of a connection that ends within its handshake.
-    except (AMQPError, OSError, TimeoutError, StopAsyncIteration) as error:
+    # RuntimeError: a channel that is gone; the last is what aiormq says of a connection that ends in its handshake.
+    except (AMQPError, OSError, RuntimeError, StopAsyncIteration) as error:
         raise PartUnavailable(RABBITMQ, str(error) or type(error).__name__) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # A connection that dies cancels what waits for its answers.
+        raise PartUnavailable(RABBITMQ, "the connection was lost") from error

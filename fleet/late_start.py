@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,8 +21,14 @@ class LateStart:
         self._what = what
         self._start = start
         self._tried = asyncio.Event()
+        self._trouble: str | None = "it is tried for the first time"
         self.done = asyncio.create_task(self._run(), name=what)
         """Ends once it is started; fails if it never will be (AgentsRefused)."""
+
+    @property
+    def waits(self) -> str | None:
+        """What waits, and why; None: it is started."""
+        return self._trouble and f"{self._what} waits: {self._trouble}"
 
     async def first_try(self) -> bool:
         """Await the first try; returns whether it succeeded. Raises what makes further ones useless."""
@@ -39,16 +45,11 @@ class LateStart:
                 await self._start()
                 break
             except PartUnavailable as error:
-                trouble = str(error)
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise
-                # A connection that dies cancels what waits for its answers.
-                trouble = "RabbitMQ does not answer: the connection was lost"
-            log.warning("%s waits, and tries again in %g s: %s", self._what, _TRY_AGAIN, trouble)
+                self._trouble = str(error)
+                log.warning("%s waits, and tries again in %g s: %s", self._what, _TRY_AGAIN, error)
             self._tried.set()
             await asyncio.sleep(_TRY_AGAIN)
+        self._trouble = None
         if self._tried.is_set():
             log.info("%s goes on", self._what)
 
@@ -65,7 +66,7 @@ async def late_start(what: str, start: Callable[[], Awaitable[None]]) -> AsyncIt
             await starting.done
 
 
-async def until_stopped(stop: asyncio.Event, starts: list[LateStart]) -> None:
+async def until_stopped(stop: asyncio.Event, starts: Sequence[LateStart]) -> None:
     """Wait for `stop`; raises what makes one of the starts impossible."""
     stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
     started: asyncio.Future[Any] = asyncio.gather(*(asyncio.shield(each.done) for each in starts))

@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
 from fleet.batches import Handler, until_handled
-from fleet.bus import Bus
+from fleet.bus import Bus, close
 
 WAITING_EACH = 20
 """How many messages of one sender may be in hand or wait for their turn; and as many to be refused."""
@@ -40,18 +40,14 @@ class SideBySideConsumer:
 
     async def start(self) -> None:
         """Begin to consume."""
-        self._channel = await self._bus.consuming_channel(_FETCHED)
-        # Not with ensure=False: such a queue is forgotten when the connection comes back.
-        queue = await self._channel.get_queue(self._queue)
-        await queue.consume(self._begin)
+        self._channel = await self._bus.consume(self._queue, self._begin, prefetch=_FETCHED)
 
     async def stop(self) -> None:
         """Finish what is in hand; the rest goes back to the queue."""
         self._stopping.set()
         await asyncio.gather(*self._tasks)
         if self._channel is not None:
-            with suppress(AMQPError, OSError, RuntimeError):
-                await self._channel.close()
+            await close(self._channel)
 
     async def _begin(self, message: AbstractIncomingMessage) -> None:
         sender = _sender(message)

@@ -9,24 +9,23 @@ from missions.events import Event
 from missions.statuses import Severity
 
 CONTENT_TYPE = "application/cloudevents+json"
-BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
 
 # The numbers of OpenTelemetry's log model, as the severity extension wants them.
 _SEVERITY_NUMBERS = {Severity.INFO: 9, Severity.WARNING: 13, Severity.ERROR: 17, Severity.CRITICAL: 21}
 
 
-def cloud_event(event: Event, *, source: str, types_url: str, type_prefix: str = "") -> dict[str, Any]:
+def cloud_event(event: Event, *, source: str, types_url: str) -> dict[str, Any]:
     """A flat JSON object: the attributes, extensions among them, and the payload as `data`.
 
     `source`: a URI of the whole log, one for each installation (`urn:muster:<installation>`), within which ids and
     sequences are unique; the envelope's own source is the extension `eventsource`. `types_url`: where the API lists the
-    types. `type_prefix`: a reverse-DNS name with a dot at its end, for consumers that want one. What is null is absent.
+    types. What is null is absent.
     """
     attributes: dict[str, Any] = {
         "specversion": "1.0",
         "id": event.id,
         "source": source,
-        "type": type_prefix + event.type,
+        "type": event.type,
         "subject": event.mission_id,
         "time": event.timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "datacontenttype": "application/json",

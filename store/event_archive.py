@@ -60,15 +60,26 @@ async def any_before(connection: Connection, moment: datetime) -> bool:
 
 async def remove(connection: Connection, until: int) -> bool:
     """Remove a few of the events up to this position, which are archived; returns whether there are more of them."""
-    removed = await connection.scalar(_REMOVE, {"until": until})
-    return removed is not None and removed < until
+    removed: int = await connection.scalar(_REMOVE, {"until": until})
+    return removed < until
+
+
+async def stuck(connection: Connection, error: str) -> None:
+    """Events cannot be archived, and why."""
+    await connection.execute(_STUCK, {"error": error})
+
+
+async def gets_on(connection: Connection) -> None:
+    """They can, or none are to be."""
+    await connection.execute(_GETS_ON)
 
 
 _OLDER = text(
     "SELECT timestamp < :moment FROM events WHERE sequence > (SELECT archived_position FROM event_log)"
     " ORDER BY sequence LIMIT 1"
 )
-# The log's row last: who gives positions needs it too.
+# The log's row last: who gives positions needs it too. Positions without an event, which somebody deleted, count as
+# removed: the removal goes on behind them.
 _REMOVE = text(
     f"""
     WITH gone AS (
@@ -76,7 +87,9 @@ _REMOVE = text(
             AND sequence <= least(:until, archived_position + {REMOVED_AT_ONCE})
         RETURNING sequence
     )
-    UPDATE event_log SET archived_position = counted.last FROM (SELECT max(sequence) AS last FROM gone) AS counted
-    WHERE counted.last IS NOT NULL RETURNING archived_position
+    UPDATE event_log SET archived_position = least(:until, archived_position + {REMOVED_AT_ONCE})
+    FROM (SELECT count(*) FROM gone) AS first RETURNING archived_position
     """
 )
+_STUCK = text("UPDATE event_log SET archive_error = :error, archive_error_since = coalesce(archive_error_since, now())")
+_GETS_ON = text("UPDATE event_log SET archive_error = NULL, archive_error_since = NULL WHERE archive_error IS NOT NULL")

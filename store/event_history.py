@@ -10,7 +10,7 @@ from functools import cache
 
 from sqlalchemy import TextClause, text
 
-from missions.errors import Gone
+from missions.errors import Gone, InvalidInput
 from missions.event_filters import EventFilter
 from missions.events import Event, EventSource
 from missions.statuses import Severity
@@ -47,7 +47,6 @@ class HistoryPage:
     events: list[Event]
     position: int
     more: bool
-    bounds: Bounds
 
 
 async def bounds(connection: Connection) -> Bounds:
@@ -59,8 +58,15 @@ async def bounds(connection: Connection) -> Bounds:
 _BOUNDS = text("SELECT last_position, archived_position FROM event_log")
 
 
-def require_kept(after: int, ends: Bounds, field: str) -> None:
-    """Raise Gone for a cursor from which the log can no more be followed without a gap."""
+def require_within(after: int, ends: Bounds, field: str) -> None:
+    """Raise Gone or InvalidInput for a cursor from which the log cannot be followed without a gap."""
+    if after > ends.last:
+        raise InvalidInput(
+            f"the log ends at position {ends.last}: this cursor is of another log",
+            field=field,
+            value=after,
+            remedy="read the present state, and follow from now on: without a cursor",
+        )
     if after < ends.archived:
         raise Gone(
             f"the events after position {after} are archived up to position {ends.archived};"
@@ -82,13 +88,13 @@ async def page(
 ) -> HistoryPage:
     """Events after a position, or before it with `newest_first`; in a transaction of its own.
 
-    Raises Gone if some after the position are archived.
+    Raises Gone if some after the position are archived, InvalidInput if the log has not reached it.
     """
     # Else events could be archived between one statement and the next, and the reader would jump without a word.
     await freeze(connection)
     ends = await bounds(connection)
     if after is not None and not newest_first:
-        require_kept(after, ends, field)
+        require_within(after, ends, field)
     low, high = await _between(connection, wanted, ends)
     if newest_first:
         high = high if after is None else min(high, after - 1)
@@ -100,9 +106,9 @@ async def page(
     found = await _read(connection, wanted, low, high, limit + 1, newest_first)
     if len(found) > limit:
         del found[limit:]
-        return HistoryPage(found, found[-1].sequence or 0, more=True, bounds=ends)
+        return HistoryPage(found, found[-1].sequence or 0, more=True)
     position = low + 1 if newest_first else max(high, after or 0)
-    return HistoryPage(found, position, more=full > max(0, high - low), bounds=ends)
+    return HistoryPage(found, position, more=full > max(0, high - low))
 
 
 async def freeze(connection: Connection) -> None:

@@ -27,6 +27,8 @@ class EventStats:
     unpositioned: int
     unpositioned_since: datetime | None
     backlogs: list[Backlog]
+    archive_error: str | None
+    archive_error_since: datetime | None
 
 
 async def stats(connection: Connection, window: timedelta) -> EventStats:
@@ -40,6 +42,7 @@ async def stats(connection: Connection, window: timedelta) -> EventStats:
         severities[row.severity] += row.number
     whole = types.total() < COUNTED_AT_MOST
     waiting = (await connection.execute(_UNPOSITIONED)).one()
+    archive = (await connection.execute(_ARCHIVE)).one()
     return EventStats(
         counted_since=until - window if whole else min(row.first for row in rows),
         counted_until=until,
@@ -49,6 +52,8 @@ async def stats(connection: Connection, window: timedelta) -> EventStats:
         unpositioned=waiting.number,
         unpositioned_since=waiting.first,
         backlogs=await event_backlogs.backlogs(connection),
+        archive_error=archive.archive_error,
+        archive_error_since=archive.archive_error_since,
     )
 
 
@@ -67,3 +72,4 @@ _UNPOSITIONED = text(
     ) AS unnumbered
     """
 )
+_ARCHIVE = text("SELECT archive_error, archive_error_since FROM event_log")

@@ -24,6 +24,8 @@ event_log = Table(
     Column("last_position", BigInteger, nullable=False, server_default="0"),
     # Events up to here are archived and removed.
     Column("archived_position", BigInteger, nullable=False, server_default="0"),
+    Column("archive_error", Text),  # why no more are
+    Column("archive_error_since", Moment),
 )
 
 event_outlets = Table(

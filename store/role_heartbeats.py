@@ -1,6 +1,7 @@
 """Which worker processes live: each says so again and again, and takes its leave when it stops."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,10 +18,14 @@ _FORGOTTEN_AFTER = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """One process, by the identity that it also has at Temporal; `lost`: it did not stop, and says nothing more."""
+    """One process, by the identity that it also has at Temporal.
+
+    `waits`: by role, what of it has not begun yet and why. `lost`: it did not stop, and says nothing more.
+    """
 
     process: str
     roles: list[str]
+    waits: dict[str, str]
     host: str
     pid: int
     version: str
@@ -30,9 +35,16 @@ class WorkerProcess:
 
 
 async def beat(
-    connection: Connection, process: str, *, roles: Sequence[str], host: str, pid: int, version: str
+    connection: Connection,
+    process: str,
+    *,
+    roles: Sequence[str],
+    host: str,
+    pid: int,
+    version: str,
+    waits: Mapping[str, str],
 ) -> None:
-    """This process lives; forgets those that were lost long ago."""
+    """This process lives, and this of it waits; forgets those that were lost long ago."""
     await connection.execute(
         _BEAT,
         {
@@ -41,6 +53,7 @@ async def beat(
             "host": host,
             "pid": pid,
             "version": version,
+            "waits": json.dumps(dict(waits)),
             "forgotten": _FORGOTTEN_AFTER,
         },
     )
@@ -49,9 +62,9 @@ async def beat(
 _BEAT = text(
     """
     WITH forgotten AS (DELETE FROM role_heartbeats WHERE seen_at < now() - CAST(:forgotten AS interval))
-    INSERT INTO role_heartbeats (process, roles, host, pid, version)
-    VALUES (:process, CAST(:roles AS text[]), :host, :pid, :version)
-    ON CONFLICT (process) DO UPDATE SET seen_at = now()
+    INSERT INTO role_heartbeats (process, roles, host, pid, version, waits)
+    VALUES (:process, CAST(:roles AS text[]), :host, :pid, :version, CAST(:waits AS jsonb))
+    ON CONFLICT (process) DO UPDATE SET seen_at = now(), waits = excluded.waits
     """
 )
 

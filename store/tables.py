@@ -676,6 +676,7 @@ role_heartbeats = Table(
     metadata,
     Column("process", Text, primary_key=True),
     Column("roles", ARRAY(Text), nullable=False),
+    Column("waits", Json, nullable=False, server_default="{}"),  # role: what of it has not begun yet, and why
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("version", Text, nullable=False),

@@ -118,6 +118,8 @@ class EventCounts(Resource):
     unpositioned: int = Field(description="events that readers will see once they have a position; usually 0")
     unpositioned_since: datetime | None
     backlog: list[OutletBacklog]
+    archive_error: str | None = Field(description="why old events cannot be archived")
+    archive_error_since: datetime | None
 
     @classmethod
     def of(cls, found: EventStats, window: int) -> "EventCounts":
@@ -141,6 +143,8 @@ class EventCounts(Resource):
             unpositioned=found.unpositioned,
             unpositioned_since=found.unpositioned_since,
             backlog=[_backlog(each) for each in found.backlogs],
+            archive_error=found.archive_error,
+            archive_error_since=found.archive_error_since,
         )
 
 

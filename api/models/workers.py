@@ -14,6 +14,7 @@ class Worker(Resource):
 
     identity: str = Field(examples=["muster-4711@host-5f2c1a"], description="its name, also in the Temporal UI")
     roles: list[str] = Field(examples=[["missions", "intake", "relay"]])
+    waits: dict[str, str] = Field(examples=[{}], description="by role: what of it has not begun yet, and why")
     host: str
     pid: int
     version: str
@@ -36,7 +37,7 @@ class TaskKind(Resource):
 
 
 class Workers(Resource):
-    """`taskKinds` is null while Temporal does not answer; `trouble` says so, and which role nobody has."""
+    """`taskKinds` is null while Temporal does not answer; `trouble` says so, which role nobody has, and what waits."""
 
     items: list[Worker]
     task_kinds: list[TaskKind] | None
@@ -61,6 +62,7 @@ class Workers(Resource):
                 Worker(
                     identity=one.process,
                     roles=one.roles,
+                    waits=one.waits,
                     host=one.host,
                     pid=one.pid,
                     version=one.version,

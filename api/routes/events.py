@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -39,6 +39,13 @@ LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="`
 _POSITION_WITHIN = 2.0
 """Seconds; without a sequencer the state is sent all the same, and events that it holds already are left out."""
 
+
+@dataclass(frozen=True)
+class _Cursor:
+    position: int
+    field: str  # where it was sent
+
+
 _EXAMPLE = 'id: 42\nevent: task.completed\ndata: {"id": "…", "type": "task.completed", "sequence": 42, …}\n\n'
 
 
@@ -52,7 +59,8 @@ def _stream_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def list_events(query: Annotated[EventHistoryQuery, Query()], parts: PartsDep, _: PrincipalDep) -> EventPage:
     """Events of all missions, agents and resources in the order of their positions, oldest first.
 
-    To follow them, ask again with `after` the page's `position`. 410: what follows `after` is archived.
+    To follow them, ask again with `after` the page's `position`. 410: what follows `after` is archived. 422: the log
+    has not reached it, so it is of another log.
     """
     async with parts.database.transaction() as connection:
         page = await event_history.page(
@@ -99,7 +107,7 @@ async def stream_events(
     archived.
     """
     wanted = query.wanted()
-    cursor = _cursor(last_event_id, query.last_event_id)
+    cursor = _cursor(last_event_id, query)
     position = await _checked(parts, cursor)
     return EventStream(parts.live_log, parts.settings, Reader(wanted, position))
 
@@ -123,7 +131,7 @@ async def stream_mission(
     The state holds all events up to the position that is its `id`, and none after it. With `Last-Event-ID` only the
     events since then. Once the mission has ended and you have everything: 204, which tells a browser to stop.
     """
-    cursor = _cursor(last_event_id, query.last_event_id)
+    cursor = _cursor(last_event_id, query)
     state = None
     if cursor is None:
         tip, state = await _state(parts, id)
@@ -153,33 +161,26 @@ async def _state(parts: Parts, mission_id: int) -> tuple[MissionTip, str]:
     return tip, shown.model_dump_json(by_alias=True)
 
 
-async def _checked(parts: Parts, cursor: int | None) -> int:
+async def _checked(parts: Parts, cursor: _Cursor | None) -> int:
     """The position to go on from; raises Gone or InvalidInput for a cursor from which none can."""
     async with parts.database.statement() as connection:
         ends = await event_history.bounds(connection)
     if cursor is None:
         return ends.last
-    event_history.require_kept(cursor, ends, "Last-Event-ID")
-    if cursor > ends.last:
-        raise InvalidInput(
-            f"the log ends at position {ends.last}: this cursor is of another log",
-            field="Last-Event-ID",
-            value=cursor,
-            remedy="read the present state, and follow from now on: without a cursor",
-        )
-    return cursor
+    event_history.require_within(cursor.position, ends, cursor.field)
+    return cursor.position
 
 
-def _cursor(header: str | None, query: str | None) -> int | None:
+def _cursor(header: str | None, query: CursorQuery) -> _Cursor | None:
     """The position that a reader has; raises InvalidInput for what is none."""
-    given = header or query
+    given, field = (header, "Last-Event-ID") if header else (query.last_event_id, "lastEventId")
     if not given:
         return None
     if not (given.isascii() and given.isdecimal() and len(given) < 20 and int(given) <= MAX_ID):
         raise InvalidInput(
             "this is no position in the log",
-            field="Last-Event-ID" if header else "lastEventId",
+            field=field,
             value=given,
             remedy="send the `id` of a block of this stream, or nothing to begin now",
         )
-    return int(given)
+    return _Cursor(int(given), field)

@@ -29,7 +29,7 @@ async def list_workers(parts: PartsDep, _: PrincipalDep) -> Workers:
         processes = await role_heartbeats.processes(connection)
         installation = await installation_id(connection)
     queues, trouble = await _pollers(parts, installation)
-    return Workers.of(processes, queues, [*trouble, *_missing_roles(processes)])
+    return Workers.of(processes, queues, [*trouble, *_missing_roles(processes), *_waiting_roles(processes)])
 
 
 async def _pollers(parts: Parts, installation: str) -> tuple[Sequence[QueuePollers] | None, list[str]]:
@@ -42,3 +42,12 @@ async def _pollers(parts: Parts, installation: str) -> tuple[Sequence[QueuePolle
 def _missing_roles(processes: Sequence[WorkerProcess]) -> list[str]:
     present = {role for process in processes if not process.lost for role in process.roles}
     return [f"no worker has the role {role}: {means}" for role, means in _ROLES.items() if role not in present]
+
+
+def _waiting_roles(processes: Sequence[WorkerProcess]) -> list[str]:
+    return [
+        f"{process.process}, role {role}: {what}"
+        for process in processes
+        if not process.lost
+        for role, what in process.waits.items()
+    ]

@@ -43,6 +43,7 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.cancels = 0
+        self.return_window = 0.1
         self.canceled_by_a_client = False
         self.listening = False
         self.woken: list[str | None] = []
@@ -119,7 +120,7 @@ class World:
         )
 
     def parts(self) -> Parts:
-        settings = Settings(reserve_return_window=0.1)
+        settings = Settings(reserve_return_window=self.return_window)
         # Stand-ins for what it tells; the last parts it never asks for.
         return Parts(settings, self.database, self, self, None, None, None, None)  # type: ignore[arg-type]  # unused
 
@@ -194,6 +195,7 @@ async def test_agent_whose_cancel_comes_back_is_not_listening(world: World) -> N
 
 
 async def test_agent_that_has_just_spoken_may_be_about_to_listen_until_the_next_cancel(world: World) -> None:
+    world.return_window = 3600  # "just" lasts longer than the machine takes
     await world.make(spoke_ago=0)
     await world.stop()
     assert not await world.deaf()

@@ -15,7 +15,10 @@ from store.database import Database
 from store.migrate import upgrade
 from store.tables import metadata
 from store.wakeups import Wakeup
+from tests.api.streaming import own_place, place
 from tests.support.event_log import check_events
+
+FIXTURES = (own_place, place)
 
 ONE_ROW = ("installation", "event_log")
 TOKEN = "token-of-the-tests"

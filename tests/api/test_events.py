@@ -92,7 +92,15 @@ async def test_a_follower_goes_on_from_the_position_also_of_a_page_without_event
     assert (await events(log, type="task.*", after=10))["items"] == []  # it has no position yet
     await positioned(database)
     assert names((await events(log, type="task.*", after=10))["items"]) == ["new"]
-    assert (await events(log, after=10**15))["items"] == []
+    assert (await events(log, after=11))["items"] == []
+
+
+async def test_cursor_that_the_log_has_not_reached_is_of_another_log(log: AsyncClient) -> None:
+    for after in (11, 10**15):
+        found = problem(await log.get("/events", params={"after": after}), 422)
+        assert "ends at position 10" in found["detail"]
+        assert (found["errors"][0]["field"], found["errors"][0]["value"]) == ("after", after)
+    assert names((await events(log, after=10**15, order="desc", limit=2))["items"]) == [10, 9]  # before it
 
 
 async def test_filters(log: AsyncClient, world: AsyncClient, database: Database) -> None:

@@ -9,9 +9,11 @@ from store import role_heartbeats
 from store.database import Database
 
 
-async def beat(database: Database, process: str, *roles: str, ago: timedelta = timedelta(0)) -> None:
+async def beat(
+    database: Database, process: str, *roles: str, ago: timedelta = timedelta(0), waits: dict[str, str] | None = None
+) -> None:
     async with database.transaction() as connection:
-        await role_heartbeats.beat(connection, process, roles=roles, host="h", pid=7, version="0")
+        await role_heartbeats.beat(connection, process, roles=roles, host="h", pid=7, version="0", waits=waits or {})
         await connection.execute(
             text("UPDATE role_heartbeats SET seen_at = seen_at - CAST(:ago AS interval) WHERE process = :process"),
             {"ago": ago, "process": process},
@@ -43,3 +45,18 @@ async def test_process_that_was_lost_long_ago_is_forgotten(api: httpx.AsyncClien
     await beat(database, "old", "missions", ago=timedelta(hours=2))
     await beat(database, "new", "missions")
     assert [one["identity"] for one in (await api.get("/workers")).json()["items"]] == ["new"]
+
+
+async def test_role_that_has_not_begun_is_trouble_until_it_has(api: httpx.AsyncClient, database: Database) -> None:
+    why = {"intake": "the intake waits: RabbitMQ does not answer: ACCESS_REFUSED"}
+
+    async def shown() -> tuple[object, list[str]]:
+        answer = (await api.get("/workers")).json()
+        return answer["items"][0]["waits"], [each for each in answer["trouble"] if each.startswith("one, ")]
+
+    await beat(database, "one", "intake", waits=why)
+    assert await shown() == (why, [f"one, role intake: {why['intake']}"])
+    await beat(database, "one", "intake", ago=timedelta(seconds=20), waits=why)  # it is lost: that is said otherwise
+    assert await shown() == (why, [])
+    await beat(database, "one", "intake")
+    assert await shown() == ({}, [])

@@ -1,4 +1,4 @@
-"""A TCP proxy before the broker that can be cut, or made to swallow what the broker answers."""
+"""A TCP proxy before the broker that can be cut, at once or later, or made to swallow what the broker answers."""
 
 import asyncio
 import contextlib
@@ -17,6 +17,9 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.deaf = False
         self.closed = False
+        self.dies_after: int | None = None
+        """So many bytes of answers more, and all is cut; from then on it is closed."""
+        self.answered = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.closed:
@@ -32,9 +35,22 @@ class Proxy:
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answers: bool) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
+                if answers:
+                    data = self._count(data)
                 if not (answers and self.deaf):
                     sink.write(data)
+                if self.dies_after == 0:
+                    await sink.drain()
+                    self.closed = True
+                    self.cut()
         sink.close()
+
+    def _count(self, answer: bytes) -> bytes:
+        if self.dies_after is not None:
+            answer = answer[: self.dies_after]
+            self.dies_after -= len(answer)
+        self.answered += len(answer)
+        return answer
 
     @property
     def open(self) -> bool:

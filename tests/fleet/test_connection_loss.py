@@ -151,3 +151,27 @@ async def test_without_a_broker_nothing_is_sent_and_that_is_said_soon(settings: 
 async def test_connecting_to_nothing_says_so(settings: Settings) -> None:
     with pytest.raises(PartUnavailable):
         await Bus(settings.model_copy(update={"amqp_url": "amqp://guest:guest@127.0.0.1:9/"}), "test").connect()
+
+
+async def test_a_start_says_that_the_broker_is_away_whenever_that_is_lost(
+    settings: Settings, database: Database, waker: RecordingWaker, lines: RecordingLines
+) -> None:
+    """Cut at many places of the broker's answers; every other error would end the worker."""
+
+    def intake(through: Settings) -> Intake:
+        return Intake(through, database, waker, resolve_preset=no_steps, refresh_lines=lines)
+
+    async with before_the_broker(settings) as (proxy, through):
+        whole = intake(through)
+        await whole.start()
+        answered = proxy.answered
+        await whole.stop()
+    said = set()
+    for place in range(24):
+        async with before_the_broker(settings) as (proxy, through):
+            proxy.dies_after = 1 + answered * place // 24
+            with pytest.raises(PartUnavailable) as raised:
+                await asyncio.wait_for(intake(through).start(), 30)
+            said.add(raised.value.part)
+            assert not proxy.open
+    assert said == {"RabbitMQ"}

@@ -17,9 +17,9 @@ SOURCE = "urn:muster:3f2a"
 TYPES_URL = "http://muster.example/api/v1/events/types"
 
 
-def made(kind: str = EventType.TASK_FAILED, type_prefix: str = "", **values: Any) -> dict[str, Any]:
+def made(kind: str = EventType.TASK_FAILED, **values: Any) -> dict[str, Any]:
     event = Event.model_validate(example(EventType(kind)) | values)
-    return cloud_event(event, source=SOURCE, types_url=TYPES_URL, type_prefix=type_prefix)
+    return cloud_event(event, source=SOURCE, types_url=TYPES_URL)
 
 
 @pytest.mark.parametrize("kind", EventType)
@@ -81,9 +81,3 @@ def test_sequences_have_the_same_order_as_text() -> None:
 def test_time_is_utc_whatever_the_zone() -> None:
     there = datetime(2026, 1, 2, 5, 4, 5, tzinfo=timezone(timedelta(hours=2)))
     assert made(timestamp=there)["time"] == "2026-01-02T03:04:05Z"
-
-
-def test_type_has_the_prefix_that_is_asked_for() -> None:
-    shown = made(type_prefix="org.example.muster.")
-    assert shown["type"] == "org.example.muster.task.failed"
-    assert shown["dataschema"].startswith(f"{TYPES_URL}/task.failed")

@@ -3,7 +3,10 @@
 import asyncio
 import gzip
 import json
+import logging
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from missions.principals import MUSTER
 from outlets import archiver, event_files
 from outlets.archiver import Archiver, archive
 from settings import Settings
-from store import event_archive, event_history
+from store import event_archive, event_history, event_stats
 from store.connection import Connection
 from store.database import Database
 from store.event_tables import event_outlets
@@ -85,8 +88,8 @@ async def test_positions_and_readers_go_on_behind_an_empty_log(database: Databas
         await give_positions(connection, 100)
     async with database.transaction() as connection:
         page = await event_history.page(connection, after=12, limit=10)
+        assert (await event_history.bounds(connection)).oldest == 13
     assert [event.sequence for event in page.events] == [13]
-    assert page.bounds.oldest == 13
 
 
 async def test_what_an_outlet_has_still_to_deliver_stays(database: Database, tmp_path: Path) -> None:
@@ -137,22 +140,95 @@ async def test_a_crash_loses_no_event_and_leaves_no_broken_file(
 async def test_the_archiver_archives_by_itself_what_is_older_than_the_setting(
     database: Database, tmp_path: Path
 ) -> None:
+    await only_the_last_two_are_new(database)
+    async with running(database, tmp_path, days=1):
+        await until(lambda: is_left(database, [11, 12]), 10)
+    assert {json.loads(event.model_dump_json())["payload"]["word"] for event in in_files(tmp_path)} == {"ä\n"}
+
+
+async def only_the_last_two_are_new(database: Database) -> None:
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE events SET timestamp = now() WHERE sequence > 10"))
 
-    async def only_new() -> bool:
-        return await positions(database) == [11, 12]
 
-    kept = Archiver(Settings(event_archive_dir=tmp_path, event_retention_days=""), database)
-    kept.start()
-    await asyncio.sleep(0.2)
-    await kept.stop()
-    assert len(await positions(database)) == 12
-    running = Archiver(Settings(event_archive_dir=tmp_path, event_retention_days=1), database)
-    running.start()
-    await until(only_new, 10)
-    await running.stop()
-    assert {json.loads(event.model_dump_json())["payload"]["word"] for event in in_files(tmp_path)} == {"ä\n"}
+async def is_left(database: Database, expected: list[int]) -> bool:
+    return await positions(database) == expected
+
+
+@asynccontextmanager
+async def running(database: Database, folder: Path, *, days: int | str) -> AsyncIterator[Archiver]:
+    """An archiver with this setting."""
+    archiver = Archiver(Settings(event_archive_dir=folder, event_retention_days=days), database)
+    archiver.start()
+    try:
+        yield archiver
+    finally:
+        await archiver.stop()
+
+
+@pytest.mark.parametrize("days", [0, ""])
+async def test_events_are_kept_for_ever_where_that_is_set(database: Database, tmp_path: Path, days: int | str) -> None:
+    archiver = Archiver(Settings(event_archive_dir=tmp_path, event_retention_days=days), database)
+    async with database.statement() as connection:
+        assert not await archiver._work(connection)
+    assert await is_left(database, [*range(1, 13)])
+
+
+async def test_removal_goes_on_behind_a_gap(database: Database, tmp_path: Path) -> None:
+    """Somebody deleted events by hand: more than are removed at once."""
+    gap = event_archive.REMOVED_AT_ONCE * 2
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM events WHERE sequence <= 4"))
+        await connection.execute(text("UPDATE events SET sequence = sequence + :gap WHERE sequence > 8"), {"gap": gap})
+        await connection.execute(text("UPDATE event_log SET last_position = last_position + :gap"), {"gap": gap})
+    async with asyncio.timeout(10):
+        await all_archived(database, tmp_path)
+    assert await is_left(database, [])
+    assert [event.sequence for event in in_files(tmp_path)] == [5, 6, 7, 8, *range(9 + gap, 13 + gap)]
+    async with database.statement() as connection:
+        assert (await event_history.bounds(connection)).archived == 12 + gap
+
+
+async def test_folder_that_cannot_be_written_to_is_said_and_tried_again(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await only_the_last_two_are_new(database)
+    folder = tmp_path / "archive"
+    folder.write_text("in its place")
+
+    async def error() -> str | None:
+        async with database.transaction() as connection:
+            return (await event_stats.stats(connection, timedelta(hours=1))).archive_error
+
+    async with running(database, folder, days=1):
+        await until(error, 10)
+        assert str(folder) in str(await error())
+        assert len(await positions(database)) == 12
+        folder.unlink()
+        await until(lambda: is_left(database, [11, 12]), 10)
+
+        async def no_error() -> bool:
+            return await error() is None
+
+        await until(no_error, 10)
+    said = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert 1 <= len(said) <= 4
+    assert not any(record.exc_info for record in said)
+
+
+async def test_nothing_is_left_of_a_file_that_has_no_room(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database.transaction() as connection:
+        some = (await event_history.page(connection, after=None, limit=3)).events
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(event_files.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        event_files.write(tmp_path, some)
+    assert os.listdir(tmp_path) == []
 
 
 async def test_writers_hardly_notice(database: Database, tmp_path: Path) -> None:
@@ -174,5 +250,4 @@ async def test_writers_hardly_notice(database: Database, tmp_path: Path) -> None
         await asyncio.sleep(0.005)
     await archiving
     assert len(in_files(tmp_path)) >= 2000
-    print("waits", sorted(waits)[len(waits) // 2], max(waits), len(waits))
     assert max(waits) < 1

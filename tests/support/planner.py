@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from tests.support.served import served
 
 Answer = tuple[int, Any] | Any
 """A JSON body, or (status, body); bytes go out as they are."""
@@ -82,17 +82,9 @@ class Planner:
         """Serve until the end."""
         methods = ["GET", "POST", "DELETE"]
         routes = [Route(path, self._answer, methods=methods) for path in ("/{name}/", "/{name}/{job}")]
-        config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off", ws="none")
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        task = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        self.port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.should_exit = True
-            for service in self.services.values():
-                service.hold.set()
-            await task
+        async with served(routes) as self.port:
+            try:
+                yield self
+            finally:
+                for service in self.services.values():
+                    service.hold.set()

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from tests.support.served import served
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,9 @@ class Receiver:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Receiver"]:
         """Serve until the end."""
-        routes = [Route("/{name}", self._answer, methods=["POST", "GET"])]
-        config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off", ws="none")
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        task = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        self.port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.should_exit = True
-            for inbox in self._inboxes.values():
-                inbox.hold.set()
-            await task
+        async with served([Route("/{name}", self._answer, methods=["POST", "GET"])]) as self.port:
+            try:
+                yield self
+            finally:
+                for inbox in self._inboxes.values():
+                    inbox.hold.set()

@@ -80,6 +80,8 @@ Script = Callable[[Any], Any]
 SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("missions"))
 
 CACHED = 100
+# The engine hands out a task anew only 10 s after a worker that stopped had taken it.
+PATIENCE = 30.0
 STEP = "microservice"
 _DYNAMIC = (
     'history.timerProcessorMaxTimeShift="10ms"',
@@ -261,7 +263,7 @@ class Run:
         async def called() -> bool:
             return self.fake.names().count(name) >= times
 
-        await until(called, 10, lambda: f"calls: {self.fake.names()}")
+        await until(called, PATIENCE, lambda: f"calls: {self.fake.names()}")
 
     async def until_waiting(self) -> None:
         """Wait until nothing is left to do but to wait: every task is completed, no activity is on its way."""
@@ -270,7 +272,7 @@ class Run:
             raw = (await self.handle.describe()).raw_description
             return not raw.pending_activities and not raw.HasField("pending_workflow_task")
 
-        await until(waits, 10, lambda: f"calls: {self.fake.names()}")
+        await until(waits, PATIENCE, lambda: f"calls: {self.fake.names()}")
 
     async def ended(self) -> str:
         """The run's status, e.g. COMPLETED, once it is closed."""
@@ -280,7 +282,7 @@ class Run:
             assert status is not None
             return "" if status.name == "RUNNING" else status.name
 
-        return str(await until(closed, 15, lambda: f"calls: {self.fake.names()}"))
+        return str(await until(closed, PATIENCE, lambda: f"calls: {self.fake.names()}"))
 
     async def failure_type(self) -> str:
         """The code that a FAILED run names."""

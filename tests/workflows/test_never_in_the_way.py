@@ -76,6 +76,14 @@ async def exchange_is_stuck(site: Site) -> bool:
         await connection.close()
 
 
+async def waiting(site: Site) -> list[str]:
+    """The roles of the running worker that wait, as the API and its list of troubles tell."""
+    answer = await site.get("/workers")
+    waits = answer["items"][-1]["waits"]
+    assert all(any(why in trouble for trouble in answer["trouble"]) for why in waits.values())
+    return sorted(waits)
+
+
 async def arrived(reader: Reader, mission: Mission) -> None:
     """Wait until all of a mission's events are there; in order, whatever came twice."""
     expected = [event["mission_sequence"] for event in await mission.events()]
@@ -122,6 +130,7 @@ async def test_missions_without_agents_run_while_the_broker_of_agents_is_gone_an
         log = site.worker.log()
         assert "what is sent to agents waits, and tries again in 2 s: RabbitMQ does not answer" in log
         assert "the intake of what agents say waits" in log
+        assert await waiting(site) == ["intake", "missions"]
         await restart(site, **elsewhere)  # it can be stopped then, too
         second = await done(site, recipe)
         proxy.closed = False
@@ -129,6 +138,7 @@ async def test_missions_without_agents_run_while_the_broker_of_agents_is_gone_an
         driving, _ = await site.recipe(lambda call: {"results": [{"agent_id": truck.id, "assignment": {}}]})
         third = await site.mission(driving, [truck])
         await third.until("succeeded", timeout=60)
+        assert await waiting(site) == []
         for mission in (first, second, third):
             await arrived(reader, mission)
         await stop(site)

@@ -21,6 +21,7 @@ from tests.support.site import until
 from tests.workflows.isolated import (
     ALSO_WITHOUT_CACHE,
     BROKEN,
+    PATIENCE,
     STEP,
     WAITING,
     Bench,
@@ -236,7 +237,7 @@ async def in_one_task(bench: Bench, run: Run, go: asyncio.Event, deed: Deed) -> 
     async def ended() -> bool:
         return not (await run.handle.describe()).raw_description.pending_activities
 
-    await until(ended, 10)
+    await until(ended, PATIENCE)
     await deed(run)
     bench.start_workflows()
 

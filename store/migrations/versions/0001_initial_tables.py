@@ -17,6 +17,8 @@ def upgrade() -> None:
         sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("last_position", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("archived_position", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("archive_error", sa.Text(), nullable=True),
+        sa.Column("archive_error_since", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("only", name=op.f("pk_event_log")),
     )
     op.create_table(
@@ -162,6 +164,9 @@ def upgrade() -> None:
         "role_heartbeats",
         sa.Column("process", sa.Text(), nullable=False),
         sa.Column("roles", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column(
+            "waits", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
