@@ -17,12 +17,14 @@ from missions.webhook_schedule import DeliveryState, delay_after
 from outlets.led_loop import LedLoop
 from outlets.webhook_sender import MAX_BODY, Resolve, WebhookSender, body_of, resolve, sending
 from settings import Settings
+from store import webhook_attempts as attempts
 from store import webhook_deliveries as deliveries
 from store.connection import Connection
 from store.database import Database
 from store.leadership import Leader, leading
 from store.positions import POSITIONED
-from store.webhook_deliveries import Due, Result
+from store.webhook_attempts import DELIVERER, Due, Result
+from store.webhook_fan_out import FAN_OUT, fan_out
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +41,26 @@ async def delivering_webhooks(
     settings: Settings, database: Database, resolve: Resolve = resolve
 ) -> AsyncIterator[None]:
     """Deliver events to webhooks until the end."""
-    fan_out, deliverer = WebhookFanOut(settings, database), WebhookDeliverer(settings, database, resolve)
-    fan_out.start()
+    maker, deliverer = WebhookFanOut(settings, database), WebhookDeliverer(settings, database, resolve)
+    maker.start()
     deliverer.start()
     try:
         yield
     finally:
         await deliverer.stop()
-        await fan_out.stop()
+        await maker.stop()
 
 
 class WebhookFanOut(LedLoop):
     """Makes a delivery of each event that a webhook wants, and removes old ones."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        super().__init__(database, deliveries.FAN_OUT, POSITIONED, "the fan-out to webhooks")
+        super().__init__(database, FAN_OUT, POSITIONED, "the fan-out to webhooks")
         self._keep = settings.webhook_keep
         self._clean_at = 0.0
 
     async def _work(self, connection: Connection) -> bool:
-        more = await deliveries.fan_out(connection, _BATCH)
+        more = await fan_out(connection, _BATCH)
         if time.monotonic() >= self._clean_at:
             removed = await deliveries.remove_old(connection, self._keep, _CLEAN_BATCH)
             if removed < _CLEAN_BATCH:
@@ -89,7 +91,7 @@ class WebhookDeliverer:
         while True:
             try:
                 async with (
-                    leading(self._database, deliveries.DELIVERER, deliveries.DELIVERIES) as leader,
+                    leading(self._database, DELIVERER, deliveries.DELIVERIES) as leader,
                     sending(self._settings, self._resolve) as sender,
                 ):
                     await _Flights(self._settings, self._database, leader, sender).run()
@@ -114,7 +116,7 @@ class _Flights:
             while True:
                 await self._store()
                 await self._begin()
-                next_due = await deliveries.seconds_until_due(self._leader.connection)
+                next_due = await attempts.seconds_until_due(self._leader.connection)
                 await self._leader.wait(min(_LOOK_AGAIN, next_due or _LOOK_AGAIN))
         finally:
             tasks = [task for _, task in self._flying.values()]
@@ -128,7 +130,7 @@ class _Flights:
             return
         results = [self._flying[id][1].result() for id in landed]
         async with self._database.transaction() as connection:
-            disabled = await deliveries.store_results(connection, results, self._settings.webhook_disable_after)
+            disabled = await attempts.store_results(connection, results, self._settings.webhook_disable_after)
         for line in disabled:
             log.warning("%s", line)
         for id in landed:
@@ -136,7 +138,7 @@ class _Flights:
 
     async def _begin(self) -> None:
         flying = [due for due, _ in self._flying.values()]
-        for due in await deliveries.due(self._leader.connection, flying, self._settings.webhook_concurrency):
+        for due in await attempts.due(self._leader.connection, flying, self._settings.webhook_concurrency):
             task = asyncio.create_task(self._attempt(due), name=f"delivery {due.id}")
             task.add_done_callback(self._leader.hear)
             self._flying[due.id] = (due, task)

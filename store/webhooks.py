@@ -11,7 +11,7 @@ from store import events
 from store.connection import Connection
 from store.event_tables import event_log
 from store.rows import Row, all_rows, one_row
-from store.webhook_deliveries import drop_pending, try_at_once
+from store.webhook_replays import drop_pending, try_at_once
 from store.webhook_tables import webhooks
 
 

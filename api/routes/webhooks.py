@@ -32,7 +32,7 @@ from missions.statuses import Severity
 from missions.webhook_signatures import keys_at, new_secret
 from outlets.webhook_sender import policy_of, sending
 from store import webhook_deliveries as deliveries
-from store import webhooks
+from store import webhook_replays, webhooks
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
@@ -183,20 +183,20 @@ async def replay_delivery(id: PathId, deliveryId: PathId, parts: PartsDep, _: Pr
     """Send an event again, with the same id."""
     async with parts.database.transaction() as connection:
         await webhooks.lock_version(connection, id)
-        await deliveries.replay_one(connection, id, deliveryId)
+        await webhook_replays.replay_one(connection, id, deliveryId)
         return Delivery.model_validate(await deliveries.get(connection, id, deliveryId))
 
 
 @router.post("/{id}/replay", responses=responses(400, 404, 413, 422))
 async def replay(id: PathId, body: Replay, parts: PartsDep, _: PrincipalDep) -> Replayed:
     """Send a part of the log again, or what is parked; at most 10,000 events at a time."""
-    limit, after = deliveries.MAX_REPLAY, body.after or 0
+    limit, after = webhook_replays.MAX_REPLAY, body.after or 0
     async with parts.database.transaction() as connection:
         await webhooks.lock_version(connection, id)
         if body.parked:
-            taken = await deliveries.replay_parked(connection, id, after, limit)
+            taken = await webhook_replays.replay_parked(connection, id, after, limit)
         else:
-            taken = await deliveries.replay_range(connection, id, after, body.start, limit)
+            taken = await webhook_replays.replay_range(connection, id, after, body.start, limit)
     return Replayed(count=len(taken), next_after=taken[-1] if len(taken) == limit else None)
 
 

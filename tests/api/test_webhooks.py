@@ -17,7 +17,7 @@ from missions.event_payloads.configuration import RecipeChanged
 from missions.events import Action, EventSource
 from missions.principals import MUSTER
 from settings import Settings
-from store import webhook_deliveries
+from store import webhook_fan_out
 from store.database import Database
 from tests.api.conftest import RecordingWaker, changes, client_of, created, problem, stored
 from tests.api.event_log import positioned, write
@@ -195,7 +195,7 @@ async def _with_deliveries(api: AsyncClient, database: Database, count: int) -> 
     await write(database, *([new] * count))
     await positioned(database)
     async with database.transaction() as connection:
-        await webhook_deliveries.fan_out(connection, 1000)
+        await webhook_fan_out.fan_out(connection, 1000)
 
 
 async def test_deliveries_are_listed_and_replayed(api: AsyncClient, database: Database) -> None:

@@ -14,9 +14,10 @@ from missions.addresses import Address
 from missions.events import EventSource, EventType
 from missions.principals import MUSTER
 from missions.webhook_signatures import new_secret
-from store import webhook_deliveries, webhooks
+from store import webhook_attempts, webhook_deliveries, webhook_replays, webhooks
 from store.event_backlogs import backlogs
-from store.webhook_deliveries import Due
+from store.webhook_attempts import DELIVERER, Due
+from store.webhook_fan_out import FAN_OUT
 from tests.outlets.conftest import Hooks
 from tests.support.receiver import Message
 from tests.support.site import until
@@ -141,11 +142,11 @@ async def test_event_that_is_refused_to_the_end_is_parked_lets_others_pass_and_c
         bad = False
         async with hooks.database.transaction() as connection:
             await webhooks.lock_version(connection, webhook)
-            assert await webhook_deliveries.replay_parked(connection, webhook, 0, 10) == [parked["sequence"]]
+            assert await webhook_replays.replay_parked(connection, webhook, 0, 10) == [parked["sequence"]]
         await until(lambda: _all(hooks, webhook, "delivered"), 10)
         async with hooks.database.transaction() as connection:
             await webhooks.lock_version(connection, webhook)
-            await webhook_deliveries.replay_one(connection, webhook, good["id"])
+            await webhook_replays.replay_one(connection, webhook, good["id"])
         await until(lambda: _count(inbox, 7), 10)
     assert inbox.names[5:] == ["bad", "good"]
     assert len({message.headers["webhook-id"] for message in inbox.messages}) == 2
@@ -291,7 +292,7 @@ async def test_connections_that_are_cut_are_made_again_and_nothing_is_lost(hooks
     inbox = hooks.receiver.inbox("a")
     inbox.hold.clear()
     webhook = await hooks.make(inbox, **ONLY_OURS)
-    keys = [int(webhook_deliveries.DELIVERER), int(webhook_deliveries.FAN_OUT)]
+    keys = [int(DELIVERER), int(FAN_OUT)]
     async with hooks.delivering():
         await hooks.emit("one")
         await until(lambda: _count(inbox, 1), 10)
@@ -347,7 +348,7 @@ async def test_part_of_the_log_is_sent_again_in_order(hooks: Hooks) -> None:
             await connection.execute(text("DELETE FROM webhook_deliveries WHERE sequence <= :until"), {"until": third})
             await webhooks.lock_version(connection, webhook)
             long_ago = (await hooks.read(webhook))["created_at"]
-            taken = await webhook_deliveries.replay_range(connection, webhook, third - 2, long_ago, 4)
+            taken = await webhook_replays.replay_range(connection, webhook, third - 2, long_ago, 4)
         assert taken == [third - 1, third, third + 1, third + 2]
         await until(lambda: _count(inbox, 10), 10)
     assert inbox.names[6:] == ["e1", "e2", "e3", "e4"]
@@ -418,12 +419,12 @@ async def test_replayed_event_waits_until_a_later_one_of_its_mission_has_landed(
         await until(lambda: _count(inbox, 2), 10)
         async with hooks.database.transaction() as connection:
             await webhooks.lock_version(connection, webhook)
-            await webhook_deliveries.replay_range(connection, webhook, 0, (await hooks.read(webhook))["created_at"], 9)
+            await webhook_replays.replay_range(connection, webhook, 0, (await hooks.read(webhook))["created_at"], 9)
             flying = [
                 Due(row["id"], webhook, mission, 0, "", [], None) for row in (await hooks.deliveries(webhook))[1:]
             ]
-            assert await webhook_deliveries.due(connection, flying, 8) == []
-            assert [due.event.payload for due in await webhook_deliveries.due(connection, [], 8) if due.event] == [
+            assert await webhook_attempts.due(connection, flying, 8) == []
+            assert [due.event.payload for due in await webhook_attempts.due(connection, [], 8) if due.event] == [
                 {"name": "one"}
             ]
         inbox.hold.set()
