@@ -49,11 +49,11 @@ class Outcome:
 def delay_after(outcome: Outcome, tries: int, schedule: Sequence[float], chance: float) -> float | None:
     """Seconds until the next attempt, after so many failed ones; None: that was the last.
 
-    `chance`: 0 to 1, at random.
+    `schedule`: the delay after the first failure, the second, and so on; `chance`: 0 to 1, at random.
     """
-    if tries >= len(schedule):
+    if tries > len(schedule):
         return None
-    delay = schedule[tries] * (1 + JITTER * (2 * chance - 1))
+    delay = schedule[tries - 1] * (1 + JITTER * (2 * chance - 1))
     asked = outcome.retry_after if outcome.status_code in _THROTTLED else None
     return max(delay, asked or 0.0)
 

@@ -128,7 +128,12 @@ _STORE = text(
         UPDATE webhook_deliveries d SET state = result.state, error = result.error,
             tries = d.tries + CAST(result.tried AS int),
             delivered_at = CASE WHEN result.state = 'delivered' THEN now() END,
-            next_attempt_at = CASE WHEN result.state = 'pending' THEN now() + make_interval(secs => result.delay) END
+            -- none while an earlier one, replayed meanwhile, is before it
+            next_attempt_at = CASE WHEN result.state = 'pending' AND NOT EXISTS (
+                SELECT FROM webhook_deliveries earlier
+                WHERE earlier.webhook_id = d.webhook_id AND earlier.work_process_id = d.work_process_id
+                    AND earlier.state = 'pending' AND earlier.sequence < d.sequence
+            ) THEN now() + make_interval(secs => result.delay) END
         FROM result WHERE d.id = result.id RETURNING d.id
     ), attempts AS (
         INSERT INTO webhook_attempts (delivery_id, at, status_code, error, duration_ms, answer)

@@ -186,7 +186,7 @@ async def publishing(settings: Settings, database: Database) -> AsyncIterator[No
 QUICK: dict[str, Any] = {
     "webhook_allow_private": True,
     "webhook_allow_http": True,
-    "webhook_schedule": (0, 0.05, 0.05, 0.05),
+    "webhook_schedule": (0.05, 0.05, 0.05),
     "webhook_timeout": 5.0,
 }
 

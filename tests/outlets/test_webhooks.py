@@ -185,7 +185,7 @@ async def test_receiver_that_is_gone_is_disabled_at_once_and_goes_on_where_it_st
 async def test_webhook_whose_every_attempt_failed_for_long_is_disabled(hooks: Hooks) -> None:
     inbox = hooks.receiver.inbox("a", lambda _: 503)
     webhook = await hooks.make(inbox, **ONLY_OURS)
-    schedule = (0, *[0.05] * 50)
+    schedule = (0.05,) * 50
     async with hooks.delivering(webhook_schedule=schedule, webhook_disable_after=0.3):
         await hooks.emit("one")
         await until(lambda: _disabled(hooks, webhook), 10)
@@ -228,7 +228,7 @@ async def test_answer_that_never_comes_ends_with_the_time(hooks: Hooks) -> None:
     inbox = hooks.receiver.inbox("a")
     inbox.hold.clear()
     webhook = await hooks.make(inbox, **ONLY_OURS)
-    async with hooks.delivering(webhook_timeout=0.2, webhook_schedule=(0,)):
+    async with hooks.delivering(webhook_timeout=0.2, webhook_schedule=()):
         await hooks.emit("one")
         await until(lambda: _all(hooks, webhook, "parked"), 10)
     (row,) = await hooks.deliveries(webhook)
@@ -244,7 +244,7 @@ async def test_name_that_leads_to_a_private_address_is_not_called(hooks: Hooks) 
         return [ip_address("127.0.0.1"), ip_address("169.254.169.254"), ip_address("::ffff:10.0.0.1")]
 
     webhook = await hooks.make(f"http://hooks.example:{hooks.receiver.port}/a", **ONLY_OURS)
-    async with hooks.delivering(resolve, webhook_allow_private=False, webhook_schedule=(0,)):
+    async with hooks.delivering(resolve, webhook_allow_private=False, webhook_schedule=()):
         await hooks.emit("one")
         await until(lambda: _all(hooks, webhook, "parked"), 10)
     (row,) = await hooks.deliveries(webhook)
@@ -262,7 +262,7 @@ async def test_name_that_changes_its_address_is_connected_to_where_it_was_checke
     webhook = await hooks.make(f"http://hooks.example:{hooks.receiver.port}/a", **ONLY_OURS)
     networks = ("127.0.0.1/32",)
     async with hooks.delivering(
-        resolve, webhook_allow_private=False, webhook_allowed_networks=networks, webhook_schedule=(0,)
+        resolve, webhook_allow_private=False, webhook_allowed_networks=networks, webhook_schedule=()
     ):
         await hooks.emit("one")
         await until(lambda: _states(hooks, webhook, ["delivered"]), 10)
@@ -363,7 +363,7 @@ async def test_what_webhooks_need_is_kept_and_what_is_old_removed(hooks: Hooks) 
         async with hooks.database.transaction() as connection:
             return await webhook_deliveries.oldest_needed_position(connection, keep)
 
-    async with hooks.delivering(webhook_schedule=(0, 3600)):
+    async with hooks.delivering(webhook_schedule=(3600,)):
         await hooks.emit("one", "two")
         await until(lambda: _all(hooks, second, "delivered", 2), 10)
         await until(lambda: _count_rows(hooks, first, 2), 10)
@@ -383,7 +383,7 @@ async def test_what_webhooks_need_is_kept_and_what_is_old_removed(hooks: Hooks) 
 async def test_event_that_the_log_has_no_more_is_parked(hooks: Hooks) -> None:
     inbox = hooks.receiver.inbox("a")
     webhook = await hooks.make(inbox, **ONLY_OURS, enabled=True)
-    async with hooks.delivering(webhook_schedule=(0, 0.3, 5)):
+    async with hooks.delivering(webhook_schedule=(0.3, 5)):
         inbox.answers = lambda _: 500
         await hooks.emit("one")
         await until(lambda: _count(inbox, 1), 10)
@@ -429,6 +429,34 @@ async def test_replayed_event_waits_until_a_later_one_of_its_mission_has_landed(
             ]
         inbox.hold.set()
         await until(lambda: _all(hooks, webhook, "delivered", 2), 10)
+
+
+async def test_replayed_event_is_before_a_later_one_of_its_mission_that_fails_meanwhile(hooks: Hooks) -> None:
+    mission = await hooks.mission()
+    refused: list[str] = []
+
+    def answers(message: Message) -> int:
+        if len(inbox.messages) in (2, 3):  # two as it lands, and one as it is replayed
+            refused.append(message.name)
+            return 500
+        return 200
+
+    inbox = hooks.receiver.inbox("a", answers)
+    webhook = await hooks.make(inbox, types=["task.*"])
+    async with hooks.delivering():
+        await hooks.emit("one", mission=mission)
+        await until(lambda: _all(hooks, webhook, "delivered", 1), 10)
+        inbox.hold.clear()
+        await hooks.emit("two", mission=mission)
+        await until(lambda: _count(inbox, 2), 10)
+        async with hooks.database.transaction() as connection:
+            await webhooks.lock_version(connection, webhook)
+            first = (await hooks.deliveries(webhook))[0]
+            await webhook_replays.replay_one(connection, webhook, first["id"])
+        inbox.hold.set()
+        await until(lambda: _all(hooks, webhook, "delivered", 2), 10)
+    assert refused == ["two", "one"]
+    assert inbox.names == ["one", "two", "one", "one", "two"]
 
 
 async def _count(inbox: Any, count: int) -> bool:
