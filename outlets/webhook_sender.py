@@ -17,7 +17,7 @@ from ipaddress import ip_address
 import httpcore
 import httpx
 
-from missions.addresses import Address, AddressPolicy, check_url, not_allowed
+from missions.addresses import Address, AddressPolicy, check_url, malformed, not_allowed
 from missions.errors import InvalidInput
 from missions.events import Event, utc_now
 from missions.webhook_schedule import Outcome, read_retry_after
@@ -120,9 +120,8 @@ class WebhookSender:
             *signed_headers(event.id, int(at.timestamp()), body, keys).items(),
         ]
         try:
-            check_url(url, self._policy)  # the settings may have changed since it was stored
+            where = checked_url(url, self._policy)  # the settings may have changed since it was stored
             async with asyncio.timeout(timeout or self._timeout):
-                where = _core_url(url)
                 async with self._pool.stream("POST", where, headers=headers, content=body) as response:
                     status = response.status
                     asked = read_retry_after(_header(response, b"retry-after"), at)
@@ -160,8 +159,13 @@ async def sending(settings: Settings, resolve: Resolve = resolve) -> AsyncIterat
         yield WebhookSender(settings, pool)
 
 
-def _core_url(url: str) -> httpcore.URL:
-    read = httpx.URL(url)
+def checked_url(url: str, policy: AddressPolicy) -> httpcore.URL:
+    """Read the address of a webhook; raises InvalidInput for what is none, or one that is not allowed."""
+    try:
+        read = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise malformed(url, error) from None
+    check_url(url, read.scheme, read.raw_host.decode(), read.port, policy)
     return httpcore.URL(scheme=read.raw_scheme, host=read.raw_host, port=read.port, target=read.raw_path)
 
 

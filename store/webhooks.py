@@ -1,16 +1,17 @@
 """Webhooks: where events are sent, which ones, and with which secrets they are signed."""
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from missions.errors import InvalidInput, NotFound
 from missions.event_catalogue import event
 from missions.event_payloads.configuration import WebhookChanged
 from missions.events import Action
 from missions.principals import Principal
-from store import events
+from store import events, recipes
 from store.connection import Connection
 from store.event_tables import event_log
 from store.rows import Row, all_rows, one_row
+from store.tables import work_processes
 from store.webhook_replays import drop_pending, try_at_once
 from store.webhook_tables import webhooks
 
@@ -18,7 +19,7 @@ from store.webhook_tables import webhooks
 async def create(connection: Connection, values: Row, *, after: int | None, principal: Principal, source: str) -> int:
     """Make a webhook (columns of the table), with an event. It gets what follows `after`, else what happens from now.
 
-    Raises InvalidInput for a position that is not in the log.
+    Raises InvalidInput for a position that is not in the log, and for a recipe or mission that does not exist.
     """
     log = (await connection.execute(select(event_log))).one()
     if after is not None and not log.archived_position <= after <= log.last_position:
@@ -28,6 +29,9 @@ async def create(connection: Connection, values: Row, *, after: int | None, prin
             value=after,
             remedy="send one of these, or leave it out to begin at the log's end",
         )
+    await _check_filters(connection, values)
+    if values.get("enabled") is False:
+        values = values | {"disabled_at": func.now()}
     position = log.last_position if after is None else after
     webhook_id = await connection.scalar(insert(webhooks).values(position=position, **values).returning(webhooks.c.id))
     await _tell(connection, Action.CREATED, webhook_id, values["url"], principal, source)
@@ -37,8 +41,9 @@ async def create(connection: Connection, values: Row, *, after: int | None, prin
 async def patch(connection: Connection, webhook_id: int, values: Row, *, principal: Principal, source: str) -> None:
     """Change columns of a webhook, with an event. Enabled again or at another address, it is tried at once.
 
-    Raises NotFound.
+    Raises NotFound, and InvalidInput for a recipe or mission that does not exist.
     """
+    await _check_filters(connection, values)
     if "enabled" in values:
         values = values | {
             "disabled_reason": None,
@@ -101,6 +106,24 @@ async def page(connection: Connection, *, after: int, limit: int, enabled: bool 
     if enabled is not None:
         query = query.where(webhooks.c.enabled.is_(enabled))
     return await all_rows(connection, query)
+
+
+async def _check_filters(connection: Connection, values: Row) -> None:
+    recipe, mission = values.get("mission_type"), values.get("mission_id")
+    if recipe is not None and await recipes.id_of(connection, recipe) is None:
+        raise InvalidInput(
+            f"there is no recipe {recipe!r}",
+            field="missionType",
+            value=recipe,
+            remedy="list the recipes to find its name",
+        )
+    if mission is not None and await connection.scalar(_MISSION, {"id": mission}) is None:
+        raise InvalidInput(
+            f"mission {mission} does not exist", field="missionId", value=mission, remedy="name one that was made"
+        )
+
+
+_MISSION = select(work_processes.c.id).where(work_processes.c.id == bindparam("id"))
 
 
 async def _write(connection: Connection, webhook_id: int, values: Row) -> str:

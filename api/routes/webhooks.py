@@ -25,12 +25,11 @@ from api.models.webhooks import (
     WebhookWithSecret,
 )
 from api.problems import responses
-from missions.addresses import check_url
 from missions.events import SCHEMA_VERSION, Event, EventSource, Meta, utc_now
 from missions.principals import Principal
 from missions.statuses import Severity
 from missions.webhook_signatures import keys_at, new_secret
-from outlets.webhook_sender import policy_of, sending
+from outlets.webhook_sender import checked_url, policy_of, sending
 from store import webhook_deliveries as deliveries
 from store import webhook_replays, webhooks
 
@@ -44,7 +43,7 @@ async def create_webhook(
     body: WebhookCreate, response: Response, parts: PartsDep, principal: PrincipalDep, creation: CreationDep
 ) -> WebhookWithSecret:
     """Register an address that gets events. Its secret is in this answer only."""
-    check_url(body.url, policy_of(parts.settings))
+    checked_url(body.url, policy_of(parts.settings))
     async with parts.database.transaction() as connection:
         made = await creation.made_before(connection, body)
         if made is not None:
@@ -89,7 +88,7 @@ async def patch_webhook(
 ) -> Webhook:
     """Change a webhook; other types count from the next event on."""
     if "url" in body.model_fields_set:
-        check_url(body.url, policy_of(parts.settings))
+        checked_url(body.url, policy_of(parts.settings))
     async with parts.database.transaction() as connection:
         require_match(if_match, await webhooks.lock_version(connection, id))
         await webhooks.patch(connection, id, body.columns(), principal=principal, source=EventSource.API)

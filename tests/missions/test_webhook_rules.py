@@ -103,6 +103,10 @@ def test_types_and_families_are_known_and_others_have_near_ones() -> None:
         "::ffff:127.0.0.1",
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
+        "192.88.99.1",
+        "fec0::1",
+        "feff::1",
+        "3fff::1",
     ],
 )
 def test_addresses_that_are_not_public(address: str) -> None:

@@ -24,7 +24,7 @@ from store.database import Database
 from store.event_backlogs import Backlog, backlogs
 from store.migrate import upgrade
 from store.rows import Row
-from store.tables import work_processes, yards
+from store.tables import work_process_types, work_processes, yards
 from tests.support.receiver import Inbox, Receiver
 from tests.support.rows import Rows
 from tests.support.services import WorkerAddresses
@@ -240,6 +240,9 @@ class Hooks:
             created_by={},
             workflow_id=secrets.token_hex(6),
         )
+
+    async def recipe(self, name: str) -> None:
+        await Rows(self.database).made(work_process_types, name=name)
 
     async def emit(self, *names: str, mission: int | None = None) -> None:
         """Events of this kind: recipe.changed, or task.created of a mission."""

@@ -74,6 +74,7 @@ async def test_both_secrets_sign_while_they_overlap_the_newest_first(hooks: Hook
 
 async def test_only_what_is_wanted_is_sent(hooks: Hooks) -> None:
     mine, other = await hooks.mission(), await hooks.mission()
+    await hooks.recipe("drive")
     inboxes = {
         "exact": hooks.receiver.inbox("exact"),
         "family": hooks.receiver.inbox("family"),
