@@ -9,11 +9,12 @@ import contextlib
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from missions.errors import PartUnavailable
-from missions.webhook_schedule import DeliveryState, delay_after
+from missions.webhook_schedule import DeliveryState, delay_after, hold_after
 from outlets.led_loop import LedLoop
 from outlets.webhook_sender import MAX_BODY, Resolve, WebhookSender, body_of, resolve, sending
 from settings import Settings
@@ -24,7 +25,7 @@ from store.database import Database
 from store.leadership import Leader, leading
 from store.positions import POSITIONED
 from store.webhook_attempts import DELIVERER, Due, Result
-from store.webhook_fan_out import FAN_OUT, fan_out
+from store.webhook_fan_out import FAN_OUT, behind, fan_out
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,10 @@ _BATCH = 1000
 _CLEAN_EACH = 60.0
 _CLEAN_BATCH = 1000
 _LOOK_AGAIN = 1.0
+_NONE_ENABLED = 60.0
+"""Seconds: who enables one says so."""
+_TOGETHER = 0.05
+"""Seconds between two rounds: what lands in between is written together."""
 _PAUSE = 1.0
 _ARCHIVED = "the event is archived, and cannot be sent any more"
 
@@ -57,10 +62,13 @@ class WebhookFanOut(LedLoop):
     def __init__(self, settings: Settings, database: Database) -> None:
         super().__init__(database, FAN_OUT, POSITIONED, "the fan-out to webhooks")
         self._keep = settings.webhook_keep
-        self._clean_at = 0.0
+        self._clean_at = self._look_at = 0.0
 
     async def _work(self, connection: Connection) -> bool:
-        more = await fan_out(connection, _BATCH)
+        await asyncio.sleep(self._look_at - time.monotonic())
+        found = await behind(connection)
+        more = found.any_behind and await fan_out(connection, _BATCH)
+        self._look_at = time.monotonic() + (0 if more else _TOGETHER if found.any_enabled else _LOOK_AGAIN)
         if time.monotonic() >= self._clean_at:
             removed = await deliveries.remove_old(connection, self._keep, _CLEAN_BATCH)
             if removed < _CLEAN_BATCH:
@@ -104,25 +112,32 @@ class WebhookDeliverer:
 
 
 class _Flights:
-    """The requests of one leader."""
+    """The requests of one leader. In rounds: what has landed is written, and what is due begins."""
 
     def __init__(self, settings: Settings, database: Database, leader: Leader, sender: WebhookSender) -> None:
         self._settings, self._database, self._leader, self._sender = settings, database, leader, sender
         self._flying: dict[int, tuple[Due, asyncio.Task[Result]]] = {}
+        self._round_at = 0.0
 
     async def run(self) -> None:
         """Until the leader's connection is lost; then nothing more is sent."""
         try:
             while True:
+                self._round_at = time.monotonic()
                 await self._store()
-                await self._begin()
-                next_due = await attempts.seconds_until_due(self._leader.connection)
-                await self._leader.wait(min(_LOOK_AGAIN, next_due or _LOOK_AGAIN))
+                await self._leader.wait(await self._begin())
+                while not self._some_have_all_landed() and (left := self._round_at + _TOGETHER - time.monotonic()) > 0:
+                    await self._leader.wait(left)
         finally:
             tasks = [task for _, task in self._flying.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)  # before their connections are closed
+
+    def _some_have_all_landed(self) -> bool:
+        """Whether a webhook has all its requests back, so that it would wait for the next round."""
+        landed = Counter(due.webhook_id for due, task in self._flying.values() if task.done())
+        return max(landed.values(), default=0) >= self._settings.webhook_concurrency
 
     async def _store(self) -> None:
         landed = {id for id, (_, task) in self._flying.items() if task.done()}
@@ -136,12 +151,17 @@ class _Flights:
         for id in landed:
             del self._flying[id]
 
-    async def _begin(self) -> None:
+    async def _begin(self) -> float:
+        """Begin what is due; returns seconds until there may be more, if nobody says so before."""
         flying = [due for due, _ in self._flying.values()]
-        for due in await attempts.due(self._leader.connection, flying, self._settings.webhook_concurrency):
+        found = await attempts.look(self._leader.connection, flying, self._settings.webhook_concurrency)
+        for due in found.due:
             task = asyncio.create_task(self._attempt(due), name=f"delivery {due.id}")
             task.add_done_callback(self._leader.hear)
             self._flying[due.id] = (due, task)
+        if not found.any_enabled:
+            return _NONE_ENABLED
+        return min(_LOOK_AGAIN, found.next_due or _LOOK_AGAIN)
 
     async def _attempt(self, due: Due) -> Result:
         if due.event is None:
@@ -156,7 +176,8 @@ class _Flights:
             # One that is gone is disabled, and the event waits for it.
             waits = delay is not None or outcome.gone
             state = DeliveryState.PENDING if waits else DeliveryState.PARKED
-        return Result(due.id, due.webhook_id, due.work_process_id, state, outcome, outcome.error, delay or 0)
+        hold = hold_after(outcome)
+        return Result(due.id, due.webhook_id, due.work_process_id, state, outcome, outcome.error, delay or 0, hold)
 
 
 def _parked(due: Due, why: str) -> Result:

@@ -1,12 +1,35 @@
 """From the log to deliveries: one row for each event that a webhook wants."""
 
+from typing import NamedTuple
+
 from sqlalchemy import text
 
 from store.connection import Connection
 from store.leadership import Lock
-from store.webhook_deliveries import TELL
+from store.webhook_deliveries import DELIVERIES
 
 FAN_OUT = Lock(0x6D757377)
+
+
+class Behind(NamedTuple):
+    """Whether webhooks are enabled, and whether the log has positions that one of them has not seen."""
+
+    any_enabled: bool
+    any_behind: bool
+
+
+_ANY_BEHIND = text(
+    """
+    SELECT count(*) > 0, coalesce(bool_or(w.position < l.last_position), false)
+    FROM webhooks w, event_log l WHERE w.enabled
+    """
+)
+
+
+async def behind(connection: Connection) -> Behind:
+    """Look whether there is anything to do; locks nothing."""
+    return Behind(*(await connection.execute(_ANY_BEHIND)).one())
+
 
 _BEHIND = text(
     """
@@ -39,7 +62,7 @@ _FAN_OUT = text(
             ) THEN now() END
         FROM wanted ORDER BY webhook_id, sequence RETURNING 1
     ), moved AS (UPDATE webhooks SET position = w.upto FROM w WHERE webhooks.id = w.id)
-    SELECT (SELECT bool_or(more) FROM w), (SELECT count(*) FROM added)
+    SELECT (SELECT bool_or(more) FROM w), (SELECT pg_notify('{DELIVERIES}', '') FROM added LIMIT 1)
     """
 )
 
@@ -53,7 +76,4 @@ async def fan_out(connection: Connection, limit: int) -> bool:
         ids = list(await connection.scalars(_BEHIND))
         if not ids:
             return False
-        more, added = (await connection.execute(_FAN_OUT, {"ids": ids, "limit": limit})).one()
-        if added:
-            await connection.execute(TELL)
-    return bool(more)
+        return bool(await connection.scalar(_FAN_OUT, {"ids": ids, "limit": limit}))

@@ -50,7 +50,7 @@ async def patch(connection: Connection, webhook_id: int, values: Row, *, princip
             "disabled_at": None if values["enabled"] else func.coalesce(webhooks.c.disabled_at, func.now()),
         }
     if values.get("enabled") or "url" in values:
-        values = values | {"failing_since": None}
+        values = values | {"failing_since": None, "not_before": None}
     url = await _write(connection, webhook_id, values)
     if values.get("enabled") or "url" in values:
         await try_at_once(connection, webhook_id)

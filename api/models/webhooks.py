@@ -141,6 +141,10 @@ class Webhook(Resource):
     disabled_reason: str | None = Field(description="why it was disabled; null: it was not, or by a client")
     disabled_at: Moment | None
     failing_since: Moment | None = Field(description="the first failed attempt since the last good one")
+    not_before: Moment | None = Field(
+        description="until then nothing is sent: it answered 429 or 503 with `Retry-After`; null, or past: it asks for"
+        " no pause"
+    )
     position: int = Field(description="events of the log up to here have their deliveries")
     previous_secret_until: Moment | None = Field(description="until then the secret of before signs too")
     created_at: Moment

@@ -261,3 +261,4 @@ async def hooks(database: Database, database_url: str) -> AsyncIterator[Hooks]:
         yield Hooks(database, database_url, receiver)
     async with database.transaction() as connection:
         await connection.execute(text("DELETE FROM webhooks"))
+        await connection.execute(text("DELETE FROM webhook_deliveries"))

@@ -206,6 +206,23 @@ async def test_receiver_that_asks_for_time_gets_it(hooks: Hooks) -> None:
     assert inbox.messages[1].at - inbox.messages[0].at >= 0.95
 
 
+async def test_receiver_that_asks_for_a_pause_gets_nothing_of_other_missions_either(hooks: Hooks) -> None:
+    first, second = await hooks.mission(), await hooks.mission()
+    busy = Response(status_code=503, headers={"retry-after": "1"})
+    answers = iter([busy])
+    inbox, other = hooks.receiver.inbox("a", lambda _: next(answers, 200)), hooks.receiver.inbox("b")
+    webhook = await hooks.make(inbox, **ONLY_OURS)
+    await hooks.make(other, **ONLY_OURS)
+    async with hooks.delivering():
+        await hooks.emit("one", mission=first)
+        await until(lambda: _held(hooks, webhook), 10)
+        await hooks.emit("two", mission=second)
+        await until(lambda: _count(other, 2), 10)
+        await until(lambda: _all(hooks, webhook, "delivered", 2), 10)
+    assert min(message.at for message in inbox.messages[1:]) - inbox.messages[0].at >= 0.95
+    assert [row["tries"] for row in await hooks.deliveries(webhook)] == [2, 1]
+
+
 async def test_hanging_receiver_delays_no_other_one(hooks: Hooks) -> None:
     hanging, good = hooks.receiver.inbox("hanging"), hooks.receiver.inbox("good")
     hanging.hold.clear()
@@ -424,10 +441,10 @@ async def test_replayed_event_waits_until_a_later_one_of_its_mission_has_landed(
             flying = [
                 Due(row["id"], webhook, mission, 0, "", [], None) for row in (await hooks.deliveries(webhook))[1:]
             ]
-            assert await webhook_attempts.due(connection, flying, 8) == []
-            assert [due.event.payload for due in await webhook_attempts.due(connection, [], 8) if due.event] == [
-                {"name": "one"}
-            ]
+            assert (await webhook_attempts.look(connection, flying, 8)).due == []
+            (due,) = (await webhook_attempts.look(connection, [], 8)).due
+            assert due.event
+            assert due.event.payload == {"name": "one"}
         inbox.hold.set()
         await until(lambda: _all(hooks, webhook, "delivered", 2), 10)
 
@@ -475,6 +492,10 @@ async def _all(hooks: Hooks, webhook: int, state: str, count: int = 1) -> bool:
 
 async def _states(hooks: Hooks, webhook: int, states: list[str]) -> bool:
     return await hooks.states(webhook) == states
+
+
+async def _held(hooks: Hooks, webhook: int) -> bool:
+    return (await hooks.read(webhook))["not_before"] is not None
 
 
 async def _disabled(hooks: Hooks, webhook: int) -> bool:
