@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 _BATCH = 1000
 _CLEAN_EACH = 60.0
-_CLEAN_BATCH = 1000
+_CLEAN_AGAIN = 0.5  # while there is more: what is to be sent comes first
+_CLEAN_BATCH = 5000
 _LOOK_AGAIN = 1.0
 _NONE_ENABLED = 60.0
 """Seconds: who enables one says so."""
@@ -70,10 +71,8 @@ class WebhookFanOut(LedLoop):
         more = found.any_behind and await fan_out(connection, _BATCH)
         self._look_at = time.monotonic() + (0 if more else _TOGETHER if found.any_enabled else _LOOK_AGAIN)
         if time.monotonic() >= self._clean_at:
-            removed = await deliveries.remove_old(connection, self._keep, _CLEAN_BATCH)
-            if removed < _CLEAN_BATCH:
-                self._clean_at = time.monotonic() + _CLEAN_EACH
-            more = more or removed == _CLEAN_BATCH
+            rest = await deliveries.remove_old(connection, self._keep, _CLEAN_BATCH)
+            self._clean_at = time.monotonic() + (_CLEAN_AGAIN if rest else _CLEAN_EACH)
         return more
 
 

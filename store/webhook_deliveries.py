@@ -106,8 +106,38 @@ _REMOVE_OLD = text(
         ORDER BY delivered_at LIMIT :limit)
     """
 )
+# They can be sent no more.
+_REMOVE_ARCHIVED = text(
+    """
+    DELETE FROM webhook_deliveries WHERE id IN (
+        SELECT d.id FROM webhooks w CROSS JOIN event_log l JOIN webhook_deliveries d
+            ON d.webhook_id = w.id AND d.state = 'parked' AND d.sequence <= l.archived_position
+        WHERE d.created_at < now() - make_interval(secs => :keep) LIMIT :limit)
+    """
+)
+# The webhooks that deliveries name, one look at the index for each.
+_REMOVE_ORPHANS = text(
+    """
+    WITH RECURSIVE named AS (
+        SELECT min(webhook_id) AS id FROM webhook_deliveries
+        UNION ALL
+        SELECT (SELECT min(webhook_id) FROM webhook_deliveries WHERE webhook_id > named.id)
+        FROM named WHERE named.id IS NOT NULL
+    )
+    DELETE FROM webhook_deliveries WHERE id IN (
+        SELECT d.id FROM named JOIN webhook_deliveries d ON d.webhook_id = named.id
+        WHERE NOT EXISTS (SELECT FROM webhooks w WHERE w.id = named.id) LIMIT :limit)
+    """
+)
 
 
-async def remove_old(connection: Connection, keep: float, limit: int) -> int:
-    """Remove what was delivered more than `keep` seconds ago, with its attempts; how many."""
-    return await connection.affected(_REMOVE_OLD, {"keep": keep, "limit": limit})
+async def remove_old(connection: Connection, keep: float, limit: int) -> bool:
+    """Remove, so many of each at most, what nobody needs any more, with its attempts; whether there is more.
+
+    That is what was delivered more than `keep` seconds ago, what is parked for as long and archived by now, and what
+    was for deleted webhooks.
+    """
+    parameters = {"keep": keep, "limit": limit}
+    removed = [await connection.affected(statement, parameters) for statement in (_REMOVE_OLD, _REMOVE_ARCHIVED)]
+    removed.append(await connection.affected(_REMOVE_ORPHANS, {"limit": limit}))
+    return limit in removed

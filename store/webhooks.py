@@ -12,7 +12,7 @@ from store.connection import Connection
 from store.event_tables import event_log
 from store.rows import Row, all_rows, one_row
 from store.tables import work_processes
-from store.webhook_replays import drop_pending, try_at_once
+from store.webhook_replays import try_at_once
 from store.webhook_tables import webhooks
 
 
@@ -57,11 +57,22 @@ async def patch(connection: Connection, webhook_id: int, values: Row, *, princip
     await _tell(connection, Action.UPDATED, webhook_id, url, principal, source)
 
 
-async def go_on_from_now(connection: Connection, webhook_id: int) -> None:
-    """Leave out what a webhook has not got yet; parked events stay. Its row is locked."""
-    await drop_pending(connection, webhook_id)
+async def skip_to_now(connection: Connection, webhook_id: int) -> int:
+    """Pass over what a webhook has no deliveries of yet; returns the position it has now. Raises NotFound."""
     last = select(event_log.c.last_position).scalar_subquery()
-    await connection.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(position=last))
+    position: int | None = await connection.scalar(
+        update(webhooks).where(webhooks.c.id == webhook_id).values(position=last).returning(webhooks.c.position)
+    )
+    if position is None:
+        raise _unknown(webhook_id)
+    return position
+
+
+async def missed(connection: Connection, webhook_id: int) -> int:
+    """Events of the log after a webhook's position that are archived by now: it will not get them."""
+    behind = event_log.c.archived_position - webhooks.c.position
+    number: int = await connection.scalar(select(func.greatest(behind, 0)).where(webhooks.c.id == webhook_id))
+    return number
 
 
 async def rotate_secret(
@@ -75,7 +86,7 @@ async def rotate_secret(
 
 
 async def remove(connection: Connection, webhook_id: int, *, principal: Principal, source: str) -> None:
-    """Delete a webhook and its deliveries, with an event; raises NotFound."""
+    """Delete a webhook, with an event; its deliveries are removed bit by bit. Raises NotFound."""
     url = await connection.scalar(delete(webhooks).where(webhooks.c.id == webhook_id).returning(webhooks.c.url))
     if url is None:
         raise _unknown(webhook_id)

@@ -93,7 +93,11 @@ class RotateSecret(Request):
     """The next secret."""
 
     overlap: float = Field(
-        _DAY, ge=0, le=_WEEK, allow_inf_nan=False, description="seconds in which the present one signs too"
+        _DAY,
+        ge=0,
+        le=_WEEK,
+        allow_inf_nan=False,
+        description="seconds in which the present one signs too; one of before that still does ends at once",
     )
     secret: Secret | None = Field(None, description="`whsec_` and the base64 of 24 to 64 bytes; none: one is made")
 
@@ -125,6 +129,8 @@ class Replayed(Resource):
     """What is sent again."""
 
     count: int
+    archived_until: int = Field(description="events up to this position of the log are archived, and never sent again")
+    left_out: int = Field(description="with `parked`: so many stay parked, since their events are archived")
     next_after: int | None = Field(description="there may be more: ask again with it as `after`; null: this was all")
 
 
@@ -150,6 +156,15 @@ class Webhook(Resource):
     created_at: Moment
     modified_at: Moment
     version: int = Field(description="also the ETag")
+
+
+class EnabledWebhook(Webhook):
+    """A webhook that was just enabled."""
+
+    missed: int = Field(
+        description="events of the log, of whatever type, that were archived before it could get them; it goes on after"
+        " them"
+    )
 
 
 class WebhookWithSecret(Webhook):

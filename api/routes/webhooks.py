@@ -13,6 +13,7 @@ from api.models.webhooks import (
     Delivery,
     DeliveryQuery,
     Enable,
+    EnabledWebhook,
     From,
     Replay,
     Replayed,
@@ -32,6 +33,8 @@ from missions.webhook_signatures import keys_at, new_secret
 from outlets.webhook_sender import checked_url, policy_of, sending
 from store import webhook_deliveries as deliveries
 from store import webhook_replays, webhooks
+
+_DROPPED_AT_ONCE = 5000
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
@@ -105,14 +108,17 @@ async def delete_webhook(id: PathId, parts: PartsDep, principal: PrincipalDep) -
 @router.post("/{id}/enable", responses=responses(400, 404, 413, 422))
 async def enable_webhook(
     id: PathId, response: Response, parts: PartsDep, principal: PrincipalDep, body: Enable | None = None
-) -> Webhook:
+) -> EnabledWebhook:
     """Enable a webhook again: it goes on where it stopped, or with what happens from now."""
+    if body is not None and body.from_ is From.NOW:
+        await _leave_out_what_waits(parts, id)
     async with parts.database.transaction() as connection:
         await webhooks.lock_version(connection, id)
-        if body is not None and body.from_ is From.NOW:
-            await webhooks.go_on_from_now(connection, id)
+        missed = await webhooks.missed(connection, id)
         await webhooks.patch(connection, id, {"enabled": True}, principal=principal, source=EventSource.API)
-    return await _read(parts, id, response)
+        webhook = EnabledWebhook.model_validate(await webhooks.get(connection, id) | {"missed": missed})
+    response.headers.update(etag(webhook.version))
+    return webhook
 
 
 @router.post("/{id}/rotate-secret", responses=responses(400, 404, 413, 422))
@@ -196,7 +202,23 @@ async def replay(id: PathId, body: Replay, parts: PartsDep, _: PrincipalDep) -> 
             taken = await webhook_replays.replay_parked(connection, id, after, limit)
         else:
             taken = await webhook_replays.replay_range(connection, id, after, body.start, limit)
-    return Replayed(count=len(taken), next_after=taken[-1] if len(taken) == limit else None)
+        archived, parked = await webhook_replays.archived_of(connection, id, after)
+    return Replayed(
+        count=len(taken),
+        next_after=taken[-1] if len(taken) == limit else None,
+        archived_until=archived,
+        left_out=parked if body.parked else 0,
+    )
+
+
+async def _leave_out_what_waits(parts: Parts, webhook_id: int) -> None:
+    async with parts.database.transaction() as connection:
+        until = await webhooks.skip_to_now(connection, webhook_id)
+    more = True
+    while more:  # a part at a time: what comes of all webhooks' attempts waits for the row
+        async with parts.database.transaction() as connection:
+            await webhooks.lock_version(connection, webhook_id)
+            more = await webhook_replays.drop_pending(connection, webhook_id, until, _DROPPED_AT_ONCE)
 
 
 def _secret(given: SecretStr | None) -> str:
