@@ -7,11 +7,10 @@ changes nothing. The certificate and the `Host` header are still those of the na
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
 from ipaddress import ip_address
 
 import httpcore
@@ -43,15 +42,42 @@ def policy_of(settings: Settings) -> AddressPolicy:
     return AddressPolicy(settings.webhook_allow_private, settings.webhook_allow_http, settings.webhook_allowed_networks)
 
 
-# Not the loop's own few threads: names that hang would hold up all others of the process, planners' too.
-_RESOLVERS = ThreadPoolExecutor(16, thread_name_prefix="names of webhooks")
+_MOST_ASKED = 256
+_asked = threading.Semaphore(_MOST_ASKED)
 
 
 async def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a host, as this machine knows them."""
-    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
-    return list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+    """The addresses of a host, as this machine knows them; raises OSError.
+
+    In a thread of its own: names that hang hold up no others, and not the end of the process.
+    """
+    if not _asked.acquire(blocking=False):
+        raise OSError(f"{_MOST_ASKED} other names are asked for, and hang")
+    found: asyncio.Future[list[Address]] = asyncio.get_running_loop().create_future()
+    threading.Thread(target=_ask, args=(host, port, found), daemon=True, name=f"addresses of {host}").start()
+    return await found
+
+
+def _ask(host: str, port: int, found: asyncio.Future[list[Address]]) -> None:
+    answer: list[Address] | Exception
+    try:
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answer = list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries))
+    except Exception as error:
+        answer = error
+    finally:
+        _asked.release()
+    with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+        found.get_loop().call_soon_threadsafe(_answer, found, answer)
+
+
+def _answer(found: asyncio.Future[list[Address]], answer: list[Address] | Exception) -> None:
+    if found.done():  # nobody waits any more
+        return
+    if isinstance(answer, Exception):
+        found.set_exception(answer)
+    else:
+        found.set_result(answer)
 
 
 class _Names:
