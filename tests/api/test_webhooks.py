@@ -42,7 +42,7 @@ async def test_a_webhook_is_made_read_changed_and_deleted(api: AsyncClient, data
     assert [one["id"] for one in (await api.get("/webhooks?enabled=false")).json()["items"]] == [1]
     assert (await api.get("/webhooks?enabled=true")).json()["items"] == []
     enabled = (await api.post("/webhooks/1/enable")).json()
-    assert (enabled["enabled"], enabled["disabledAt"]) == (True, None)
+    assert (enabled["enabled"], enabled["disabledAt"], enabled["missed"]) == (True, None, 0)
     assert (await api.delete("/webhooks/1")).status_code == 204
     problem(await api.get("/webhooks/1"), 404)
     told = [(kind, payload["action"]) for kind, payload, *_ in await changes(database)]

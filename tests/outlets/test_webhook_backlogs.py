@@ -1,6 +1,10 @@
-"""What waits for webhooks: how it is counted, lined up again, left out and removed."""
+"""What waits for webhooks: how it is counted, lined up again, left out and removed, and what it costs."""
 
+import asyncio
+import time
+from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -8,11 +12,14 @@ from sqlalchemy import text
 from missions.events import EventSource
 from missions.principals import MUSTER
 from missions.webhook_schedule import DeliveryState
+from outlets import webhooks as outlet
 from store import event_backlogs, webhook_attempts, webhook_deliveries, webhook_fan_out, webhook_replays, webhooks
 from store.event_backlogs import Backlog, backlogs
 from store.positions import give_positions
 from store.webhook_attempts import Due, Result
 from tests.outlets.conftest import Hooks
+from tests.support.receiver import Inbox
+from tests.support.site import until
 
 pytestmark = pytest.mark.stack
 
@@ -170,3 +177,78 @@ async def test_who_is_on_its_way_is_not_begun_again_and_no_webhook_means_no_look
         await connection.execute(text("UPDATE webhooks SET not_before = :later"), {"later": later})
         held = await webhook_attempts.look(connection, [], 8)
         assert (held.due, (held.next_due or 0) > 10**6, held.any_enabled) == ([], True, True)
+
+
+class _Calls:
+    """How often the deliverer and the fan-out ask, in a time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.number: Counter[str] = Counter()
+        for module, name in (
+            (webhook_attempts, "store_results"),
+            (webhook_attempts, "look"),
+            (outlet, "behind"),
+            (outlet, "fan_out"),
+        ):
+            monkeypatch.setattr(module, name, self._counted(name, getattr(module, name)))
+        self._begun = time.monotonic()
+
+    def _counted(self, name: str, call: Any) -> Any:
+        async def counted(*args: Any) -> Any:
+            self.number[name] += 1
+            return await call(*args)
+
+        return counted
+
+    def rounds(self, seconds: float) -> float:
+        """How many there were at most with one in so many seconds, and a few for the start."""
+        return (time.monotonic() - self._begun) / seconds + 3
+
+
+async def _trickle(hooks: Hooks, count: int) -> None:
+    for number in range(count):
+        await hooks.emit(f"e{number}")
+        await asyncio.sleep(0.01)
+
+
+async def test_answers_that_come_one_by_one_are_written_together(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = hooks.receiver.inbox("a")
+    await hooks.make(inbox, types=["recipe.*"])
+    async with hooks.delivering(webhook_concurrency=100):
+        await hooks.emit("warm")
+        await until(lambda: _come(inbox, 1), 10)
+        calls = _Calls(monkeypatch)
+        await _trickle(hooks, 60)
+        await until(lambda: _come(inbox, 61), 10)
+        most = calls.rounds(0.05)
+    assert max(calls.number.values()) <= most
+    assert calls.number["store_results"] > 0
+
+
+async def test_fast_receiver_waits_for_no_round(hooks: Hooks) -> None:
+    inbox = hooks.receiver.inbox("a")
+    await hooks.make(inbox, types=["recipe.*"])
+    async with hooks.delivering(webhook_concurrency=2):
+        await hooks.emit("warm")
+        await until(lambda: _come(inbox, 1), 10)
+        await hooks.emit(*(f"e{number}" for number in range(100)))
+        await until(lambda: _come(inbox, 101), 10)
+    assert inbox.messages[-1].at - inbox.messages[1].at < 100 / 2 * 0.05
+
+
+async def test_without_an_enabled_webhook_next_to_nothing_is_asked(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = hooks.receiver.inbox("a")
+    webhook = await hooks.make(inbox, types=["recipe.*"], enabled=False)
+    async with hooks.delivering():
+        calls = _Calls(monkeypatch)
+        await _trickle(hooks, 60)
+        assert max(calls.number.values(), default=0) <= calls.rounds(1)
+        async with hooks.database.transaction() as connection:
+            await webhooks.patch(connection, webhook, {"enabled": True}, principal=MUSTER, source=EventSource.API)
+        await until(lambda: _come(inbox, 60), 10)
+
+
+async def _come(inbox: Inbox, count: int) -> bool:
+    return len(inbox.messages) >= count
