@@ -37,9 +37,7 @@ def _of_a_broker(url: str) -> str:
 AmqpUrl = Annotated[str, AfterValidator(_of_a_broker)]
 Paths = Annotated[list[Path], NoDecode, BeforeValidator(_by_commas)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_by_commas)]
-Delays = Annotated[
-    tuple[Annotated[float, Field(ge=0, le=_LONGEST)], ...], NoDecode, BeforeValidator(_by_commas), Field(min_length=1)
-]
+Delays = Annotated[tuple[Annotated[float, Field(ge=0, le=_LONGEST)], ...], NoDecode, BeforeValidator(_by_commas)]
 
 
 class Settings(BaseSettings):
@@ -162,9 +160,9 @@ class Settings(BaseSettings):
     )
     webhook_timeout: Seconds = Field(15.0, description="for one attempt in all: name, connection, answer")
     webhook_schedule: Delays = Field(
-        (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
-        description="seconds before the first attempt, the second, and so on, with commas; after the last failed one"
-        " the event is parked",
+        (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
+        description="seconds from the first failure to the next attempt, from the second, and so on, with commas; the"
+        " first attempt is at once, and after the last failed one the event is parked",
     )
     webhook_concurrency: int = Field(8, ge=1, description="requests to one webhook at a time")
     webhook_disable_after: Seconds = Field(

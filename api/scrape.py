@@ -51,7 +51,7 @@ class _Collected(Collector):
         yield _one("wakeups_left_over", "Wake-ups of runs not delivered for 5 s.", found.wakeups)
         yield _one("events_last_position", "Position of the newest event.", found.last_position)
         yield _one("events_unpositioned", "Events without a position yet.", found.unpositioned)
-        outlets = {backlog.name: backlog for backlog in found.backlogs}
+        outlets = {backlog.name: backlog for backlog in found.backlogs if backlog.enabled}
         for name, text, value in (
             ("event_outlet_backlog", "Events not delivered yet.", lambda b: b.behind),
             ("event_outlet_backlog_seconds", "Age of the oldest event not delivered yet.", lambda b: b.age),

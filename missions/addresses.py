@@ -5,7 +5,6 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from urllib.parse import urlsplit
 
 from missions.errors import InvalidInput
 
@@ -14,8 +13,11 @@ Network = IPv4Network | IPv6Network
 
 _HOST = re.compile(r"\w([\w-]{0,61}\w)?(\.\w([\w-]{0,61}\w)?)*\.?")
 _EXAMPLE = "https://example.com/hooks"
-# Carrier-grade NAT is neither private nor global in Python's words; the last two lead to IPv4 through a gateway.
-_NOT_PUBLIC = tuple(ip_network(text) for text in ("100.64.0.0/10", "64:ff9b::/96", "2002::/16"))
+# What Python calls global or does not know: carrier-grade NAT, gateways to IPv4, site-local, documentation.
+_NOT_PUBLIC = tuple(
+    ip_network(text)
+    for text in ("100.64.0.0/10", "192.88.99.0/24", "64:ff9b::/96", "2002::/16", "fec0::/10", "3fff::/20")
+)
 MAX_URL = 2000
 
 
@@ -59,30 +61,35 @@ def literal(host: str) -> Address | None:
         return None
 
 
-def check_url(url: str, policy: AddressPolicy) -> None:
-    """Raise InvalidInput for what is no address of a webhook, or one that is not allowed."""
-    shown: object = url
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise _refused(f"{url!r} is no address: {error}", url, f"write it as {_EXAMPLE}") from None
-    if "@" in parts.netloc:  # addresses are shown and logged, passwords are not
-        shown = "(not shown)"
-        raise _refused("the address holds a user or password", shown, "leave them out; receivers check the signature")
-    if parts.scheme not in ("http", "https") or any(sign.isspace() or not sign.isprintable() for sign in url):
-        raise _refused(f"{url!r} is no address of HTTP", shown, f"write it as {_EXAMPLE}")
-    if port == 0 or not (_HOST.fullmatch(host) or (":" in host and literal(host))):
-        raise _refused(f"{url!r} names no host", shown, f"write it as {_EXAMPLE}")
+def malformed(url: str, why: object) -> InvalidInput:
+    """The refusal of what cannot be read as an address."""
+    shown = "(not shown)" if "@" in url else url  # addresses are shown and logged, passwords are not
+    return _refused(f"this is no address: {why}", shown, f"write it as {_EXAMPLE}")
+
+
+def check_url(url: str, scheme: str, host: str, port: int | None, policy: AddressPolicy) -> None:
+    """Raise InvalidInput for what is no address of a webhook, or one that is not allowed.
+
+    `scheme`, `host`, `port`: as the sender reads them in `url`, so that nobody is called who was not checked.
+    """
+    if "@" in re.split("[/?#]", url.partition("//")[2])[0]:
+        remedy = "leave them out; receivers check the signature"
+        raise _refused("the address holds a user or password", "(not shown)", remedy)
+    if scheme not in ("http", "https") or any(sign.isspace() or not sign.isprintable() for sign in url):
+        raise _refused(f"{url!r} is no address of HTTP", url, f"write it as {_EXAMPLE}")
+    if not (_HOST.fullmatch(host) or (":" in host and literal(host))):
+        raise _refused(f"{url!r} names no host", url, f"write it as {_EXAMPLE}")
+    if port is not None and not 0 < port < 65_536:
+        raise _refused(f"{url!r} names port {port}", url, f"write it as {_EXAMPLE}")
     if "#" in url:
-        raise _refused(f"{url!r} holds a `#`", shown, "leave it out, with what follows: it is never sent")
-    if parts.scheme == "http" and not policy.allow_http:
+        raise _refused(f"{url!r} holds a `#`", url, "leave it out, with what follows: it is never sent")
+    if scheme == "http" and not policy.allow_http:
         raise _refused(
-            f"{url!r} is not encrypted", shown, "use https://, or let the operator set MUSTER_WEBHOOK_ALLOW_HTTP"
+            f"{url!r} is not encrypted", url, "use https://, or let the operator set MUSTER_WEBHOOK_ALLOW_HTTP"
         )
     address = literal(host)
     if address is not None and not policy.allows(address):
-        raise _refused(not_allowed(host, [address]), shown, REMEDY)
+        raise _refused(not_allowed(host, [address]), url, REMEDY)
 
 
 REMEDY = "use a public address, or let the operator set MUSTER_WEBHOOK_ALLOWED_NETWORKS"

@@ -14,6 +14,7 @@ LONGEST_RETRY_AFTER = 86_400.0
 
 _GONE = 410
 _THROTTLED = (429, 502, 503, 504)
+_HOLDING = (429, 503)
 
 
 class DeliveryState(StrEnum):
@@ -46,14 +47,19 @@ class Outcome:
         return self.status_code == _GONE
 
 
+def hold_after(outcome: Outcome) -> float:
+    """Seconds in which the receiver wants nothing at all: it said so about itself, not about one event."""
+    return outcome.retry_after or 0.0 if outcome.status_code in _HOLDING else 0.0
+
+
 def delay_after(outcome: Outcome, tries: int, schedule: Sequence[float], chance: float) -> float | None:
     """Seconds until the next attempt, after so many failed ones; None: that was the last.
 
-    `chance`: 0 to 1, at random.
+    `schedule`: the delay after the first failure, the second, and so on; `chance`: 0 to 1, at random.
     """
-    if tries >= len(schedule):
+    if tries > len(schedule):
         return None
-    delay = schedule[tries] * (1 + JITTER * (2 * chance - 1))
+    delay = schedule[tries - 1] * (1 + JITTER * (2 * chance - 1))
     asked = outcome.retry_after if outcome.status_code in _THROTTLED else None
     return max(delay, asked or 0.0)
 
@@ -67,7 +73,7 @@ def read_retry_after(value: str | None, now: datetime) -> float | None:
         return min(float(value[:10]), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

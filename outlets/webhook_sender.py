@@ -7,17 +7,16 @@ changes nothing. The certificate and the `Host` header are still those of the na
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
 from ipaddress import ip_address
 
 import httpcore
 import httpx
 
-from missions.addresses import Address, AddressPolicy, check_url, not_allowed
+from missions.addresses import Address, AddressPolicy, check_url, malformed, not_allowed
 from missions.errors import InvalidInput
 from missions.events import Event, utc_now
 from missions.webhook_schedule import Outcome, read_retry_after
@@ -43,15 +42,42 @@ def policy_of(settings: Settings) -> AddressPolicy:
     return AddressPolicy(settings.webhook_allow_private, settings.webhook_allow_http, settings.webhook_allowed_networks)
 
 
-# Not the loop's own few threads: names that hang would hold up all others of the process, planners' too.
-_RESOLVERS = ThreadPoolExecutor(16, thread_name_prefix="names of webhooks")
+_MOST_ASKED = 256
+_asked = threading.Semaphore(_MOST_ASKED)
 
 
 async def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a host, as this machine knows them."""
-    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
-    return list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+    """The addresses of a host, as this machine knows them; raises OSError.
+
+    In a thread of its own: names that hang hold up no others, and not the end of the process.
+    """
+    if not _asked.acquire(blocking=False):
+        raise OSError(f"{_MOST_ASKED} other names are asked for, and hang")
+    found: asyncio.Future[list[Address]] = asyncio.get_running_loop().create_future()
+    threading.Thread(target=_ask, args=(host, port, found), daemon=True, name=f"addresses of {host}").start()
+    return await found
+
+
+def _ask(host: str, port: int, found: asyncio.Future[list[Address]]) -> None:
+    answer: list[Address] | Exception
+    try:
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answer = list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries))
+    except Exception as error:
+        answer = error
+    finally:
+        _asked.release()
+    with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+        found.get_loop().call_soon_threadsafe(_answer, found, answer)
+
+
+def _answer(found: asyncio.Future[list[Address]], answer: list[Address] | Exception) -> None:
+    if found.done():  # nobody waits any more
+        return
+    if isinstance(answer, Exception):
+        found.set_exception(answer)
+    else:
+        found.set_result(answer)
 
 
 class _Names:
@@ -120,9 +146,8 @@ class WebhookSender:
             *signed_headers(event.id, int(at.timestamp()), body, keys).items(),
         ]
         try:
-            check_url(url, self._policy)  # the settings may have changed since it was stored
+            where = checked_url(url, self._policy)  # the settings may have changed since it was stored
             async with asyncio.timeout(timeout or self._timeout):
-                where = _core_url(url)
                 async with self._pool.stream("POST", where, headers=headers, content=body) as response:
                     status = response.status
                     asked = read_retry_after(_header(response, b"retry-after"), at)
@@ -160,8 +185,13 @@ async def sending(settings: Settings, resolve: Resolve = resolve) -> AsyncIterat
         yield WebhookSender(settings, pool)
 
 
-def _core_url(url: str) -> httpcore.URL:
-    read = httpx.URL(url)
+def checked_url(url: str, policy: AddressPolicy) -> httpcore.URL:
+    """Read the address of a webhook; raises InvalidInput for what is none, or one that is not allowed."""
+    try:
+        read = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise malformed(url, error) from None
+    check_url(url, read.scheme, read.raw_host.decode(), read.port, policy)
     return httpcore.URL(scheme=read.raw_scheme, host=read.raw_host, port=read.port, target=read.raw_path)
 
 

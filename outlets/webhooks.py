@@ -9,27 +9,35 @@ import contextlib
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from missions.errors import PartUnavailable
-from missions.webhook_schedule import DeliveryState, delay_after
+from missions.webhook_schedule import DeliveryState, delay_after, hold_after
 from outlets.led_loop import LedLoop
 from outlets.webhook_sender import MAX_BODY, Resolve, WebhookSender, body_of, resolve, sending
 from settings import Settings
+from store import webhook_attempts as attempts
 from store import webhook_deliveries as deliveries
 from store.connection import Connection
 from store.database import Database
 from store.leadership import Leader, leading
 from store.positions import POSITIONED
-from store.webhook_deliveries import Due, Result
+from store.webhook_attempts import DELIVERER, Due, Result
+from store.webhook_fan_out import FAN_OUT, behind, fan_out
 
 log = logging.getLogger(__name__)
 
 _BATCH = 1000
 _CLEAN_EACH = 60.0
-_CLEAN_BATCH = 1000
+_CLEAN_AGAIN = 0.5  # while there is more: what is to be sent comes first
+_CLEAN_BATCH = 5000
 _LOOK_AGAIN = 1.0
+_NONE_ENABLED = 60.0
+"""Seconds: who enables one says so."""
+_TOGETHER = 0.05
+"""Seconds between two rounds: what lands in between is written together."""
 _PAUSE = 1.0
 _ARCHIVED = "the event is archived, and cannot be sent any more"
 
@@ -39,31 +47,32 @@ async def delivering_webhooks(
     settings: Settings, database: Database, resolve: Resolve = resolve
 ) -> AsyncIterator[None]:
     """Deliver events to webhooks until the end."""
-    fan_out, deliverer = WebhookFanOut(settings, database), WebhookDeliverer(settings, database, resolve)
-    fan_out.start()
+    maker, deliverer = WebhookFanOut(settings, database), WebhookDeliverer(settings, database, resolve)
+    maker.start()
     deliverer.start()
     try:
         yield
     finally:
         await deliverer.stop()
-        await fan_out.stop()
+        await maker.stop()
 
 
 class WebhookFanOut(LedLoop):
     """Makes a delivery of each event that a webhook wants, and removes old ones."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        super().__init__(database, deliveries.FAN_OUT, POSITIONED, "the fan-out to webhooks")
+        super().__init__(database, FAN_OUT, POSITIONED, "the fan-out to webhooks")
         self._keep = settings.webhook_keep
-        self._clean_at = 0.0
+        self._clean_at = self._look_at = 0.0
 
     async def _work(self, connection: Connection) -> bool:
-        more = await deliveries.fan_out(connection, _BATCH)
+        await asyncio.sleep(self._look_at - time.monotonic())
+        found = await behind(connection)
+        more = found.any_behind and await fan_out(connection, _BATCH)
+        self._look_at = time.monotonic() + (0 if more else _TOGETHER if found.any_enabled else _LOOK_AGAIN)
         if time.monotonic() >= self._clean_at:
-            removed = await deliveries.remove_old(connection, self._keep, _CLEAN_BATCH)
-            if removed < _CLEAN_BATCH:
-                self._clean_at = time.monotonic() + _CLEAN_EACH
-            more = more or removed == _CLEAN_BATCH
+            rest = await deliveries.remove_old(connection, self._keep, _CLEAN_BATCH)
+            self._clean_at = time.monotonic() + (_CLEAN_AGAIN if rest else _CLEAN_EACH)
         return more
 
 
@@ -89,7 +98,7 @@ class WebhookDeliverer:
         while True:
             try:
                 async with (
-                    leading(self._database, deliveries.DELIVERER, deliveries.DELIVERIES) as leader,
+                    leading(self._database, DELIVERER, deliveries.DELIVERIES) as leader,
                     sending(self._settings, self._resolve) as sender,
                 ):
                     await _Flights(self._settings, self._database, leader, sender).run()
@@ -102,25 +111,32 @@ class WebhookDeliverer:
 
 
 class _Flights:
-    """The requests of one leader."""
+    """The requests of one leader. In rounds: what has landed is written, and what is due begins."""
 
     def __init__(self, settings: Settings, database: Database, leader: Leader, sender: WebhookSender) -> None:
         self._settings, self._database, self._leader, self._sender = settings, database, leader, sender
         self._flying: dict[int, tuple[Due, asyncio.Task[Result]]] = {}
+        self._round_at = 0.0
 
     async def run(self) -> None:
         """Until the leader's connection is lost; then nothing more is sent."""
         try:
             while True:
+                self._round_at = time.monotonic()
                 await self._store()
-                await self._begin()
-                next_due = await deliveries.seconds_until_due(self._leader.connection)
-                await self._leader.wait(min(_LOOK_AGAIN, next_due or _LOOK_AGAIN))
+                await self._leader.wait(await self._begin())
+                while not self._some_have_all_landed() and (left := self._round_at + _TOGETHER - time.monotonic()) > 0:
+                    await self._leader.wait(left)
         finally:
             tasks = [task for _, task in self._flying.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)  # before their connections are closed
+
+    def _some_have_all_landed(self) -> bool:
+        """Whether a webhook has all its requests back, so that it would wait for the next round."""
+        landed = Counter(due.webhook_id for due, task in self._flying.values() if task.done())
+        return max(landed.values(), default=0) >= self._settings.webhook_concurrency
 
     async def _store(self) -> None:
         landed = {id for id, (_, task) in self._flying.items() if task.done()}
@@ -128,18 +144,23 @@ class _Flights:
             return
         results = [self._flying[id][1].result() for id in landed]
         async with self._database.transaction() as connection:
-            disabled = await deliveries.store_results(connection, results, self._settings.webhook_disable_after)
+            disabled = await attempts.store_results(connection, results, self._settings.webhook_disable_after)
         for line in disabled:
             log.warning("%s", line)
         for id in landed:
             del self._flying[id]
 
-    async def _begin(self) -> None:
+    async def _begin(self) -> float:
+        """Begin what is due; returns seconds until there may be more, if nobody says so before."""
         flying = [due for due, _ in self._flying.values()]
-        for due in await deliveries.due(self._leader.connection, flying, self._settings.webhook_concurrency):
+        found = await attempts.look(self._leader.connection, flying, self._settings.webhook_concurrency)
+        for due in found.due:
             task = asyncio.create_task(self._attempt(due), name=f"delivery {due.id}")
             task.add_done_callback(self._leader.hear)
             self._flying[due.id] = (due, task)
+        if not found.any_enabled:
+            return _NONE_ENABLED
+        return min(_LOOK_AGAIN, found.next_due or _LOOK_AGAIN)
 
     async def _attempt(self, due: Due) -> Result:
         if due.event is None:
@@ -154,7 +175,8 @@ class _Flights:
             # One that is gone is disabled, and the event waits for it.
             waits = delay is not None or outcome.gone
             state = DeliveryState.PENDING if waits else DeliveryState.PARKED
-        return Result(due.id, due.webhook_id, due.work_process_id, state, outcome, outcome.error, delay or 0)
+        hold = hold_after(outcome)
+        return Result(due.id, due.webhook_id, due.work_process_id, state, outcome, outcome.error, delay or 0, hold)
 
 
 def _parked(due: Due, why: str) -> Result:

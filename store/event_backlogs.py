@@ -8,6 +8,9 @@ from sqlalchemy import text
 from store import webhook_deliveries
 from store.connection import Connection
 
+COUNTED_AT_MOST = 10_000
+"""Deliveries of a webhook that wait or are parked: beyond so many the number says nothing more."""
+
 
 @dataclass(frozen=True)
 class Backlog:
@@ -25,6 +28,8 @@ class Backlog:
     """Since it last got on."""
     parked: int
     """Events that it put aside, and that were not replayed since."""
+    enabled: bool
+    """A webhook that is not gets nothing, and is not expected to."""
 
 
 async def backlogs(connection: Connection) -> list[Backlog]:
@@ -43,29 +48,35 @@ async def lowest_position(connection: Connection, *, keep_for_disabled: float) -
 
 
 _ALL = text(
-    """
+    f"""
     SELECT outlet.name, outlet.position,
         greatest(log.last_position - greatest(outlet.position, log.archived_position), 0) AS behind,
         CAST(coalesce(extract(epoch FROM now() - (
             SELECT timestamp FROM events WHERE sequence > outlet.position ORDER BY sequence LIMIT 1
         )), 0) AS double precision) AS age,
         outlet.error, outlet.error_since, outlet.tries,
-        (SELECT count(*) FROM parked_events WHERE parked_events.outlet = outlet.name AND replayed_at IS NULL) AS parked
+        (SELECT count(*) FROM parked_events WHERE parked_events.outlet = outlet.name AND replayed_at IS NULL) AS parked,
+        true AS enabled
     FROM event_outlets AS outlet CROSS JOIN event_log AS log
     UNION ALL
     SELECT 'webhook:' || webhook.id, webhook.position,
-        log.last_position - webhook.position + coalesce(own.pending, 0),
-        CAST(coalesce(extract(epoch FROM now() - own.oldest), 0) AS double precision),
-        coalesce(webhook.disabled_reason, own.error), webhook.failing_since, coalesce(own.tries, 0),
-        coalesce(own.parked, 0)
-    FROM webhooks AS webhook CROSS JOIN event_log AS log LEFT JOIN (
-        SELECT webhook_id, count(*) FILTER (WHERE state = 'pending') AS pending,
-            count(*) FILTER (WHERE state = 'parked') AS parked,
-            min(created_at) FILTER (WHERE state = 'pending') AS oldest,
-            max(tries) FILTER (WHERE state = 'pending') AS tries,
-            (array_agg(error ORDER BY sequence) FILTER (WHERE state = 'pending' AND error IS NOT NULL))[1] AS error
-        FROM webhook_deliveries WHERE state = 'pending' OR state = 'parked' GROUP BY webhook_id
-    ) AS own ON own.webhook_id = webhook.id
+        greatest(log.last_position - greatest(webhook.position, log.archived_position), 0) + own.pending,
+        CAST(coalesce(extract(epoch FROM now() - least(own.oldest, (
+            SELECT timestamp FROM events WHERE sequence > webhook.position ORDER BY sequence LIMIT 1
+        ))), 0) AS double precision),
+        coalesce(webhook.disabled_reason, own.error), webhook.failing_since, own.tries,
+        (SELECT count(*) FROM (
+            SELECT FROM webhook_deliveries WHERE webhook_id = webhook.id AND state = 'parked' LIMIT {COUNTED_AT_MOST}
+        ) AS put_aside),
+        webhook.enabled
+    FROM webhooks AS webhook CROSS JOIN event_log AS log CROSS JOIN LATERAL (
+        SELECT count(*) AS pending, min(created_at) AS oldest, coalesce(max(tries), 0) AS tries,
+            (array_agg(error ORDER BY sequence) FILTER (WHERE error IS NOT NULL))[1] AS error
+        FROM (
+            SELECT * FROM webhook_deliveries WHERE webhook_id = webhook.id AND state = 'pending'
+            ORDER BY sequence LIMIT {COUNTED_AT_MOST}
+        ) AS first
+    ) AS own
     ORDER BY name
     """
 )

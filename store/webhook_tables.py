@@ -34,6 +34,7 @@ webhooks = Table(
     Column("disabled_reason", Text),  # none: a client disabled it
     Column("disabled_at", Moment),
     Column("failing_since", Moment),  # the first failure since the last success
+    Column("not_before", Moment),  # the receiver asked for this pause
     Column("secret", Text, nullable=False),
     Column("previous_secret", Text),
     Column("previous_secret_until", Moment),
@@ -49,7 +50,7 @@ webhook_deliveries = Table(
     "webhook_deliveries",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("webhook_id", BigInteger, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("webhook_id", BigInteger, nullable=False),  # those of a deleted one are removed bit by bit
     Column("sequence", BigInteger, nullable=False),
     Column("event_type", Text, nullable=False),
     Column("work_process_id", BigInteger),
@@ -69,7 +70,9 @@ webhook_deliveries = Table(
         "sequence",
         postgresql_where=text("state = 'pending'"),
     ),
-    Index("ix_webhook_deliveries_parked", "webhook_id", postgresql_where=text("state = 'parked'")),
+    Index(
+        "ix_webhook_deliveries_open", "webhook_id", "state", "sequence", postgresql_where=text("state <> 'delivered'")
+    ),
     Index("ix_webhook_deliveries_delivered_at", "delivered_at", postgresql_where=text("state = 'delivered'")),
 )
 

@@ -1,24 +1,25 @@
 """Webhooks: where events are sent, which ones, and with which secrets they are signed."""
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from missions.errors import InvalidInput, NotFound
 from missions.event_catalogue import event
 from missions.event_payloads.configuration import WebhookChanged
 from missions.events import Action
 from missions.principals import Principal
-from store import events
+from store import events, recipes
 from store.connection import Connection
 from store.event_tables import event_log
 from store.rows import Row, all_rows, one_row
-from store.webhook_deliveries import drop_pending, try_at_once
+from store.tables import work_processes
+from store.webhook_replays import try_at_once
 from store.webhook_tables import webhooks
 
 
 async def create(connection: Connection, values: Row, *, after: int | None, principal: Principal, source: str) -> int:
     """Make a webhook (columns of the table), with an event. It gets what follows `after`, else what happens from now.
 
-    Raises InvalidInput for a position that is not in the log.
+    Raises InvalidInput for a position that is not in the log, and for a recipe or mission that does not exist.
     """
     log = (await connection.execute(select(event_log))).one()
     if after is not None and not log.archived_position <= after <= log.last_position:
@@ -28,6 +29,9 @@ async def create(connection: Connection, values: Row, *, after: int | None, prin
             value=after,
             remedy="send one of these, or leave it out to begin at the log's end",
         )
+    await _check_filters(connection, values)
+    if values.get("enabled") is False:
+        values = values | {"disabled_at": func.now()}
     position = log.last_position if after is None else after
     webhook_id = await connection.scalar(insert(webhooks).values(position=position, **values).returning(webhooks.c.id))
     await _tell(connection, Action.CREATED, webhook_id, values["url"], principal, source)
@@ -37,26 +41,38 @@ async def create(connection: Connection, values: Row, *, after: int | None, prin
 async def patch(connection: Connection, webhook_id: int, values: Row, *, principal: Principal, source: str) -> None:
     """Change columns of a webhook, with an event. Enabled again or at another address, it is tried at once.
 
-    Raises NotFound.
+    Raises NotFound, and InvalidInput for a recipe or mission that does not exist.
     """
+    await _check_filters(connection, values)
     if "enabled" in values:
         values = values | {
             "disabled_reason": None,
             "disabled_at": None if values["enabled"] else func.coalesce(webhooks.c.disabled_at, func.now()),
         }
     if values.get("enabled") or "url" in values:
-        values = values | {"failing_since": None}
+        values = values | {"failing_since": None, "not_before": None}
     url = await _write(connection, webhook_id, values)
     if values.get("enabled") or "url" in values:
         await try_at_once(connection, webhook_id)
     await _tell(connection, Action.UPDATED, webhook_id, url, principal, source)
 
 
-async def go_on_from_now(connection: Connection, webhook_id: int) -> None:
-    """Leave out what a webhook has not got yet; parked events stay. Its row is locked."""
-    await drop_pending(connection, webhook_id)
+async def skip_to_now(connection: Connection, webhook_id: int) -> int:
+    """Pass over what a webhook has no deliveries of yet; returns the position it has now. Raises NotFound."""
     last = select(event_log.c.last_position).scalar_subquery()
-    await connection.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(position=last))
+    position: int | None = await connection.scalar(
+        update(webhooks).where(webhooks.c.id == webhook_id).values(position=last).returning(webhooks.c.position)
+    )
+    if position is None:
+        raise _unknown(webhook_id)
+    return position
+
+
+async def missed(connection: Connection, webhook_id: int) -> int:
+    """Events of the log after a webhook's position that are archived by now: it will not get them."""
+    behind = event_log.c.archived_position - webhooks.c.position
+    number: int = await connection.scalar(select(func.greatest(behind, 0)).where(webhooks.c.id == webhook_id))
+    return number
 
 
 async def rotate_secret(
@@ -70,7 +86,7 @@ async def rotate_secret(
 
 
 async def remove(connection: Connection, webhook_id: int, *, principal: Principal, source: str) -> None:
-    """Delete a webhook and its deliveries, with an event; raises NotFound."""
+    """Delete a webhook, with an event; its deliveries are removed bit by bit. Raises NotFound."""
     url = await connection.scalar(delete(webhooks).where(webhooks.c.id == webhook_id).returning(webhooks.c.url))
     if url is None:
         raise _unknown(webhook_id)
@@ -101,6 +117,24 @@ async def page(connection: Connection, *, after: int, limit: int, enabled: bool 
     if enabled is not None:
         query = query.where(webhooks.c.enabled.is_(enabled))
     return await all_rows(connection, query)
+
+
+async def _check_filters(connection: Connection, values: Row) -> None:
+    recipe, mission = values.get("mission_type"), values.get("mission_id")
+    if recipe is not None and await recipes.id_of(connection, recipe) is None:
+        raise InvalidInput(
+            f"there is no recipe {recipe!r}",
+            field="missionType",
+            value=recipe,
+            remedy="list the recipes to find its name",
+        )
+    if mission is not None and await connection.scalar(_MISSION, {"id": mission}) is None:
+        raise InvalidInput(
+            f"mission {mission} does not exist", field="missionId", value=mission, remedy="name one that was made"
+        )
+
+
+_MISSION = select(work_processes.c.id).where(work_processes.c.id == bindparam("id"))
 
 
 async def _write(connection: Connection, webhook_id: int, values: Row) -> str:

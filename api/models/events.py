@@ -95,12 +95,15 @@ class OutletBacklog(Resource):
 
     name: str = Field(examples=["exchange"])
     position: int = Field(description="delivered up to here")
-    behind: int = Field(description="events that it has still to deliver")
+    behind: int = Field(
+        description="events that it has still to deliver; of a webhook at most 10,000 that are made ready"
+    )
     age: float = Field(description="seconds, of the oldest of them; 0 without one")
     error: str | None = Field(description="why it does not get on")
     error_since: datetime | None
     tries: int = Field(description="since it last got on")
     parked: int = Field(description="events that it put aside, and that were not replayed since")
+    enabled: bool = Field(description="false: a webhook that gets nothing until somebody enables it")
 
 
 class EventCounts(Resource):

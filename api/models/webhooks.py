@@ -93,7 +93,11 @@ class RotateSecret(Request):
     """The next secret."""
 
     overlap: float = Field(
-        _DAY, ge=0, le=_WEEK, allow_inf_nan=False, description="seconds in which the present one signs too"
+        _DAY,
+        ge=0,
+        le=_WEEK,
+        allow_inf_nan=False,
+        description="seconds in which the present one signs too; one of before that still does ends at once",
     )
     secret: Secret | None = Field(None, description="`whsec_` and the base64 of 24 to 64 bytes; none: one is made")
 
@@ -125,6 +129,8 @@ class Replayed(Resource):
     """What is sent again."""
 
     count: int
+    archived_until: int = Field(description="events up to this position of the log are archived, and never sent again")
+    left_out: int = Field(description="with `parked`: so many stay parked, since their events are archived")
     next_after: int | None = Field(description="there may be more: ask again with it as `after`; null: this was all")
 
 
@@ -141,11 +147,24 @@ class Webhook(Resource):
     disabled_reason: str | None = Field(description="why it was disabled; null: it was not, or by a client")
     disabled_at: Moment | None
     failing_since: Moment | None = Field(description="the first failed attempt since the last good one")
+    not_before: Moment | None = Field(
+        description="until then nothing is sent: it answered 429 or 503 with `Retry-After`; null, or past: it asks for"
+        " no pause"
+    )
     position: int = Field(description="events of the log up to here have their deliveries")
     previous_secret_until: Moment | None = Field(description="until then the secret of before signs too")
     created_at: Moment
     modified_at: Moment
     version: int = Field(description="also the ETag")
+
+
+class EnabledWebhook(Webhook):
+    """A webhook that was just enabled."""
+
+    missed: int = Field(
+        description="events of the log, of whatever type, that were archived before it could get them; it goes on after"
+        " them"
+    )
 
 
 class WebhookWithSecret(Webhook):

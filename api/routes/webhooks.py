@@ -13,6 +13,7 @@ from api.models.webhooks import (
     Delivery,
     DeliveryQuery,
     Enable,
+    EnabledWebhook,
     From,
     Replay,
     Replayed,
@@ -25,14 +26,15 @@ from api.models.webhooks import (
     WebhookWithSecret,
 )
 from api.problems import responses
-from missions.addresses import check_url
 from missions.events import SCHEMA_VERSION, Event, EventSource, Meta, utc_now
 from missions.principals import Principal
 from missions.statuses import Severity
 from missions.webhook_signatures import keys_at, new_secret
-from outlets.webhook_sender import policy_of, sending
+from outlets.webhook_sender import checked_url, policy_of, sending
 from store import webhook_deliveries as deliveries
-from store import webhooks
+from store import webhook_replays, webhooks
+
+_DROPPED_AT_ONCE = 5000
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
@@ -44,7 +46,7 @@ async def create_webhook(
     body: WebhookCreate, response: Response, parts: PartsDep, principal: PrincipalDep, creation: CreationDep
 ) -> WebhookWithSecret:
     """Register an address that gets events. Its secret is in this answer only."""
-    check_url(body.url, policy_of(parts.settings))
+    checked_url(body.url, policy_of(parts.settings))
     async with parts.database.transaction() as connection:
         made = await creation.made_before(connection, body)
         if made is not None:
@@ -89,7 +91,7 @@ async def patch_webhook(
 ) -> Webhook:
     """Change a webhook; other types count from the next event on."""
     if "url" in body.model_fields_set:
-        check_url(body.url, policy_of(parts.settings))
+        checked_url(body.url, policy_of(parts.settings))
     async with parts.database.transaction() as connection:
         require_match(if_match, await webhooks.lock_version(connection, id))
         await webhooks.patch(connection, id, body.columns(), principal=principal, source=EventSource.API)
@@ -106,14 +108,17 @@ async def delete_webhook(id: PathId, parts: PartsDep, principal: PrincipalDep) -
 @router.post("/{id}/enable", responses=responses(400, 404, 413, 422))
 async def enable_webhook(
     id: PathId, response: Response, parts: PartsDep, principal: PrincipalDep, body: Enable | None = None
-) -> Webhook:
+) -> EnabledWebhook:
     """Enable a webhook again: it goes on where it stopped, or with what happens from now."""
+    if body is not None and body.from_ is From.NOW:
+        await _leave_out_what_waits(parts, id)
     async with parts.database.transaction() as connection:
         await webhooks.lock_version(connection, id)
-        if body is not None and body.from_ is From.NOW:
-            await webhooks.go_on_from_now(connection, id)
+        missed = await webhooks.missed(connection, id)
         await webhooks.patch(connection, id, {"enabled": True}, principal=principal, source=EventSource.API)
-    return await _read(parts, id, response)
+        webhook = EnabledWebhook.model_validate(await webhooks.get(connection, id) | {"missed": missed})
+    response.headers.update(etag(webhook.version))
+    return webhook
 
 
 @router.post("/{id}/rotate-secret", responses=responses(400, 404, 413, 422))
@@ -183,21 +188,37 @@ async def replay_delivery(id: PathId, deliveryId: PathId, parts: PartsDep, _: Pr
     """Send an event again, with the same id."""
     async with parts.database.transaction() as connection:
         await webhooks.lock_version(connection, id)
-        await deliveries.replay_one(connection, id, deliveryId)
+        await webhook_replays.replay_one(connection, id, deliveryId)
         return Delivery.model_validate(await deliveries.get(connection, id, deliveryId))
 
 
 @router.post("/{id}/replay", responses=responses(400, 404, 413, 422))
 async def replay(id: PathId, body: Replay, parts: PartsDep, _: PrincipalDep) -> Replayed:
     """Send a part of the log again, or what is parked; at most 10,000 events at a time."""
-    limit, after = deliveries.MAX_REPLAY, body.after or 0
+    limit, after = webhook_replays.MAX_REPLAY, body.after or 0
     async with parts.database.transaction() as connection:
         await webhooks.lock_version(connection, id)
         if body.parked:
-            taken = await deliveries.replay_parked(connection, id, after, limit)
+            taken = await webhook_replays.replay_parked(connection, id, after, limit)
         else:
-            taken = await deliveries.replay_range(connection, id, after, body.start, limit)
-    return Replayed(count=len(taken), next_after=taken[-1] if len(taken) == limit else None)
+            taken = await webhook_replays.replay_range(connection, id, after, body.start, limit)
+        archived, parked = await webhook_replays.archived_of(connection, id, after)
+    return Replayed(
+        count=len(taken),
+        next_after=taken[-1] if len(taken) == limit else None,
+        archived_until=archived,
+        left_out=parked if body.parked else 0,
+    )
+
+
+async def _leave_out_what_waits(parts: Parts, webhook_id: int) -> None:
+    async with parts.database.transaction() as connection:
+        until = await webhooks.skip_to_now(connection, webhook_id)
+    more = True
+    while more:  # a part at a time: what comes of all webhooks' attempts waits for the row
+        async with parts.database.transaction() as connection:
+            await webhooks.lock_version(connection, webhook_id)
+            more = await webhook_replays.drop_pending(connection, webhook_id, until, _DROPPED_AT_ONCE)
 
 
 def _secret(given: SecretStr | None) -> str:

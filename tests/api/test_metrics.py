@@ -37,6 +37,8 @@ async def test_missions_agents_events_and_outlets_are_counted(world: AsyncClient
             "UPDATE event_log SET last_position = 40",
             "INSERT INTO event_outlets (name, position, error) VALUES ('exchange', 30, 'gone'), ('webhook', 40, NULL)",
             "INSERT INTO message_counts (outcome, reason, count) VALUES ('dead_lettered', 'invalid', 7)",
+            "INSERT INTO webhooks (url, types, secret, position, enabled)"
+            " VALUES ('u', '{}', 's', 9, true), ('u', '{}', 's', 9, false)",
             "UPDATE wakeups SET created_at = now() - interval '1 minute'",
         ):
             await connection.execute(text(statement))
@@ -54,6 +56,8 @@ async def test_missions_agents_events_and_outlets_are_counted(world: AsyncClient
     assert found["muster_event_outlet_failing", "exchange"] == 1
     assert found["muster_event_outlet_failing", "webhook"] == 0
     assert found["muster_event_outlet_parked", "exchange"] == 0
+    assert found["muster_event_outlet_backlog", "webhook:1"] == 31
+    assert ("muster_event_outlet_backlog", "webhook:2") not in found  # disabled: nobody waits for it
     assert found["muster_agent_messages_not_taken_total", "dead_lettered", "invalid"] == 7
 
 

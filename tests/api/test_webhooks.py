@@ -17,7 +17,7 @@ from missions.event_payloads.configuration import RecipeChanged
 from missions.events import Action, EventSource
 from missions.principals import MUSTER
 from settings import Settings
-from store import webhook_deliveries
+from store import webhook_deliveries, webhook_fan_out
 from store.database import Database
 from tests.api.conftest import RecordingWaker, changes, client_of, created, problem, stored
 from tests.api.event_log import positioned, write
@@ -42,7 +42,7 @@ async def test_a_webhook_is_made_read_changed_and_deleted(api: AsyncClient, data
     assert [one["id"] for one in (await api.get("/webhooks?enabled=false")).json()["items"]] == [1]
     assert (await api.get("/webhooks?enabled=true")).json()["items"] == []
     enabled = (await api.post("/webhooks/1/enable")).json()
-    assert (enabled["enabled"], enabled["disabledAt"]) == (True, None)
+    assert (enabled["enabled"], enabled["disabledAt"], enabled["missed"]) == (True, None, 0)
     assert (await api.delete("/webhooks/1")).status_code == 204
     problem(await api.get("/webhooks/1"), 404)
     told = [(kind, payload["action"]) for kind, payload, *_ in await changes(database)]
@@ -91,6 +91,12 @@ WRONG_URLS = [
     "https://[ff02::1]/",
     "https://[::ffff:10.0.0.1]/",
     "https://[64:ff9b::a00:1]/",
+    "https://[fec0::1]/",
+    "https://[v1.a]/",
+    "https://\u2460\u2461\u2466.0.0.1/",
+    "https://\uff11\uff12\uff17.0.0.1",
+    "https://user:secret@[v1.a]/",
+    "https://user:secret@ex ample.com",
     "https://example.com/" + "x" * 2000,
     "",
     7,
@@ -130,6 +136,8 @@ async def test_a_changed_address_is_checked_too(api: AsyncClient) -> None:
         ("missionId", {"missionId": 0}),
         ("enabled", {"enabled": "yes"}),
         ("color", {"color": "red"}),
+        ("missionType", {"missionType": "no such recipe"}),
+        ("missionId", {"missionId": 10**9}),
     ],
 )
 async def test_wrong_fields_are_refused_and_secrets_not_repeated(
@@ -142,6 +150,21 @@ async def test_wrong_fields_are_refused_and_secrets_not_repeated(
         assert error["value"] == "(not shown)"
         assert body["secret"] not in error["detail"]
     assert await stored(database) == before
+
+
+async def test_filters_that_match_nothing_are_refused_in_changes_too(api: AsyncClient) -> None:
+    await created(api, "/webhooks", HOOK)
+    for body in ({"missionType": "no such recipe"}, {"missionId": 10**9}):
+        problem(await api.patch("/webhooks/1", json=body), 422)
+    none = await api.patch("/webhooks/1", json={"missionType": None, "missionId": None})
+    assert (none.status_code, none.json()["missionType"]) == (200, None)
+
+
+async def test_one_that_is_made_disabled_holds_back_the_archive(api: AsyncClient, database: Database) -> None:
+    made = await created(api, "/webhooks", HOOK | {"enabled": False})
+    assert made["disabledAt"] is not None
+    async with database.transaction() as connection:
+        assert await webhook_deliveries.oldest_needed_position(connection, 60) is not None
 
 
 async def test_unknown_types_name_near_ones(api: AsyncClient) -> None:
@@ -195,7 +218,7 @@ async def _with_deliveries(api: AsyncClient, database: Database, count: int) -> 
     await write(database, *([new] * count))
     await positioned(database)
     async with database.transaction() as connection:
-        await webhook_deliveries.fan_out(connection, 1000)
+        await webhook_fan_out.fan_out(connection, 1000)
 
 
 async def test_deliveries_are_listed_and_replayed(api: AsyncClient, database: Database) -> None:
@@ -213,7 +236,7 @@ async def test_deliveries_are_listed_and_replayed(api: AsyncClient, database: Da
     again = (await api.post("/webhooks/1/deliveries/2/replay")).json()
     assert (again["state"], again["tries"], again["error"]) == ("pending", 0, None)
     replayed = await api.post("/webhooks/1/replay", json={"parked": True})
-    assert replayed.json() == {"count": 4, "nextAfter": None}
+    assert replayed.json() == {"count": 4, "nextAfter": None, "archivedUntil": 0, "leftOut": 0}
     problem(await api.post("/webhooks/1/deliveries/77/replay"), 404)
     since = await api.post("/webhooks/1/replay", json={"since": "2000-01-01T00:00:00Z"})
     assert since.json()["count"] == 5

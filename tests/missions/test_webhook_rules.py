@@ -15,7 +15,7 @@ from missions.webhook_signatures import check_secret, keys_at, new_secret, signe
 from settings import Settings
 
 NOW = datetime(2030, 1, 31, 6, tzinfo=UTC)
-SCHEDULE = (0, 5, 300)
+SCHEDULE = (5, 300)
 
 
 def outcome(status: int | None, retry_after: float | None = None) -> Outcome:
@@ -39,6 +39,7 @@ def test_old_secret_signs_until_its_time_is_over() -> None:
 
 def test_attempts_follow_the_schedule_with_jitter_and_end() -> None:
     assert [delay_after(outcome(500), tries, SCHEDULE, 0.5) for tries in (1, 2, 3)] == [5, 300, None]
+    assert delay_after(outcome(500), 1, (), 0.5) is None
     assert delay_after(outcome(500), 2, SCHEDULE, 0) == pytest.approx(270)
     assert delay_after(outcome(500), 2, SCHEDULE, 1) == pytest.approx(330)
 
@@ -102,6 +103,10 @@ def test_types_and_families_are_known_and_others_have_near_ones() -> None:
         "::ffff:127.0.0.1",
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
+        "192.88.99.1",
+        "fec0::1",
+        "feff::1",
+        "3fff::1",
     ],
 )
 def test_addresses_that_are_not_public(address: str) -> None:
@@ -112,11 +117,11 @@ def test_addresses_that_are_not_public(address: str) -> None:
 
 def test_settings_take_networks_and_delays_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUSTER_WEBHOOK_ALLOWED_NETWORKS", "10.1.0.0/16, fd00::/8")
-    monkeypatch.setenv("MUSTER_WEBHOOK_SCHEDULE", "0,1.5")
+    monkeypatch.setenv("MUSTER_WEBHOOK_SCHEDULE", "5,1.5")
     settings = Settings()
     assert settings.webhook_allowed_networks == (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
-    assert settings.webhook_schedule == (0, 1.5)
-    for name, value in (("ALLOWED_NETWORKS", "10.1.0.1/16"), ("SCHEDULE", ""), ("SCHEDULE", "0,-1")):
+    assert settings.webhook_schedule == (5, 1.5)
+    for name, value in (("ALLOWED_NETWORKS", "10.1.0.1/16"), ("SCHEDULE", "soon"), ("SCHEDULE", "0,-1")):
         with monkeypatch.context() as wrong:
             wrong.setenv(f"MUSTER_WEBHOOK_{name}", value)
             with pytest.raises(ValidationError):

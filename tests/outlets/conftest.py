@@ -24,7 +24,7 @@ from store.database import Database
 from store.event_backlogs import Backlog, backlogs
 from store.migrate import upgrade
 from store.rows import Row
-from store.tables import work_processes, yards
+from store.tables import work_process_types, work_processes, yards
 from tests.support.receiver import Inbox, Receiver
 from tests.support.rows import Rows
 from tests.support.services import WorkerAddresses
@@ -186,7 +186,7 @@ async def publishing(settings: Settings, database: Database) -> AsyncIterator[No
 QUICK: dict[str, Any] = {
     "webhook_allow_private": True,
     "webhook_allow_http": True,
-    "webhook_schedule": (0, 0.05, 0.05, 0.05),
+    "webhook_schedule": (0.05, 0.05, 0.05),
     "webhook_timeout": 5.0,
 }
 
@@ -241,6 +241,9 @@ class Hooks:
             workflow_id=secrets.token_hex(6),
         )
 
+    async def recipe(self, name: str) -> None:
+        await Rows(self.database).made(work_process_types, name=name)
+
     async def emit(self, *names: str, mission: int | None = None) -> None:
         """Events of this kind: recipe.changed, or task.created of a mission."""
         kind = EventType.RECIPE_CHANGED if mission is None else EventType.TASK_CREATED
@@ -258,3 +261,4 @@ async def hooks(database: Database, database_url: str) -> AsyncIterator[Hooks]:
         yield Hooks(database, database_url, receiver)
     async with database.transaction() as connection:
         await connection.execute(text("DELETE FROM webhooks"))
+        await connection.execute(text("DELETE FROM webhook_deliveries"))

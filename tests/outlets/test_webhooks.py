@@ -14,9 +14,10 @@ from missions.addresses import Address
 from missions.events import EventSource, EventType
 from missions.principals import MUSTER
 from missions.webhook_signatures import new_secret
-from store import webhook_deliveries, webhooks
+from store import webhook_attempts, webhook_deliveries, webhook_replays, webhooks
 from store.event_backlogs import backlogs
-from store.webhook_deliveries import Due
+from store.webhook_attempts import DELIVERER, Due
+from store.webhook_fan_out import FAN_OUT
 from tests.outlets.conftest import Hooks
 from tests.support.receiver import Message
 from tests.support.site import until
@@ -73,6 +74,7 @@ async def test_both_secrets_sign_while_they_overlap_the_newest_first(hooks: Hook
 
 async def test_only_what_is_wanted_is_sent(hooks: Hooks) -> None:
     mine, other = await hooks.mission(), await hooks.mission()
+    await hooks.recipe("drive")
     inboxes = {
         "exact": hooks.receiver.inbox("exact"),
         "family": hooks.receiver.inbox("family"),
@@ -141,11 +143,11 @@ async def test_event_that_is_refused_to_the_end_is_parked_lets_others_pass_and_c
         bad = False
         async with hooks.database.transaction() as connection:
             await webhooks.lock_version(connection, webhook)
-            assert await webhook_deliveries.replay_parked(connection, webhook, 0, 10) == [parked["sequence"]]
+            assert await webhook_replays.replay_parked(connection, webhook, 0, 10) == [parked["sequence"]]
         await until(lambda: _all(hooks, webhook, "delivered"), 10)
         async with hooks.database.transaction() as connection:
             await webhooks.lock_version(connection, webhook)
-            await webhook_deliveries.replay_one(connection, webhook, good["id"])
+            await webhook_replays.replay_one(connection, webhook, good["id"])
         await until(lambda: _count(inbox, 7), 10)
     assert inbox.names[5:] == ["bad", "good"]
     assert len({message.headers["webhook-id"] for message in inbox.messages}) == 2
@@ -184,7 +186,7 @@ async def test_receiver_that_is_gone_is_disabled_at_once_and_goes_on_where_it_st
 async def test_webhook_whose_every_attempt_failed_for_long_is_disabled(hooks: Hooks) -> None:
     inbox = hooks.receiver.inbox("a", lambda _: 503)
     webhook = await hooks.make(inbox, **ONLY_OURS)
-    schedule = (0, *[0.05] * 50)
+    schedule = (0.05,) * 50
     async with hooks.delivering(webhook_schedule=schedule, webhook_disable_after=0.3):
         await hooks.emit("one")
         await until(lambda: _disabled(hooks, webhook), 10)
@@ -202,6 +204,23 @@ async def test_receiver_that_asks_for_time_gets_it(hooks: Hooks) -> None:
         await hooks.emit("one")
         await until(lambda: _all(hooks, webhook, "delivered"), 10)
     assert inbox.messages[1].at - inbox.messages[0].at >= 0.95
+
+
+async def test_receiver_that_asks_for_a_pause_gets_nothing_of_other_missions_either(hooks: Hooks) -> None:
+    first, second = await hooks.mission(), await hooks.mission()
+    busy = Response(status_code=503, headers={"retry-after": "1"})
+    answers = iter([busy])
+    inbox, other = hooks.receiver.inbox("a", lambda _: next(answers, 200)), hooks.receiver.inbox("b")
+    webhook = await hooks.make(inbox, **ONLY_OURS)
+    await hooks.make(other, **ONLY_OURS)
+    async with hooks.delivering():
+        await hooks.emit("one", mission=first)
+        await until(lambda: _held(hooks, webhook), 10)
+        await hooks.emit("two", mission=second)
+        await until(lambda: _count(other, 2), 10)
+        await until(lambda: _all(hooks, webhook, "delivered", 2), 10)
+    assert min(message.at for message in inbox.messages[1:]) - inbox.messages[0].at >= 0.95
+    assert [row["tries"] for row in await hooks.deliveries(webhook)] == [2, 1]
 
 
 async def test_hanging_receiver_delays_no_other_one(hooks: Hooks) -> None:
@@ -227,7 +246,7 @@ async def test_answer_that_never_comes_ends_with_the_time(hooks: Hooks) -> None:
     inbox = hooks.receiver.inbox("a")
     inbox.hold.clear()
     webhook = await hooks.make(inbox, **ONLY_OURS)
-    async with hooks.delivering(webhook_timeout=0.2, webhook_schedule=(0,)):
+    async with hooks.delivering(webhook_timeout=0.2, webhook_schedule=()):
         await hooks.emit("one")
         await until(lambda: _all(hooks, webhook, "parked"), 10)
     (row,) = await hooks.deliveries(webhook)
@@ -243,7 +262,7 @@ async def test_name_that_leads_to_a_private_address_is_not_called(hooks: Hooks) 
         return [ip_address("127.0.0.1"), ip_address("169.254.169.254"), ip_address("::ffff:10.0.0.1")]
 
     webhook = await hooks.make(f"http://hooks.example:{hooks.receiver.port}/a", **ONLY_OURS)
-    async with hooks.delivering(resolve, webhook_allow_private=False, webhook_schedule=(0,)):
+    async with hooks.delivering(resolve, webhook_allow_private=False, webhook_schedule=()):
         await hooks.emit("one")
         await until(lambda: _all(hooks, webhook, "parked"), 10)
     (row,) = await hooks.deliveries(webhook)
@@ -261,7 +280,7 @@ async def test_name_that_changes_its_address_is_connected_to_where_it_was_checke
     webhook = await hooks.make(f"http://hooks.example:{hooks.receiver.port}/a", **ONLY_OURS)
     networks = ("127.0.0.1/32",)
     async with hooks.delivering(
-        resolve, webhook_allow_private=False, webhook_allowed_networks=networks, webhook_schedule=(0,)
+        resolve, webhook_allow_private=False, webhook_allowed_networks=networks, webhook_schedule=()
     ):
         await hooks.emit("one")
         await until(lambda: _states(hooks, webhook, ["delivered"]), 10)
@@ -291,7 +310,7 @@ async def test_connections_that_are_cut_are_made_again_and_nothing_is_lost(hooks
     inbox = hooks.receiver.inbox("a")
     inbox.hold.clear()
     webhook = await hooks.make(inbox, **ONLY_OURS)
-    keys = [int(webhook_deliveries.DELIVERER), int(webhook_deliveries.FAN_OUT)]
+    keys = [int(DELIVERER), int(FAN_OUT)]
     async with hooks.delivering():
         await hooks.emit("one")
         await until(lambda: _count(inbox, 1), 10)
@@ -347,7 +366,7 @@ async def test_part_of_the_log_is_sent_again_in_order(hooks: Hooks) -> None:
             await connection.execute(text("DELETE FROM webhook_deliveries WHERE sequence <= :until"), {"until": third})
             await webhooks.lock_version(connection, webhook)
             long_ago = (await hooks.read(webhook))["created_at"]
-            taken = await webhook_deliveries.replay_range(connection, webhook, third - 2, long_ago, 4)
+            taken = await webhook_replays.replay_range(connection, webhook, third - 2, long_ago, 4)
         assert taken == [third - 1, third, third + 1, third + 2]
         await until(lambda: _count(inbox, 10), 10)
     assert inbox.names[6:] == ["e1", "e2", "e3", "e4"]
@@ -362,7 +381,7 @@ async def test_what_webhooks_need_is_kept_and_what_is_old_removed(hooks: Hooks) 
         async with hooks.database.transaction() as connection:
             return await webhook_deliveries.oldest_needed_position(connection, keep)
 
-    async with hooks.delivering(webhook_schedule=(0, 3600)):
+    async with hooks.delivering(webhook_schedule=(3600,)):
         await hooks.emit("one", "two")
         await until(lambda: _all(hooks, second, "delivered", 2), 10)
         await until(lambda: _count_rows(hooks, first, 2), 10)
@@ -374,15 +393,15 @@ async def test_what_webhooks_need_is_kept_and_what_is_old_removed(hooks: Hooks) 
         position = (await hooks.read(second))["position"]
         assert (await needed(0) or 0) > position >= sequence + 1
     async with hooks.database.transaction() as connection:
-        assert await webhook_deliveries.remove_old(connection, 0, 1) == 1
-        assert await webhook_deliveries.remove_old(connection, 0, 10) == 1
+        assert await webhook_deliveries.remove_old(connection, 0, 1)
+        assert not await webhook_deliveries.remove_old(connection, 0, 10)
     assert [await hooks.states(one) for one in (first, second)] == [["pending", "pending"], []]
 
 
 async def test_event_that_the_log_has_no_more_is_parked(hooks: Hooks) -> None:
     inbox = hooks.receiver.inbox("a")
     webhook = await hooks.make(inbox, **ONLY_OURS, enabled=True)
-    async with hooks.delivering(webhook_schedule=(0, 0.3, 5)):
+    async with hooks.delivering(webhook_schedule=(0.3, 5)):
         inbox.answers = lambda _: 500
         await hooks.emit("one")
         await until(lambda: _count(inbox, 1), 10)
@@ -418,16 +437,44 @@ async def test_replayed_event_waits_until_a_later_one_of_its_mission_has_landed(
         await until(lambda: _count(inbox, 2), 10)
         async with hooks.database.transaction() as connection:
             await webhooks.lock_version(connection, webhook)
-            await webhook_deliveries.replay_range(connection, webhook, 0, (await hooks.read(webhook))["created_at"], 9)
+            await webhook_replays.replay_range(connection, webhook, 0, (await hooks.read(webhook))["created_at"], 9)
             flying = [
                 Due(row["id"], webhook, mission, 0, "", [], None) for row in (await hooks.deliveries(webhook))[1:]
             ]
-            assert await webhook_deliveries.due(connection, flying, 8) == []
-            assert [due.event.payload for due in await webhook_deliveries.due(connection, [], 8) if due.event] == [
-                {"name": "one"}
-            ]
+            assert (await webhook_attempts.look(connection, flying, 8)).due == []
+            (due,) = (await webhook_attempts.look(connection, [], 8)).due
+            assert due.event
+            assert due.event.payload == {"name": "one"}
         inbox.hold.set()
         await until(lambda: _all(hooks, webhook, "delivered", 2), 10)
+
+
+async def test_replayed_event_is_before_a_later_one_of_its_mission_that_fails_meanwhile(hooks: Hooks) -> None:
+    mission = await hooks.mission()
+    refused: list[str] = []
+
+    def answers(message: Message) -> int:
+        if len(inbox.messages) in (2, 3):  # two as it lands, and one as it is replayed
+            refused.append(message.name)
+            return 500
+        return 200
+
+    inbox = hooks.receiver.inbox("a", answers)
+    webhook = await hooks.make(inbox, types=["task.*"])
+    async with hooks.delivering():
+        await hooks.emit("one", mission=mission)
+        await until(lambda: _all(hooks, webhook, "delivered", 1), 10)
+        inbox.hold.clear()
+        await hooks.emit("two", mission=mission)
+        await until(lambda: _count(inbox, 2), 10)
+        async with hooks.database.transaction() as connection:
+            await webhooks.lock_version(connection, webhook)
+            first = (await hooks.deliveries(webhook))[0]
+            await webhook_replays.replay_one(connection, webhook, first["id"])
+        inbox.hold.set()
+        await until(lambda: _all(hooks, webhook, "delivered", 2), 10)
+    assert refused == ["two", "one"]
+    assert inbox.names == ["one", "two", "one", "one", "two"]
 
 
 async def _count(inbox: Any, count: int) -> bool:
@@ -445,6 +492,10 @@ async def _all(hooks: Hooks, webhook: int, state: str, count: int = 1) -> bool:
 
 async def _states(hooks: Hooks, webhook: int, states: list[str]) -> bool:
     return await hooks.states(webhook) == states
+
+
+async def _held(hooks: Hooks, webhook: int) -> bool:
+    return (await hooks.read(webhook))["not_before"] is not None
 
 
 async def _disabled(hooks: Hooks, webhook: int) -> bool:

@@ -231,6 +231,51 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_wakeups")),
     )
     op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("webhook_id", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("event_type", sa.Text(), nullable=False),
+        sa.Column("work_process_id", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("state IN ('pending', 'delivered', 'parked')", name=op.f("ck_webhook_deliveries_state")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+        sa.UniqueConstraint("webhook_id", "sequence", name=op.f("uq_webhook_deliveries_webhook_id_sequence")),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_delivered_at",
+        "webhook_deliveries",
+        ["delivered_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'delivered'"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_due",
+        "webhook_deliveries",
+        ["webhook_id", "next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_line",
+        "webhook_deliveries",
+        ["webhook_id", "work_process_id", "sequence"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_open",
+        "webhook_deliveries",
+        ["webhook_id", "state", "sequence"],
+        unique=False,
+        postgresql_where=sa.text("state <> 'delivered'"),
+    )
+    op.create_table(
         "webhooks",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
@@ -242,6 +287,7 @@ def upgrade() -> None:
         sa.Column("disabled_reason", sa.Text(), nullable=True),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("secret", sa.Text(), nullable=False),
         sa.Column("previous_secret", sa.Text(), nullable=True),
         sa.Column("previous_secret_until", sa.DateTime(timezone=True), nullable=True),
@@ -371,53 +417,20 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_map_objects_yard_id"), "map_objects", ["yard_id"], unique=False)
     op.create_table(
-        "webhook_deliveries",
+        "webhook_attempts",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("webhook_id", sa.BigInteger(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
-        sa.Column("event_type", sa.Text(), nullable=False),
-        sa.Column("work_process_id", sa.BigInteger(), nullable=True),
-        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
-        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("status_code", sa.Integer(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("state IN ('pending', 'delivered', 'parked')", name=op.f("ck_webhook_deliveries_state")),
+        sa.Column("duration_ms", sa.Double(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["webhook_id"], ["webhooks.id"], name=op.f("fk_webhook_deliveries_webhook_id"), ondelete="CASCADE"
+            ["delivery_id"], ["webhook_deliveries.id"], name=op.f("fk_webhook_attempts_delivery_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
-        sa.UniqueConstraint("webhook_id", "sequence", name=op.f("uq_webhook_deliveries_webhook_id_sequence")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_attempts")),
     )
-    op.create_index(
-        "ix_webhook_deliveries_delivered_at",
-        "webhook_deliveries",
-        ["delivered_at"],
-        unique=False,
-        postgresql_where=sa.text("state = 'delivered'"),
-    )
-    op.create_index(
-        "ix_webhook_deliveries_due",
-        "webhook_deliveries",
-        ["webhook_id", "next_attempt_at"],
-        unique=False,
-        postgresql_where=sa.text("state = 'pending'"),
-    )
-    op.create_index(
-        "ix_webhook_deliveries_line",
-        "webhook_deliveries",
-        ["webhook_id", "work_process_id", "sequence"],
-        unique=False,
-        postgresql_where=sa.text("state = 'pending'"),
-    )
-    op.create_index(
-        "ix_webhook_deliveries_parked",
-        "webhook_deliveries",
-        ["webhook_id"],
-        unique=False,
-        postgresql_where=sa.text("state = 'parked'"),
-    )
+    op.create_index("ix_webhook_attempts_delivery_id", "webhook_attempts", ["delivery_id"], unique=False)
     op.create_table(
         "work_process_service_plan",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -743,21 +756,6 @@ def upgrade() -> None:
         "ix_slots_line", "slots", ["type_name", "score_key", "id"], unique=False, postgresql_where=sa.text("NOT held")
     )
     op.create_table(
-        "webhook_attempts",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("delivery_id", sa.BigInteger(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("status_code", sa.Integer(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("duration_ms", sa.Double(), nullable=False),
-        sa.Column("answer", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["delivery_id"], ["webhook_deliveries.id"], name=op.f("fk_webhook_attempts_delivery_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_attempts")),
-    )
-    op.create_index("ix_webhook_attempts_delivery_id", "webhook_attempts", ["delivery_id"], unique=False)
-    op.create_table(
         "assignments",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("work_process_id", sa.BigInteger(), nullable=False),
@@ -924,8 +922,6 @@ def downgrade() -> None:
         postgresql_where=sa.text("status IN ('executing', 'active', 'canceling')"),
     )
     op.drop_table("assignments")
-    op.drop_index("ix_webhook_attempts_delivery_id", table_name="webhook_attempts")
-    op.drop_table("webhook_attempts")
     op.drop_index("ix_slots_line", table_name="slots", postgresql_where=sa.text("NOT held"))
     op.drop_index("ix_slots_held", table_name="slots", postgresql_where=sa.text("held"))
     op.drop_table("slots")
@@ -960,8 +956,19 @@ def downgrade() -> None:
     op.drop_index("ix_work_processes_listing", table_name="work_processes")
     op.drop_table("work_processes")
     op.drop_table("work_process_service_plan")
+    op.drop_index("ix_webhook_attempts_delivery_id", table_name="webhook_attempts")
+    op.drop_table("webhook_attempts")
+    op.drop_index(op.f("ix_map_objects_yard_id"), table_name="map_objects")
+    op.drop_table("map_objects")
     op.drop_index(
-        "ix_webhook_deliveries_parked", table_name="webhook_deliveries", postgresql_where=sa.text("state = 'parked'")
+        "ix_agents_rights_changed", table_name="agents", postgresql_where=sa.text("rights_changed_at IS NOT NULL")
+    )
+    op.drop_table("agents")
+    op.drop_table("yards")
+    op.drop_table("work_process_type")
+    op.drop_table("webhooks")
+    op.drop_index(
+        "ix_webhook_deliveries_open", table_name="webhook_deliveries", postgresql_where=sa.text("state <> 'delivered'")
     )
     op.drop_index(
         "ix_webhook_deliveries_line", table_name="webhook_deliveries", postgresql_where=sa.text("state = 'pending'")
@@ -975,15 +982,6 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'delivered'"),
     )
     op.drop_table("webhook_deliveries")
-    op.drop_index(op.f("ix_map_objects_yard_id"), table_name="map_objects")
-    op.drop_table("map_objects")
-    op.drop_index(
-        "ix_agents_rights_changed", table_name="agents", postgresql_where=sa.text("rights_changed_at IS NOT NULL")
-    )
-    op.drop_table("agents")
-    op.drop_table("yards")
-    op.drop_table("work_process_type")
-    op.drop_table("webhooks")
     op.drop_table("wakeups")
     op.drop_table("slot_limits")
     op.drop_index("uq_services_enabled_type", table_name="services", postgresql_where=sa.text("enabled"))
