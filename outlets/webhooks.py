@@ -5,7 +5,6 @@ way then is sent again with the same id. A webhook that hangs has requests of it
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
@@ -13,7 +12,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from missions.errors import PartUnavailable
 from missions.webhook_schedule import DeliveryState, delay_after, hold_after
 from outlets.led_loop import LedLoop
 from outlets.webhook_sender import MAX_BODY, Resolve, WebhookSender, body_of, resolve, sending
@@ -23,6 +21,7 @@ from store import webhook_deliveries as deliveries
 from store.connection import Connection
 from store.database import Database
 from store.leadership import Leader, leading
+from store.loops import Loop
 from store.positions import POSITIONED
 from store.webhook_attempts import DELIVERER, Due, Result
 from store.webhook_fan_out import FAN_OUT, behind, fan_out
@@ -38,7 +37,6 @@ _NONE_ENABLED = 60.0
 """Seconds: who enables one says so."""
 _TOGETHER = 0.05
 """Seconds between two rounds: what lands in between is written together."""
-_PAUSE = 1.0
 _ARCHIVED = "the event is archived, and cannot be sent any more"
 
 
@@ -76,38 +74,19 @@ class WebhookFanOut(LedLoop):
         return more
 
 
-class WebhookDeliverer:
-    """Attempts what is due, and writes what came of it."""
+class WebhookDeliverer(Loop):
+    """Attempts what is due, and writes what came of it; what is on its way at a stop is sent again."""
 
     def __init__(self, settings: Settings, database: Database, resolve: Resolve = resolve) -> None:
+        super().__init__("the deliverer of webhooks")
         self._settings, self._database, self._resolve = settings, database, resolve
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Start the loop."""
-        self._task = asyncio.create_task(self._run(), name="the deliverer of webhooks")
-
-    async def stop(self) -> None:
-        """Stop it; what is on its way is sent again, perhaps by another process."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                async with (
-                    leading(self._database, DELIVERER, deliveries.DELIVERIES) as leader,
-                    sending(self._settings, self._resolve) as sender,
-                ):
-                    await _Flights(self._settings, self._database, leader, sender).run()
-            except PartUnavailable as error:
-                log.warning("the deliverer of webhooks waits: %s", error)
-            except Exception:
-                # A loop that ended would stay unnoticed until somebody misses its work.
-                log.exception("the deliverer of webhooks failed; it goes on")
-            await asyncio.sleep(_PAUSE)
+    async def _turn(self) -> None:
+        async with (
+            leading(self._database, DELIVERER, deliveries.DELIVERIES) as leader,
+            sending(self._settings, self._resolve) as sender,
+        ):
+            await _Flights(self._settings, self._database, leader, sender).run()
 
 
 class _Flights:
