@@ -31,6 +31,10 @@ OUTLET = "exchange"
 LOCK = Lock(0x6D757375)
 
 _BATCH = 300
+_TOGETHER = 0.1
+"""Seconds: so often at most it looks what is new, for each look costs as much as some events."""
+_REPLAY_EACH = 1.0
+"""Seconds between two looks whether somebody asked for a parked event."""
 _TRIES = 5
 """How often an event is refused before it is compared with another."""
 _PARKED_LATELY = 60.0
@@ -55,7 +59,7 @@ class ExchangeOutlet(LedLoop):
         self._refusals = 0  # of the event that is next
         self._one_by_one = 0  # so many events, since one among them was refused
         self._parked_types: dict[str, float] = {}
-        self._said_at = 0.0
+        self._said_at = self._look_at = self._replay_at = 0.0
 
     async def stop(self) -> None:
         """Stop it, and close its connection."""
@@ -67,13 +71,18 @@ class ExchangeOutlet(LedLoop):
         self._failures = self._refusals = self._one_by_one = 0
 
     async def _work(self, connection: Connection) -> bool:
+        await asyncio.sleep(self._look_at - time.monotonic())
+        self._look_at = time.monotonic() + _TOGETHER
         try:
-            return await self._replay(connection) or await self._go_on(connection)
+            more = await self._replay(connection) or await self._go_on(connection)
         except PartUnavailable as error:
             if error.part != RABBITMQ:
                 raise
             await self._wait(connection, str(error))
-            return True
+            more = True
+        if more:
+            self._look_at = 0.0
+        return more
 
     async def _go_on(self, connection: Connection) -> bool:
         limit = 1 if self._one_by_one else _BATCH
@@ -133,8 +142,11 @@ class ExchangeOutlet(LedLoop):
 
     async def _replay(self, connection: Connection) -> bool:
         """Try a parked event again that somebody asked for; returns whether there was one."""
+        if time.monotonic() < self._replay_at:
+            return False
         parked = await parked_events.next_to_replay(connection, OUTLET)
         if parked is None:
+            self._replay_at = time.monotonic() + _REPLAY_EACH
             return False
         outcome = await self._publish_one(parked.event)
         if outcome is None:

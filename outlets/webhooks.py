@@ -35,7 +35,7 @@ _CLEAN_BATCH = 5000
 _LOOK_AGAIN = 1.0
 _NONE_ENABLED = 60.0
 """Seconds: who enables one says so."""
-_TOGETHER = 0.05
+_TOGETHER = 0.1
 """Seconds between two rounds: what lands in between is written together."""
 _ARCHIVED = "the event is archived, and cannot be sent any more"
 

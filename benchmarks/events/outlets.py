@@ -8,6 +8,7 @@ from benchmarks.child import ROOT, Child
 from benchmarks.stage import Stage
 
 _READERS = 5
+_ENDS = ("task.completed", "task.failed", "task.cancelled")
 _OFF = {"MUSTER_EVENTS_EXCHANGE": ""}
 _RELAY, _MISSIONS = "relay", "missions"
 
@@ -36,7 +37,7 @@ class Outlets:
 
     @contextlib.asynccontextmanager
     async def on(self) -> AsyncIterator[None]:
-        """The exchange with a consumer, the stream with readers, a webhook for each `task.*` event."""
+        """The exchange with a consumer of `task.#`, the stream with readers, a webhook for each mission's end."""
         await self._start(_RELAY, ["relay"], {})
         stage, stack = self._stage, self._stage.stack
         try:
@@ -44,9 +45,9 @@ class Outlets:
             async with contextlib.AsyncExitStack() as exits:
                 receiver = await exits.enter_async_context(self.child("webhook_receiver"))
                 _, port = await receiver.first("listening")
-                webhook = await stage.missions.make_webhook(f"http://127.0.0.1:{port}/", ["task.*"])
+                webhook = await stage.missions.make_webhook(f"http://127.0.0.1:{port}/", list(_ENDS))
                 exits.push_async_callback(stage.missions.drop_webhook, webhook)
-                consumer = await exits.enter_async_context(self.child("queue_reader", "0", "muster.events"))
+                consumer = await exits.enter_async_context(self.child("queue_reader", "0", "muster.events", "task.#"))
                 await consumer.first("listening")
                 readers = await exits.enter_async_context(
                     self.child("stream_readers", str(_READERS), "0", stack.api_url, stage.token, "type=task.*")

@@ -1,4 +1,4 @@
-"""Consumes the exchange of events, and says when it has so many of the writer's: `queue_reader COUNT EXCHANGE`.
+"""Consumes the exchange of events, and says when it has so many of the writer's: `queue_reader COUNT EXCHANGE [KEY]`.
 
 COUNT 0: it only takes them, as a consumer beside missions.
 """
@@ -24,7 +24,7 @@ async def main() -> None:
     channel = await connection.channel()
     await channel.set_qos(prefetch_count=0)
     queue = await channel.declare_queue(None, exclusive=True)
-    await queue.bind(exchange, "#")
+    await queue.bind(exchange, sys.argv[3] if len(sys.argv) > 3 else "#")
 
     def take(message: aio_pika.abc.AbstractIncomingMessage) -> None:
         if mark in message.body and count:
