@@ -7,7 +7,7 @@ counts as used when the next one is asked for; a program that dies before that g
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Cursor:
             self._file.write_text(position)
 
 
-async def from_stream(url: str, token: str, types: Sequence[str], cursor: Cursor) -> AsyncIterator[Event]:
+async def from_stream(url: str, token: str, types: Sequence[str], cursor: Cursor) -> AsyncGenerator[Event]:
     """Follow `GET /api/v1/events/stream` for ever, from the cursor on, or from now if it is new.
 
     Raises CursorTooOld, and httpx.HTTPStatusError for a wrong request.
