@@ -106,6 +106,8 @@ class EventStream(Response):
             await parts.aclose()  # type: ignore[attr-defined]
 
     async def _follow(self, reader: Reader) -> AsyncIterator[bytes]:
+        # A reader that is cut before its first event has a place to come back to.
+        yield b"id: %d\n\n" % reader.position
         while True:
             try:
                 found = await self._log.following(reader)

@@ -141,7 +141,7 @@ class LiveLog:
         except PartUnavailable:
             await asyncio.sleep(_PAUSE)
             return []
-        if reader.position == page.position and not page.more:
+        if reader.position == page.position and page.next_after is None:
             # Ahead of the tail, which begins or was held up.
             await asyncio.sleep(_SOON)
         reader.position = page.position

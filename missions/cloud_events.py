@@ -34,6 +34,7 @@ def cloud_event(event: Event, *, source: str, types_url: str) -> dict[str, Any]:
         # As text it has the same order as the number.
         "sequence": None if event.sequence is None else f"{event.sequence:020d}",
         "missionsequence": event.mission_sequence,
+        "attempt": event.attempt,
         "partitionkey": event.mission_id,
         "correlationid": event.correlation_id,
         "causationid": event.causation_id,

@@ -68,7 +68,7 @@ def example(kind: EventType) -> dict[str, Any]:
     fields = {name: (field.examples or [None])[0] for name, field in Event.model_fields.items()}
     source = "agent:truck-1" if described.sources[0] == AGENT else described.sources[0]
     if family(kind) not in OF_MISSIONS:
-        fields |= dict.fromkeys(("mission_id", "task_id", "correlation_id", "mission_sequence"))
+        fields |= dict.fromkeys(("mission_id", "task_id", "correlation_id", "mission_sequence", "attempt"))
     return fields | {
         "type": kind.value,
         "source": source,

@@ -42,11 +42,17 @@ class Bounds:
 
 @dataclass(frozen=True)
 class HistoryPage:
-    """Some events, and up to where the log was looked through for them; `more`: whether to ask on from there."""
+    """Some events.
+
+    `position`: up to where, of the newest, the log was looked through for them; `next_after`: where to ask on, None at
+    the end; `archived_until`: the log's archived position, if events of before it may be wanted, and the page would
+    show them.
+    """
 
     events: list[Event]
     position: int
-    more: bool
+    next_after: int | None
+    archived_until: int | None = None
 
 
 async def bounds(connection: Connection) -> Bounds:
@@ -96,19 +102,43 @@ async def page(
     if after is not None and not newest_first:
         require_within(after, ends, field)
     low, high = await _between(connection, wanted, ends)
+    archived = None if after is not None and not newest_first else await _archived_until(connection, wanted, low, ends)
     if newest_first:
         high = high if after is None else min(high, after - 1)
     else:
         low = low if after is None else max(low, after)
-    full = high - low
+    full, newest = high - low, max(high, low)
     if _in_stretches(wanted):
         low, high = (max(low, high - _STRETCH), high) if newest_first else (low, min(high, low + _STRETCH))
     found = await _read(connection, wanted, low, high, limit + 1, newest_first)
+    more = full > max(0, high - low)
     if len(found) > limit:
         del found[limit:]
-        return HistoryPage(found, found[-1].sequence or 0, more=True)
-    position = low + 1 if newest_first else max(high, after or 0)
-    return HistoryPage(found, position, more=full > max(0, high - low))
+        low = high = found[-1].sequence or 0
+        more = True
+    elif newest_first:
+        low += 1
+    if newest_first:
+        return HistoryPage(found, newest, low if more else None, None if more else archived)
+    position = max(high, after or 0)
+    return HistoryPage(found, position, position if more else None, archived)
+
+
+async def _archived_until(connection: Connection, wanted: EventFilter, low: int, ends: Bounds) -> int | None:
+    """The archived position, if what is wanted may begin before it."""
+    if ends.archived == 0 or low > ends.archived:
+        return None
+    if wanted.mission_id is not None and not await connection.scalar(_BEGINS_ARCHIVED, {"mission": wanted.mission_id}):
+        return None
+    return ends.archived
+
+
+_BEGINS_ARCHIVED = text(
+    """
+    SELECT event_count > 0 AND NOT EXISTS (SELECT FROM events WHERE work_process_id = :mission AND mission_sequence = 1)
+    FROM work_processes WHERE id = :mission
+    """
+)
 
 
 async def freeze(connection: Connection) -> None:
@@ -155,18 +185,24 @@ async def position_of(connection: Connection, work_process_id: int, number: int)
 _POSITION_OF = text("SELECT sequence FROM events WHERE work_process_id = :mission AND mission_sequence = :number")
 
 
-async def require_next_of_mission(
-    connection: Connection, work_process_id: int, after: int, found: Sequence[Event]
-) -> None:
-    """Raise Gone if the event of a mission after its `mission_sequence` is archived, so that `found` are others."""
+async def archived_of_mission(
+    connection: Connection, work_process_id: int, after: int | None, found: Sequence[Event]
+) -> int | None:
+    """Up to which `mission_sequence` events before those that were found are archived; None: none of them is.
+
+    Raises Gone if somebody asked for what follows a certain one.
+    """
     oldest = found[0].mission_sequence if found else (await mission_tip(connection, work_process_id)).count + 1
-    if oldest is not None and oldest > after + 1:
+    if oldest is None or oldest <= (after or 0) + 1:
+        return None
+    if after is not None:
         raise Gone(
             f"the events of work process {work_process_id} before number {oldest} are archived",
             field="after",
             value=after,
             remedy=f"go on after {oldest - 1}, and find what is missing in the archive",
         )
+    return oldest - 1
 
 
 async def new_events(connection: Connection, after: int, limit: int) -> list[Event]:

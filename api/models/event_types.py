@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Union
 from pydantic import Discriminator, Field
 
 from api.models.base import Page, Resource
+from api.models.events import ArchivedNumber, ArchivedPosition, Looked
 from missions.event_catalogue import CATALOGUE
 from missions.event_schemas import envelope
 from missions.events import Event
@@ -20,11 +21,14 @@ else:
 class MissionEventPage(Page[AnyEvent]):
     """One page of a mission's events. `nextCursor`: where the next one begins; null at the end."""
 
+    archived_until: ArchivedNumber = None
+
 
 class LoggedEventPage(Page[AnyEvent]):
     """A page of the log; it may be short, or empty, before the end: go on while there is a `nextCursor`."""
 
-    position: int = Field(description="the log was looked through up to here: pass it as `after` to go on following")
+    position: Looked
+    archived_until: ArchivedPosition = None
 
 
 class EventTypeInfo(Resource):

@@ -43,7 +43,9 @@ class EventHistoryQuery(EventFilterQuery):
 
     since: SentTime | None = Field(None, description="RFC 3339 with zone")
     until: SentTime | None = Field(None, description="RFC 3339 with zone; that moment is left out")
-    after: int | None = Field(None, ge=0, le=MAX_ID, description="`nextCursor` or `position` of the page before")
+    after: int | None = Field(
+        None, ge=0, le=MAX_ID, description="`nextCursor` or `position` of a page; with `desc`: events before it"
+    )
     order: Literal["asc", "desc"] = Field("asc", description="`desc`: newest first")
     limit: int = Field(100, ge=1, le=1000, description="events per page")
 
@@ -77,10 +79,44 @@ class EventStreamQuery(EventFilterQuery, CursorQuery):
     """Which events, and from where."""
 
 
+Looked = Annotated[
+    int,
+    Field(
+        description="the log was looked through up to here, with `desc` downwards from here: "
+        "pass it as `after`, with `asc`, to follow what is newer"
+    ),
+]
+ArchivedPosition = Annotated[
+    int | None,
+    Field(
+        description="what may belong before these, up to this position, is archived and left out; null: nothing is",
+        examples=[None],
+    ),
+]
+ArchivedNumber = Annotated[
+    int | None,
+    Field(
+        description="the mission's events up to this `mission_sequence` are archived and left out; null: none is",
+        examples=[None],
+    ),
+]
+
+
 class EventPage(Page[Event]):
     """Events; a page may be short, or empty, before the end: go on while there is a `nextCursor`."""
 
-    position: int = Field(description="the log was looked through up to here: pass it as `after` to go on following")
+    position: Looked
+    archived_until: ArchivedPosition = None
+
+
+class EventsOfMission(Page[Event]):
+    """A mission's events."""
+
+    archived_until: ArchivedNumber = None
+
+
+class StreamTokenBody(Request):
+    """Nothing: how long a token lasts is fixed."""
 
 
 class StreamToken(Resource):

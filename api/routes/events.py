@@ -22,6 +22,7 @@ from api.models.events import (
     EventPage,
     EventStreamQuery,
     StreamToken,
+    StreamTokenBody,
 )
 from api.problems import responses
 from api.routes.work_processes import read_mission
@@ -59,8 +60,9 @@ def _stream_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def list_events(query: Annotated[EventHistoryQuery, Query()], parts: PartsDep, _: PrincipalDep) -> EventPage:
     """Events of all missions, agents and resources in the order of their positions, oldest first.
 
-    To follow them, ask again with `after` the page's `position`. 410: what follows `after` is archived. 422: the log
-    has not reached it, so it is of another log.
+    To follow them, ask again with `after` the page's `position`. 410: what follows `after` is archived; without `after`
+    the page begins with what is kept, and `archivedUntil` says so. 422: the log has not reached it, so it is of another
+    log.
     """
     async with parts.database.transaction() as connection:
         page = await event_history.page(
@@ -70,7 +72,12 @@ async def list_events(query: Annotated[EventHistoryQuery, Query()], parts: Parts
             limit=query.limit,
             newest_first=query.order == "desc",
         )
-    return EventPage(items=page.events, next_cursor=str(page.position) if page.more else None, position=page.position)
+    return EventPage(
+        items=page.events,
+        next_cursor=None if page.next_after is None else str(page.next_after),
+        position=page.position,
+        archived_until=page.archived_until,
+    )
 
 
 @router.get("/events/stats", responses=responses(422))
@@ -85,8 +92,10 @@ async def event_statistics(
     return EventCounts.of(found, window)
 
 
-@router.post("/events/stream-tokens", status_code=201, responses=responses())
-async def make_stream_token(response: Response, parts: PartsDep, _: PrincipalDep) -> StreamToken:
+@router.post("/events/stream-tokens", status_code=201, responses=responses(400, 422))
+async def make_stream_token(
+    response: Response, parts: PartsDep, _: PrincipalDep, body: StreamTokenBody | None = None
+) -> StreamToken:
     """A token that opens live streams for a minute, as `token` in their address: browsers can send no headers there."""
     token, expires = stream_tokens.make(parts.token, time.time())
     response.headers["Cache-Control"] = "no-store"

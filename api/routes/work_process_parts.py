@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query
 from api.deps import PartsDep, PrincipalDep, next_cursor, read_cursor
 from api.models.base import Page, PageQuery, PathId
 from api.models.event_types import MissionEventPage
+from api.models.events import EventsOfMission
 from api.models.work_processes import Assignment, FullServiceRequest, ServiceRequest
 from api.problems import responses
-from missions.events import Event
 from store import event_history, events, work_process_queries
 
 router = APIRouter(prefix="/work-processes/{id}", tags=["work processes"])
@@ -68,14 +68,18 @@ async def list_mission_events(
         int | None, Query(ge=0, le=2**31 - 1, description="`mission_sequence` of the last one you have")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Page[Event]:
+) -> EventsOfMission:
     """A mission's events in order; the envelope has the field names of spec 4. `nextCursor` is the next `after`.
 
-    410: the event that follows `after` is archived.
+    410: the event that follows `after` is archived; without `after` the page begins with what is kept, and
+    `archivedUntil` says so.
     """
     async with parts.database.transaction() as connection:
         await work_process_queries.require(connection, id)
         found = await events.of_mission(connection, id, after=after or 0, limit=limit + 1)
-        if after is not None:
-            await event_history.require_next_of_mission(connection, id, after, found)
-    return Page(items=found[:limit], next_cursor=next_cursor(found, limit, lambda event: event.mission_sequence or 0))
+        archived = await event_history.archived_of_mission(connection, id, after, found)
+    return EventsOfMission(
+        items=found[:limit],
+        next_cursor=next_cursor(found, limit, lambda event: event.mission_sequence or 0),
+        archived_until=archived,
+    )

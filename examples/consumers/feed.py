@@ -7,7 +7,7 @@ counts as used when the next one is asked for; a program that dies before that g
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,24 @@ class Cursor:
             self._file.write_text(position)
 
 
-async def from_stream(url: str, token: str, types: Sequence[str], cursor: Cursor) -> AsyncIterator[Event]:
+def envelope(body: dict[str, Any]) -> Event:
+    """An event from a queue, in either of its forms, with the names of the envelope that consumers need."""
+    if "specversion" not in body:
+        return body
+    return {
+        "id": body["id"],
+        "type": body["type"],
+        "timestamp": body["time"],
+        "severity": body["severitytext"],
+        "mission_id": body.get("subject"),
+        "sequence": int(body["sequence"]) if "sequence" in body else None,
+        "mission_sequence": body.get("missionsequence"),
+        "attempt": body.get("attempt"),
+        "payload": body["data"],
+    }
+
+
+async def from_stream(url: str, token: str, types: Sequence[str], cursor: Cursor) -> AsyncGenerator[Event]:
     """Follow `GET /api/v1/events/stream` for ever, from the cursor on, or from now if it is new.
 
     Raises CursorTooOld, and httpx.HTTPStatusError for a wrong request.
@@ -120,7 +137,7 @@ async def from_queue(
             await own.bind(exchange, routing_key=each)
         async with own.iterator() as messages:
             async for message in messages:
-                event = json.loads(message.body)
+                event = envelope(json.loads(message.body))
                 if seen.is_new(event):
                     yield event
                 await message.ack()

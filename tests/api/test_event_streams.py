@@ -3,13 +3,16 @@
 import asyncio
 import json
 import random
+from contextlib import aclosing
 
 import pytest
 
+from examples.consumers.feed import Cursor, from_stream
 from missions.events import EventType
 from missions.statuses import Severity
 from tests.api.event_log import news, write
-from tests.api.streaming import Place, payload_names
+from tests.api.streaming import TOKEN, Place, payload_names
+from tests.support.site import until
 
 pytestmark = pytest.mark.stack
 
@@ -76,6 +79,23 @@ async def test_a_hundred_random_cuts_lose_nothing_and_repeat_nothing(place: Plac
     assert position == start + total
 
 
+async def test_a_reader_that_is_cut_before_its_first_event_misses_none(place: Place) -> None:
+    start, cursor, url = await place.last(), Cursor(), place.url.removesuffix("/api/v1")
+
+    async def has_a_place() -> bool:
+        return cursor.position == str(start)
+
+    cut = asyncio.ensure_future(anext(from_stream(url, TOKEN, ["recipe.*"], cursor)))
+    await until(has_a_place, 5)
+    cut.cancel()
+    await asyncio.gather(cut, return_exceptions=True)
+    await write(place.database, news("while it was away"))
+    await place.last()
+    async with asyncio.timeout(20), aclosing(from_stream(url, TOKEN, ["recipe.*"], cursor)) as events:
+        event = await anext(events)
+    assert event["payload"]["name"] == "while it was away"
+
+
 async def test_filters_hold_for_what_was_and_what_comes(place: Place) -> None:
     before = await place.last()
     some = [
@@ -102,13 +122,14 @@ async def test_filters_hold_for_what_was_and_what_comes(place: Place) -> None:
 
 
 async def test_a_silent_stream_says_that_it_lives_and_moves_the_cursor(place: Place) -> None:
-    await place.last()
+    last = await place.last()
     async with asyncio.timeout(20), place.http.stream("GET", "/events/stream", params={"type": "task.*"}) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-accel-buffering"] == "no"
         chunks = answer.aiter_text()
         assert await anext(chunks) == "retry: 1000\n\n"
+        assert await anext(chunks) == f"id: {last}\n\n"
         assert await anext(chunks) == ": heartbeat\n\n"
         await write(place.database, news("not wanted"))
         last = await place.last()

@@ -197,6 +197,44 @@ async def test_a_cursor_of_before_the_archive_is_told_what_is_kept(log: AsyncCli
     assert await all_names(log, order="desc", limit=4) == [*range(10, 4, -1)]
 
 
+async def test_a_page_says_that_what_belongs_before_it_is_archived(
+    log: AsyncClient, world: AsyncClient, database: Database
+) -> None:
+    async def left_out(**query: Any) -> Any:
+        return (await events(log, **query))["archivedUntil"]
+
+    old = (await mission(world, status="draft"))["id"]
+    await positioned(database)
+    assert await left_out() is await left_out(missionId=old) is None
+    last = (await events(log))["position"]
+    new = (await mission(world, status="draft"))["id"]
+    await positioned(database)
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE events SET timestamp = timestamp - interval '1h' * (100 - sequence)"))
+    await archived(database, last)
+    shown = await events(log, missionId=old)
+    assert (shown["items"], shown["archivedUntil"]) == ([], last)
+    assert [await left_out(**query) for query in ({}, {"limit": 1}, {"since": "2020-01-01T00:00:00Z"})] == [last] * 3
+    assert await left_out(order="desc") == last  # it goes down to the archive
+    assert await left_out(after=last) is None
+    assert await left_out(missionId=new) is None
+    await write(database, news("next"))
+    await positioned(database)
+    assert await left_out(order="desc", limit=1) is None
+    assert await left_out(since=(utc_now() - timedelta(minutes=5)).isoformat()) is None
+
+
+async def test_a_page_of_the_newest_tells_from_where_to_follow(log: AsyncClient, database: Database) -> None:
+    page = await events(log, order="desc", limit=3)
+    assert (page["position"], page["nextCursor"]) == (10, "8")
+    await write(database, news(11))
+    await positioned(database)
+    assert names((await events(log, after=page["position"]))["items"]) == [11]
+    older = await events(log, order="desc", limit=3, after=page["nextCursor"])
+    assert (names(older["items"]), older["position"]) == ([7, 6, 5], 7)
+    assert (await events(log, order="desc", type="task.*"))["position"] == 11
+
+
 async def test_a_mission_tells_which_of_its_events_are_archived(
     log: AsyncClient, world: AsyncClient, database: Database
 ) -> None:
@@ -205,13 +243,17 @@ async def test_a_mission_tells_which_of_its_events_are_archived(
     await positioned(database)
     last = (await events(log, order="desc", limit=1))["items"][0]["sequence"]
     path = f"/work-processes/{made['id']}/events"
+    assert (await world.get(path)).json()["archivedUntil"] is None
     await archived(database, last - 1)
-    assert names((await world.get(path)).json()["items"]) == ["b"]
+    assert (await world.get(path, params={"after": 2})).json()["archivedUntil"] is None
+    shown = (await world.get(path)).json()
+    assert (names(shown["items"]), shown["archivedUntil"]) == (["b"], 2)
     assert names((await world.get(path, params={"after": 2})).json()["items"]) == ["b"]
     assert "before number 3" in problem(await world.get(path, params={"after": 1}), 410)["detail"]
     await archived(database, last)
     assert (await world.get(path, params={"after": 3})).json()["items"] == []
     problem(await world.get(path, params={"after": 2}), 410)
+    assert (await world.get(path)).json() == {"items": [], "nextCursor": None, "archivedUntil": 3}
 
 
 async def test_a_follower_misses_none_of_many_writers(api: AsyncClient, database: Database) -> None:

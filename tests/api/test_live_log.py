@@ -112,6 +112,6 @@ async def test_a_stream_that_the_archive_overtakes_says_so_and_ends(
 
     await asyncio.wait_for(stream({"type": "http", "method": "GET"}, receive, send), 10)
     body = b"".join(message.get("body", b"") for message in sent)
-    assert body.startswith(b"retry: 1000\n\nevent: stream.reset\ndata: ")
+    assert body.startswith(b"retry: 1000\n\nid: 0\n\nevent: stream.reset\ndata: ")
     assert b"the oldest that is kept is 5" in body
     assert sent[-1].get("more_body", False) is False

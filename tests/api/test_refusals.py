@@ -319,6 +319,40 @@ async def test_what_a_list_does_not_know_is_refused_as_in_a_body(world: AsyncCli
     assert error["field"] == field
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "value"),
+    [
+        ("/events?missionId=1&missionId=2", "missionId", ["1", "2"]),
+        ("/events?missionId=1&mission_id=1", "missionId", ["1", "1"]),
+        ("/events/stream?severity=INFO&severity=ERROR", "severity", ["INFO", "ERROR"]),
+        ("/work-processes?limit=1&status=draft&limit=1", "limit", ["1", "1"]),
+        ("/events/stream?token=hush&token=hush", "token", "(not shown)"),
+    ],
+)
+async def test_a_second_value_is_refused_where_there_can_be_one(
+    world: AsyncClient, path: str, field: str, value: object
+) -> None:
+    error = problem(await world.get(path), 422)["errors"][0]
+    assert (error["field"], error["value"]) == (field, value)
+    assert "once" in error["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b'{"ttl": 1}', 422), (b"[]", 422), (b"{", 400), (b"{}", 201), (b"", 201)]
+)
+async def test_how_long_a_stream_token_lasts_cannot_be_asked_for(world: AsyncClient, body: bytes, status: int) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await world.post("/events/stream-tokens", content=body, headers=headers)
+    assert answer.status_code == status
+    if b"ttl" in body:
+        assert problem(answer, 422)["errors"][0]["field"] == "ttl"
+
+
+async def test_a_list_of_values_is_sent_by_repeating_its_name(world: AsyncClient) -> None:
+    assert (await world.get("/work-processes?status=draft&status=failed")).status_code == 200
+    assert (await world.get("/events?type=task.*&type=agent.*")).status_code == 200
+
+
 async def test_a_key_is_never_repeated_in_an_error(world: AsyncClient) -> None:
     answer = await world.post("/services", json={"name": "n", "type": "t", "url": "http://a/", "apikey": ["hush"]})
     problem(answer, 422)

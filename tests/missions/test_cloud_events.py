@@ -53,7 +53,7 @@ def test_every_field_of_the_envelope_has_its_place() -> None:
         "specversion": "1.0", "id": cause, "source": SOURCE, "type": "task.failed", "subject": "7",
         "time": "2026-01-02T03:04:05.678000Z", "datacontenttype": "application/json",
         "dataschema": f"{TYPES_URL}/task.failed#/$defs/TaskFailed",
-        "sequence": "00000000000000000042", "missionsequence": 5, "partitionkey": "7",
+        "sequence": "00000000000000000042", "missionsequence": 5, "attempt": 1, "partitionkey": "7",
         "correlationid": "7", "causationid": cause, "severitytext": "CRITICAL", "severitynumber": 21,
         "eventsource": "mission_worker", "eventtarget": "monitor",
         "actorkind": "system", "actorid": "muster", "actorrole": "system",
@@ -65,7 +65,7 @@ def test_every_field_of_the_envelope_has_its_place() -> None:
 def test_what_is_null_is_absent() -> None:
     shown = made(EventType.RECIPE_CHANGED, sequence=None)
     assert None not in shown.values()
-    assert shown.keys().isdisjoint({"subject", "partitionkey", "sequence", "missionsequence", "causationid"})
+    assert shown.keys().isdisjoint({"subject", "partitionkey", "sequence", "missionsequence", "attempt", "causationid"})
 
 
 def test_type_of_a_newer_version_has_no_schema_here() -> None:

@@ -1,15 +1,21 @@
 """What the consumers make of events; that missions really emit such events is seen in tests/workflows."""
 
+import json
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
+
+import pytest
 
 from examples.consumers.alert_rules import OverTime, QueueDepth, RetryStorm, Stall
 from examples.consumers.alerting import Alerting
 from examples.consumers.analytics import Analytics
 from examples.consumers.dashboard import Dashboard
-from examples.consumers.feed import Cursor, Seen
+from examples.consumers.feed import Cursor, Seen, envelope
 from examples.consumers.retries import RetryAnalysis
+from missions.cloud_events import cloud_event
+from missions.event_schemas import example
+from missions.events import Event, EventType
 
 _numbers = count(1)
 
@@ -223,6 +229,16 @@ def test_event_that_comes_again_is_dropped() -> None:
     for _ in range(2):
         seen.is_new(started())
     assert seen.is_new(one)  # long ago: who keeps every id needs endless memory
+
+
+@pytest.mark.parametrize("kind", [EventType.TASK_FAILED, EventType.RECIPE_CHANGED])
+def test_event_of_a_queue_reads_the_same_in_both_forms(kind: EventType) -> None:
+    shown = example(kind)
+    assert envelope(shown) == shown
+    written = cloud_event(Event.model_validate(shown), source="urn:muster:1", types_url="http://muster/types")
+    read = envelope(json.loads(json.dumps(written)))
+    assert read == {name: shown[name] for name in read}
+    assert {"id", "type", "timestamp", "severity", "mission_id", "payload", "attempt"} <= read.keys()
 
 
 def test_cursor_goes_on_where_the_last_start_ended(tmp_path: Any) -> None:
