@@ -42,7 +42,7 @@ async def test_heartbeat_goes_on_and_a_stopped_process_is_gone(api: httpx.AsyncC
 
 
 async def test_process_that_was_lost_long_ago_is_forgotten(api: httpx.AsyncClient, database: Database) -> None:
-    await beat(database, "old", "missions", ago=timedelta(hours=2))
+    await beat(database, "old", "missions", ago=timedelta(minutes=11))
     await beat(database, "new", "missions")
     assert [one["identity"] for one in (await api.get("/workers")).json()["items"]] == ["new"]
 
