@@ -58,11 +58,10 @@ class _Collected(Collector):
     def collect(self) -> Iterator[Metric]:
         found = self._found
         yield _by("missions", "Open missions.", "status", _NO_MISSIONS | found.missions)
-        for name, text, value in (
-            ("missions_waiting", "Missions that wait for agents or for a slot.", lambda line: line.number),
-            ("missions_waiting_oldest_seconds", "How long the oldest of them waits.", lambda line: line.oldest),
-        ):
-            yield _by(name, text, "waits_for", {waits_for: value(line) for waits_for, line in found.waiting.items()})
+        numbers = {waits_for.value: line.number for waits_for, line in found.waiting.items()}
+        oldest = {waits_for.value: line.oldest for waits_for, line in found.waiting.items()}
+        yield _by("missions_waiting", "Missions that wait for agents or for a slot.", "waits_for", numbers)
+        yield _by("missions_waiting_oldest_seconds", "How long the oldest of them waits.", "waits_for", oldest)
         yield _one("mission_retries_waiting", "Missions that wait for their next attempt.", found.retries_waiting)
         yield _by("agents", "Agents by what they last reported.", "status", found.agents)
         yield _by("workers", "Worker processes that live.", "role", dict.fromkeys(WORKER_ROLES, 0) | found.workers)
