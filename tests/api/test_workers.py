@@ -23,10 +23,12 @@ async def beat(
 async def test_lists_the_processes_and_names_roles_that_nobody_has(api: httpx.AsyncClient, database: Database) -> None:
     await beat(database, "one", "missions", "relay")
     await beat(database, "two", "intake", ago=timedelta(seconds=20))
+    await beat(database, "three", "missions", ago=timedelta(seconds=20))  # lost, and another one has its role
     answer = (await api.get("/workers")).json()
     assert [(one["identity"], one["roles"], one["lost"]) for one in answer["items"]] == [
         ("one", ["missions", "relay"], False),
         ("two", ["intake"], True),
+        ("three", ["missions"], True),
     ]
     roles = [trouble for trouble in answer["trouble"] if "no worker has the role" in trouble]
     assert roles == ["no worker has the role intake: nobody hears the agents"]
