@@ -6,11 +6,14 @@ so that operators use the same ones as with the `temporal` command; see `engine/
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 # At most a year, as for recipes: far below where timers overflow.
 _LONGEST = 31_536_000
@@ -185,8 +188,8 @@ class Settings(BaseSettings):
     def _pool_serves_the_activities(self) -> Self:
         if self.max_concurrent_activities > 3 * self.database_pool_size:
             raise ValueError(
-                f"max_concurrent_activities {self.max_concurrent_activities} is more than three times"
-                f" database_pool_size {self.database_pool_size}: make the pool larger or allow fewer activities"
+                f"MUSTER_MAX_CONCURRENT_ACTIVITIES {self.max_concurrent_activities} is more than three times"
+                f" MUSTER_DATABASE_POOL_SIZE {self.database_pool_size}: make the pool larger or allow fewer activities"
             )
         return self
 
@@ -194,7 +197,9 @@ class Settings(BaseSettings):
     def _events_go_to_no_exchange_of_agents(self) -> Self:
         names = ("anonymous", "uplink", "downlink", "mqtt", "stream")
         if self.events_exchange in {getattr(self, f"{name}_exchange") for name in names}:
-            raise ValueError(f"events_exchange {self.events_exchange} is one of the agents' exchanges: name another")
+            raise ValueError(
+                f"MUSTER_EVENTS_EXCHANGE {self.events_exchange} is one of the agents' exchanges: name another"
+            )
         return self
 
     @property
@@ -206,3 +211,29 @@ class Settings(BaseSettings):
     def public_api_url(self) -> str:
         """Where users reach the API."""
         return self.api_url or f"http://{self.api_host}:{self.api_port}"
+
+
+def read_settings() -> Settings:
+    """Those of this process; ends it with a line for each setting that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = "\n".join(_line(wrong) for wrong in error.errors(include_url=False))
+        raise SystemExit(f"{lines}\n(docs/configuration.md lists all settings)") from None
+
+
+def _line(wrong: "ErrorDetails") -> str:
+    said = wrong["msg"].removeprefix("Value error, ").replace("Input should be ", "it should be ")
+    if not wrong["loc"]:
+        return said  # of several settings, and names them
+    name = str(wrong["loc"][0])
+    if wrong["type"] == "string_pattern_mismatch":
+        said = f"it should be one of {wrong['ctx']['pattern'].strip('^$()').replace('|', ', ')}"
+    return f"MUSTER_{name.upper()}{_shown(name, wrong['input'])}: {said}"
+
+
+def _shown(name: str, value: object) -> str:
+    """A wrong value, unless it may hold a password."""
+    if name.endswith("_url") or Settings.model_fields[name].annotation is SecretStr:
+        return ""
+    return f" is {str(value)[:200]!r}"

@@ -47,7 +47,7 @@ from outlets.archiver import Archiver
 from outlets.exchange import OUTLET, ExchangeOutlet
 from outlets.sequencer import Sequencer
 from outlets.webhooks import delivering_webhooks
-from settings import Settings
+from settings import Settings, read_settings
 from store import event_outlets
 from store.database import Database
 from store.migrate import upgrade
@@ -236,8 +236,9 @@ def main() -> None:
     # need not look through the former, nor at the latter each 700 allocations.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    settings = read_settings()
     try:
-        uvloop.run(serve(Settings(), roles))
+        uvloop.run(serve(settings, roles))
     except (UserError, AgentsRefused) as error:
         sys.exit(f"the worker does not start: {error}")
 

@@ -15,7 +15,7 @@ from api.token import ensure_token
 from fleet.account_rights import rights_of
 from fleet.accounts import Accounts
 from missions.errors import PartUnavailable, UserError
-from settings import Settings
+from settings import Settings, read_settings
 from store.account_rights import Standing
 from store.database import Database
 from store.migrate import upgrade
@@ -40,7 +40,7 @@ async def prepare(settings: Settings) -> None:
 def main() -> None:
     """Run the API of this process's settings."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    settings = Settings()
+    settings = read_settings()
     if not settings.database_url:
         sys.exit(
             "MUSTER_DATABASE_URL is not set: give the address of a PostgreSQL, or start everything with `muster up`"

@@ -210,11 +210,21 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     title = TooLarge.title if error.status_code == TooLarge.status else HTTPStatus(error.status_code).phrase
     detail = error.detail
+    if error.status_code == 400 and isinstance(error.__cause__, RecursionError | UnicodeDecodeError):
+        return problem_response(_unreadable(error.__cause__))
     if error.status_code == 404 and detail == "Not Found":
         detail = f"there is nothing at {_short.repr(request.url.path)}; /docs lists what there is"
     elif error.status_code == 405:
         detail = f"{request.method} is not possible here; /docs lists what is"
     return problem_response(Problem(title=title, status=error.status_code, detail=detail), error.headers)
+
+
+def _unreadable(cause: RecursionError | UnicodeDecodeError) -> Problem:
+    detail, remedy = "the body is JSON nested too deeply to be read", "send lists and objects of fewer levels"
+    if isinstance(cause, UnicodeDecodeError):
+        detail, remedy = f"the body is no UTF-8: {cause.reason} at byte {cause.start}", "send JSON in UTF-8"
+    item = FieldProblem(field=None, value=None, detail=detail, remedy=remedy)
+    return Problem(title="Bad request", status=400, detail=detail, errors=[item])
 
 
 async def _part_unavailable(_: Request, error: Exception) -> Response:

@@ -8,11 +8,25 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.worker_roles import WORKER_ROLES
+from missions.event_catalogue import CATALOGUE
+from missions.statuses import WorkProcessStatus
+from missions.transitions import WORK_PROCESS_OPEN
 from store.database import Database
 from store.metrics import Metrics, read_metrics
 
 _KEPT = 2.0
 """Seconds: who asks more often gets what the last one got."""
+
+
+# What never was is 0, not absent: rules need a value to compare, and a first failure must be an increase.
+_NO_MISSIONS = {status.value: 0 for status in WORK_PROCESS_OPEN - {WorkProcessStatus.DRAFT}}
+_NO_TASK_EVENTS = {
+    (kind.value, severity.value): 0
+    for kind, described in CATALOGUE.items()
+    if kind.startswith("task.")
+    for severity in described.severities
+}
 
 
 class Scrape:
@@ -43,11 +57,14 @@ class _Collected(Collector):
 
     def collect(self) -> Iterator[Metric]:
         found = self._found
-        yield _by("missions", "Open missions.", "status", found.missions)
-        yield _one("missions_waiting", "Missions that wait for their agents.", found.waiting)
-        yield _one("missions_waiting_oldest_seconds", "How long the oldest of them waits.", found.waiting_oldest)
+        yield _by("missions", "Open missions.", "status", _NO_MISSIONS | found.missions)
+        numbers = {waits_for.value: line.number for waits_for, line in found.waiting.items()}
+        oldest = {waits_for.value: line.oldest for waits_for, line in found.waiting.items()}
+        yield _by("missions_waiting", "Missions that wait for agents or for a slot.", "waits_for", numbers)
+        yield _by("missions_waiting_oldest_seconds", "How long the oldest of them waits.", "waits_for", oldest)
         yield _one("mission_retries_waiting", "Missions that wait for their next attempt.", found.retries_waiting)
         yield _by("agents", "Agents by what they last reported.", "status", found.agents)
+        yield _by("workers", "Worker processes that live.", "role", dict.fromkeys(WORKER_ROLES, 0) | found.workers)
         yield _one("wakeups_left_over", "Wake-ups of runs not delivered for 5 s.", found.wakeups)
         yield _one("events_last_position", "Position of the newest event.", found.last_position)
         yield _one("events_unpositioned", "Events without a position yet.", found.unpositioned)
@@ -65,6 +82,10 @@ class _Collected(Collector):
         for (outcome, reason), count in sorted(found.messages.items()):
             messages.add_metric([outcome, reason], count)
         yield messages
+        tasks = CounterMetricFamily("muster_task_events", "Events of missions' attempts.", labels=["type", "severity"])
+        for (kind, severity), count in sorted((_NO_TASK_EVENTS | found.task_events).items()):
+            tasks.add_metric([kind, severity], count)
+        yield tasks
 
 
 def _one(name: str, text: str, value: float) -> Metric:

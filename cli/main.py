@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from settings import Settings
+from settings import read_settings
 
 from .stack.addresses import Addresses
 from .stack.lock import STARTING_OR_STOPPING, holder
@@ -33,7 +33,7 @@ def up(
     """Start the whole stack and keep it up until Ctrl-C."""
     from .up import up as run  # imported here: `muster --help` stays quick
 
-    raise typer.Exit(asyncio.run(run(Settings(), console, servers_only=servers_only, fleet=fleet)))
+    raise typer.Exit(asyncio.run(run(read_settings(), console, servers_only=servers_only, fleet=fleet)))
 
 
 @app.command()
@@ -41,7 +41,7 @@ def down() -> None:
     """Stop the stack of this folder, and what a crashed one left behind."""
     from .stack.launcher import Stack
 
-    folder = Settings().data_dir.resolve()
+    folder = read_settings().data_dir.resolve()
     deadline = time.monotonic() + 2
     while (pid := holder(folder)) == STARTING_OR_STOPPING:
         # There is no process 0: a signal to it would reach our own process group.
@@ -50,13 +50,13 @@ def down() -> None:
             raise typer.Exit(1)
         time.sleep(0.05)
     if pid is None:
-        asyncio.run(Stack(Settings()).stop_leftovers())
+        asyncio.run(Stack(read_settings()).stop_leftovers())
         console.print("Nothing runs here any more.")
         return
     console.print(f"Stopping the stack (pid {pid}) …")
     with contextlib.suppress(ProcessLookupError):  # it just ended
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + Settings().graceful_shutdown + 40
+    deadline = time.monotonic() + read_settings().graceful_shutdown + 40
     while holder(folder) is not None:
         if time.monotonic() > deadline:
             console.print(f"It does not stop. Its logs are in {folder / 'logs'}; `kill -9 {pid}`, then this again.")
@@ -82,7 +82,7 @@ def apply(
 
     if existing not in list(Existing):
         raise typer.BadParameter(f"{existing!r} is none of {', '.join(Existing)}", param_hint="--existing")
-    raise typer.Exit(run(Settings(), files, Existing(existing), console))
+    raise typer.Exit(run(read_settings(), files, Existing(existing), console))
 
 
 @app.command()
@@ -98,7 +98,7 @@ def status(
     env: Annotated[bool, typer.Option("--env", help='As variables: eval "$(muster status --env)"')] = False,
 ) -> None:
     """Show whether the stack of this folder runs, and where."""
-    folder = Settings().data_dir.resolve()
+    folder = read_settings().data_dir.resolve()
     pid = holder(folder)
     file = folder / "addresses.json"
     if not pid or not file.exists():

@@ -32,7 +32,7 @@ from examples.verdict import Evidence, Intended, disagreements
 from examples.watch import STYLES, Mission, Watch, eventually
 from missions.statuses import WorkProcessStatus
 from missions.transitions import WORK_PROCESS_OPEN
-from settings import Settings
+from settings import Settings, read_settings
 
 TRUCKS = ("demo-truck-1", "demo-truck-2", "demo-truck-3")
 OPEN = sorted(WORK_PROCESS_OPEN - {WorkProcessStatus.DRAFT})
@@ -254,7 +254,7 @@ async def main() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    return await demo(Settings(), Console(highlight=False))
+    return await demo(read_settings(), Console(highlight=False))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from api.token import ensure_token
 from cli.stack.processes import MARKER, Processes
 from examples.crew import CannotRun, Crew, api_client
 from examples.watch import eventually
-from settings import Settings
+from settings import Settings, read_settings
 
 TRUCKS = ("truck-1", "truck-2", "truck-3")
 
@@ -60,6 +60,6 @@ async def run(settings: Settings) -> None:
 
 if __name__ == "__main__":
     try:
-        asyncio.run(run(Settings()))
+        asyncio.run(run(read_settings()))
     except CannotRun as error:
         sys.exit(str(error))

@@ -10,8 +10,8 @@ LONGEST = 31_536_000
 MAX_INTEGER = 2**31 - 1
 """The tables' integers have 32 bits."""
 
-Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
-"""A length of time that somebody chose."""
+Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False, strict=True)]
+"""A length of time that somebody chose: a number, not `true`."""
 
 
 def at_most(limit: float, value: object) -> object:

@@ -43,7 +43,12 @@ class MissionOptions(BaseModel):
     )
     retry_initial_interval: Seconds = Field(1.0, description="longest wait before the second attempt")
     retry_backoff: float = Field(
-        2.0, ge=1, le=100, allow_inf_nan=False, description="by how much that grows with each further attempt"
+        2.0,
+        ge=1,
+        le=100,
+        allow_inf_nan=False,
+        strict=True,
+        description="by how much that grows with each further attempt",
     )
     retry_max_interval: Seconds = Field(300.0, description="longest wait before any attempt")
     retry_execution_failures: bool = Field(
@@ -74,7 +79,7 @@ class RecipeStep(BaseModel):
     service_type: str | None = Field(None, description="for microservice: the service's type", examples=["drive"])
     service_config: dict[str, Any] | None = Field(None, description="replaces the service's own config")
     input: dict[str, Any] = Field(default_factory=dict, description="input of the activity type")
-    request_order: int | None = Field(None, ge=0)
+    request_order: int | None = Field(None, ge=0, strict=True)
     dependencies: list[str] | None = Field(None, description="steps to wait for; absent: by request_order")
     apply_result: bool = Field(True, description="turn the results into assignments")
     wait_assignments: bool = Field(True, description="also wait for the assignments of the steps waited for")
@@ -93,9 +98,13 @@ class Recipe(BaseModel):
 
     name: str = Field(min_length=1, max_length=200, examples=["driving"])
     description: str | None = None
-    num_max_agents: int | None = Field(None, ge=0)
+    num_max_agents: int | None = Field(None, ge=0, strict=True)
     max_concurrent: int | None = Field(
-        None, ge=0, le=MAX_INTEGER, description="how many of its missions without agents run at once; null: no limit"
+        None,
+        ge=0,
+        le=MAX_INTEGER,
+        strict=True,
+        description="how many of its missions without agents run at once; null: no limit",
     )
     settings: dict[str, Any] | None = Field(None, description="sent to services as request._settings")
     on_assignment_failure: FailurePolicy = FailurePolicy.FAIL_MISSION

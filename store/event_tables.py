@@ -28,6 +28,15 @@ event_log = Table(
     Column("archive_error_since", Moment),
 )
 
+# How many events there were: counted as they get their positions, for the log forgets.
+event_counts = Table(
+    "event_counts",
+    metadata,
+    Column("type", Text, primary_key=True),  # task.* only
+    Column("severity", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
 event_outlets = Table(
     "event_outlets",
     metadata,

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from store import role_heartbeats, waiting_queue
 from store.connection import Connection
 from store.event_backlogs import Backlog, backlogs
+from store.positions import event_counts
+from store.waiting_queue import Line, WaitsFor
 
 
 @dataclass(frozen=True)
@@ -15,9 +18,8 @@ class Metrics:
 
     missions: dict[str, int]
     """Open ones by status."""
-    waiting: int
-    """Missions that wait for their agents."""
-    waiting_oldest: float
+    waiting: dict[WaitsFor, Line]
+    """Missions that wait to begin."""
     retries_waiting: int
     agents: dict[str, int]
     last_position: int
@@ -26,26 +28,30 @@ class Metrics:
     """Not delivered for some seconds."""
     messages: dict[tuple[str, str], int]
     """Agents' messages that were not taken, by outcome and reason, since the installation began."""
+    task_events: dict[tuple[str, str], int]
+    """Events `task.*` by type and severity, since the installation began."""
+    workers: dict[str, int]
+    """Live processes by role; none for a role that nobody has."""
     backlogs: Sequence[Backlog]
 
 
 async def read_metrics(connection: Connection) -> Metrics:
     """Read them; the statements need not agree with each other."""
     missions = (await connection.execute(_MISSIONS)).all()
-    waiting = (await connection.execute(_WAITING)).one()
     agents = (await connection.execute(_AGENTS)).all()
     rest = (await connection.execute(_REST)).one()
     messages = (await connection.execute(_MESSAGES)).all()
     return Metrics(
         missions={row.status: row.number for row in missions},
-        waiting=waiting.number,
-        waiting_oldest=waiting.oldest,
+        waiting=await waiting_queue.lines(connection),
         retries_waiting=sum(row.retries for row in missions),
         agents={row.status: row.number for row in agents},
         last_position=rest.last_position,
         unpositioned=rest.unpositioned,
         wakeups=rest.wakeups,
         messages={(row.outcome, row.reason): row.number for row in messages},
+        task_events=await event_counts(connection),
+        workers=await role_heartbeats.live_by_role(connection),
         backlogs=await backlogs(connection),
     )
 
@@ -56,15 +62,6 @@ _MISSIONS = text(
     f"""
     SELECT status, count(*) AS number, count(*) FILTER (WHERE next_attempt_at > now()) AS retries
     FROM work_processes WHERE {_OPEN} GROUP BY status
-    """
-)
-_WAITING = text(
-    f"""
-    SELECT count(*) AS number,
-        CAST(coalesce(extract(epoch FROM now() - min(enqueued_at)), 0) AS double precision) AS oldest
-    FROM work_processes JOIN reservation_requests AS request
-        ON request.work_process_id = work_processes.id AND request.attempt = work_processes.attempt
-    WHERE {_OPEN} AND request.status = 'waiting'
     """
 )
 _AGENTS = text("SELECT coalesce(status, 'unseen') AS status, count(*) AS number FROM agents GROUP BY 1")

@@ -13,7 +13,7 @@ from store.tables import role_heartbeats
 INTERVAL = 5.0
 """Seconds between two heartbeats."""
 LOST_AFTER = timedelta(seconds=3 * INTERVAL)
-_FORGOTTEN_AFTER = timedelta(hours=1)
+_FORGOTTEN_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,18 @@ async def processes(connection: Connection) -> list[WorkerProcess]:
     return [WorkerProcess(**row) for row in (await connection.execute(_ALL, {"lost_after": LOST_AFTER})).mappings()]
 
 
+async def live_by_role(connection: Connection) -> dict[str, int]:
+    """How many processes that live have each role."""
+    rows = await connection.execute(_LIVE, {"lost_after": LOST_AFTER})
+    return {row.role: row.number for row in rows}
+
+
+_LIVE = text(
+    """
+    SELECT role, count(*) AS number FROM role_heartbeats CROSS JOIN unnest(roles) AS role
+    WHERE seen_at >= now() - CAST(:lost_after AS interval) GROUP BY role
+    """
+)
 _ALL = select(
     role_heartbeats,
     (role_heartbeats.c.seen_at < func.now() - bindparam("lost_after", type_=Interval)).label("lost"),

@@ -47,6 +47,14 @@ class Totals:
     oldest: datetime | None
 
 
+@dataclass(frozen=True)
+class Line:
+    """How long one of the lines is, and for how many seconds its oldest waits."""
+
+    number: int = 0
+    oldest: float = 0.0
+
+
 async def page(
     connection: Connection,
     *,
@@ -77,6 +85,12 @@ async def reasons(connection: Connection, rows: Sequence[Row]) -> dict[int, list
     by_line = {line: [row["work_process_id"] for row in rows if row["waits_for"] == line] for line in WaitsFor}
     of_agents = await waiting_reasons(connection, by_line[WaitsFor.AGENTS])
     return of_agents | await slot_reasons(connection, by_line[WaitsFor.SLOT])
+
+
+async def lines(connection: Connection) -> dict[WaitsFor, Line]:
+    """Both lines, also an empty one."""
+    found = {WaitsFor(row.waits_for): Line(row.number, row.oldest) for row in await connection.execute(_LINES)}
+    return {line: found.get(line, Line()) for line in WaitsFor}
 
 
 async def totals(connection: Connection) -> Totals:
@@ -118,5 +132,12 @@ _TOTALS = text(
     SELECT count(*) FILTER (WHERE waits_for = 'agents') AS agents, count(*) FILTER (WHERE waits_for = 'slot') AS slot,
         min(enqueued_at) AS oldest
     FROM ({_WAITING}) AS waiting
+    """
+)
+_LINES = text(
+    f"""
+    SELECT waits_for, count(*) AS number,
+        CAST(extract(epoch FROM now() - min(enqueued_at)) AS double precision) AS oldest
+    FROM ({_WAITING}) AS waiting GROUP BY waits_for
     """
 )

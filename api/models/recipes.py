@@ -15,7 +15,11 @@ class RecipeStepBody(RecipeStep):
     """One step of a recipe, as clients write it."""
 
     request_order: int | None = Field(
-        None, ge=0, le=MAX_INTEGER, description="without `dependencies`: after all steps of the next lower number"
+        None,
+        ge=0,
+        le=MAX_INTEGER,
+        strict=True,
+        description="without `dependencies`: after all steps of the next lower number",
     )
 
 
@@ -35,7 +39,7 @@ class RecipeBody(Recipe):
         }
     )
 
-    num_max_agents: int | None = Field(None, ge=0, le=MAX_INTEGER, description="more agents are refused")
+    num_max_agents: int | None = Field(None, ge=0, le=MAX_INTEGER, strict=True, description="more agents are refused")
     steps: list[RecipeStepBody] = Field(default_factory=list, max_length=1000)  # type: ignore[assignment]
 
     @model_validator(mode="before")

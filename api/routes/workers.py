@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.deps import Parts, PartsDep, PrincipalDep
 from api.models.workers import Workers
+from api.worker_roles import WORKER_ROLES
 from engine.pollers import QueuePollers
 from missions.contracts import TaskQueues
 from missions.errors import PartUnavailable
@@ -14,12 +15,6 @@ from store.installations import installation_id
 from store.role_heartbeats import WorkerProcess
 
 router = APIRouter(prefix="/workers", tags=["workers"])
-
-_ROLES = {
-    "missions": "no mission goes on",
-    "intake": "nobody hears the agents",
-    "relay": "events do not get out, and what a killed process left undone stays so",
-}
 
 
 @router.get("")
@@ -41,7 +36,7 @@ async def _pollers(parts: Parts, installation: str) -> tuple[Sequence[QueuePolle
 
 def _missing_roles(processes: Sequence[WorkerProcess]) -> list[str]:
     present = {role for process in processes if not process.lost for role in process.roles}
-    return [f"no worker has the role {role}: {means}" for role, means in _ROLES.items() if role not in present]
+    return [f"no worker has the role {role}: {means}" for role, means in WORKER_ROLES.items() if role not in present]
 
 
 def _waiting_roles(processes: Sequence[WorkerProcess]) -> list[str]:

@@ -8,8 +8,11 @@ from sqlalchemy import text
 
 from api import scrape
 from api.app import create_app
+from missions.events import EventType
 from settings import Settings
 from store.database import Database
+from store.positions import give_positions
+from store.role_heartbeats import beat
 from tests.api.conftest import RecordingWaker, client_of, mission
 
 URL = "http://muster/metrics"
@@ -64,7 +67,12 @@ async def test_missions_agents_events_and_outlets_are_counted(world: AsyncClient
 async def test_missions_that_wait_for_agents_and_for_their_next_attempt(world: AsyncClient, database: Database) -> None:
     made = await mission(world)
     async with database.transaction() as connection:
-        await connection.execute(text("UPDATE work_processes SET next_attempt_at = now() + interval '1 minute'"))
+        await connection.execute(
+            text(
+                "UPDATE work_processes SET status = 'preparing resources',"
+                " next_attempt_at = now() + interval '1 minute'"
+            )
+        )
         await connection.execute(
             text(
                 "INSERT INTO reservation_requests (work_process_id, attempt, status, priority, enqueued_at, score_key)"
@@ -74,8 +82,57 @@ async def test_missions_that_wait_for_agents_and_for_their_next_attempt(world: A
         )
     found = await scraped(world)
     assert found[("muster_mission_retries_waiting",)] == 1
-    assert found[("muster_missions_waiting",)] == 1
-    assert 60 <= found[("muster_missions_waiting_oldest_seconds",)] < 90
+    assert found["muster_missions_waiting", "agents"] == 1
+    assert 60 <= found["muster_missions_waiting_oldest_seconds", "agents"] < 90
+    assert found["muster_missions_waiting", "slot"] == found["muster_missions_waiting_oldest_seconds", "slot"] == 0
+
+
+async def test_missions_that_wait_for_a_slot(world: AsyncClient, database: Database) -> None:
+    made = await mission(world)
+    async with database.transaction() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO slots (work_process_id, attempt, type_name, held, enqueued_at, score_key)"
+                " VALUES (:id, 1, 'driving', false, now() - interval '1 minute', now())"
+            ),
+            {"id": made["id"]},
+        )
+    found = await scraped(world)
+    assert (found["muster_missions_waiting", "slot"], found["muster_missions_waiting", "agents"]) == (1, 0)
+    assert 60 <= found["muster_missions_waiting_oldest_seconds", "slot"] < 90
+
+
+async def test_a_role_that_no_living_worker_has_and_what_never_happened_are_0(
+    api: AsyncClient, database: Database
+) -> None:
+    async with database.transaction() as connection:
+        for process, *roles in (("one", "intake", "relay"), ("two", "relay"), ("lost", "missions", "relay")):
+            await beat(connection, process, roles=roles, host="h", pid=7, version="0", waits={})
+        lost = "UPDATE role_heartbeats SET seen_at = seen_at - interval '20 s' WHERE process = 'lost'"
+        await connection.execute(text(lost))
+    found = await scraped(api)
+    assert [found["muster_workers", role] for role in ("missions", "intake", "relay")] == [0, 1, 2]
+    assert found["muster_missions", "executing"] == 0
+    assert found["muster_task_events_total", "CRITICAL", "task.failed"] == 0
+
+
+async def test_ends_of_missions_and_failed_attempts_are_counted_also_after_they_are_archived(
+    world: AsyncClient, database: Database
+) -> None:
+    for _ in range(2):
+        await mission(world)
+        async with database.transaction() as connection:
+            await give_positions(connection, 1000)
+    async with database.transaction() as connection:
+        kinds = set(await connection.scalars(text("SELECT type FROM events")))
+        await connection.execute(text("DELETE FROM events"))
+        assert await give_positions(connection, 1000) == 0
+    found = await scraped(world)
+    assert found["muster_task_events_total", "INFO", "task.created"] == 2
+    assert "work_process.created" in kinds
+    assert {key[2] for key in found if key[0] == "muster_task_events_total"} == {
+        kind for kind in EventType if kind.startswith("task.")
+    }
 
 
 async def test_token_is_needed_unless_the_setting_says_otherwise(

@@ -199,7 +199,11 @@ async def test_cancel_and_edit_do_not_go_together(world: AsyncClient, database: 
         {"steps": []},
         {"options": {"unknown": 1}},
         *({"options": {"maxRetries": wrong}} for wrong in (-1, 101, 2**40, 2.5, "3", True, None)),
-        *({"options": {"retryBackoff": wrong}} for wrong in (0.5, -1, 1e30)),
+        *({"options": {"retryBackoff": wrong}} for wrong in (0.5, -1, 1e30, True)),
+        {"options": {"maxWait": True}},
+        {"maxConcurrent": True},
+        {"numMaxAgents": True},
+        {"steps": [{"step": "a", "serviceType": "drive", "requestOrder": True}]},
         {"options": {"retryInitialInterval": 0}},
         {"options": {"retryMaxInterval": 1e30}},
         {"nonsense": 1},
@@ -364,3 +368,17 @@ async def test_a_long_value_is_shortened_in_an_error(world: AsyncClient) -> None
     problem(answer, 422)
     assert len(answer.content) < 2000
     Problem.model_validate(answer.json())
+
+
+@pytest.mark.parametrize(
+    ("body", "remedy"),
+    [
+        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "send lists and objects of fewer levels"),
+        (b'{"x": "\xff"}', "send JSON in UTF-8"),
+        (b'{"x": ', "send one JSON document"),
+    ],
+    ids=["deep", "no UTF-8", "cut"],
+)
+async def test_a_body_that_cannot_be_read_is_refused_with_a_remedy(api: AsyncClient, body: bytes, remedy: str) -> None:
+    answer = await api.post("/recipes", content=body, headers={"Content-Type": "application/json"})
+    assert [error["remedy"] for error in problem(answer, 400)["errors"]] == [remedy]

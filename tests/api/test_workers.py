@@ -23,10 +23,12 @@ async def beat(
 async def test_lists_the_processes_and_names_roles_that_nobody_has(api: httpx.AsyncClient, database: Database) -> None:
     await beat(database, "one", "missions", "relay")
     await beat(database, "two", "intake", ago=timedelta(seconds=20))
+    await beat(database, "three", "missions", ago=timedelta(seconds=20))  # lost, and another one has its role
     answer = (await api.get("/workers")).json()
     assert [(one["identity"], one["roles"], one["lost"]) for one in answer["items"]] == [
         ("one", ["missions", "relay"], False),
         ("two", ["intake"], True),
+        ("three", ["missions"], True),
     ]
     roles = [trouble for trouble in answer["trouble"] if "no worker has the role" in trouble]
     assert roles == ["no worker has the role intake: nobody hears the agents"]
@@ -42,7 +44,7 @@ async def test_heartbeat_goes_on_and_a_stopped_process_is_gone(api: httpx.AsyncC
 
 
 async def test_process_that_was_lost_long_ago_is_forgotten(api: httpx.AsyncClient, database: Database) -> None:
-    await beat(database, "old", "missions", ago=timedelta(hours=2))
+    await beat(database, "old", "missions", ago=timedelta(minutes=11))
     await beat(database, "new", "missions")
     assert [one["identity"] for one in (await api.get("/workers")).json()["items"]] == ["new"]
 

@@ -174,6 +174,35 @@ async def test_events_are_kept_for_ever_where_that_is_set(database: Database, tm
     assert await is_left(database, [*range(1, 13)])
 
 
+async def test_what_an_enabled_webhook_still_needs_stays(database: Database, tmp_path: Path) -> None:
+    """It has got the log up to position 8, and of that 5 is not delivered yet."""
+    async with database.transaction() as connection:
+        await connection.execute(
+            text(
+                "WITH made AS (INSERT INTO webhooks (url, types, secret, position) VALUES ('u', '{}', 's', 8)"
+                " RETURNING id) INSERT INTO webhook_deliveries (webhook_id, sequence, event_type, state)"
+                " SELECT made.id, events.sequence, events.type,"
+                " CASE WHEN events.sequence = 5 THEN 'pending' ELSE 'delivered' END"
+                " FROM made, events WHERE events.sequence <= 8"
+            )
+        )
+    try:
+        await all_archived(database, tmp_path)
+        assert await positions(database) == [*range(5, 13)]
+        async with database.transaction() as connection:
+            await connection.execute(text("UPDATE webhook_deliveries SET state = 'delivered'"))
+        await all_archived(database, tmp_path)
+        assert await positions(database) == [*range(9, 13)]
+        async with database.transaction() as connection:
+            await connection.execute(text("UPDATE webhooks SET position = 12"))
+        await all_archived(database, tmp_path)
+        assert await positions(database) == []
+    finally:
+        async with database.transaction() as connection:
+            await connection.execute(text("DELETE FROM webhook_deliveries"))
+            await connection.execute(text("DELETE FROM webhooks"))
+
+
 async def test_removal_goes_on_behind_a_gap(database: Database, tmp_path: Path) -> None:
     """Somebody deleted events by hand: more than are removed at once."""
     gap = event_archive.REMOVED_AT_ONCE * 2

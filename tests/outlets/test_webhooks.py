@@ -195,6 +195,24 @@ async def test_webhook_whose_every_attempt_failed_for_long_is_disabled(hooks: Ho
     assert inbox.messages[-1].at - inbox.messages[0].at >= 0.35  # the last one's answer waits for its round
 
 
+async def test_success_ends_the_failing_since_of_a_webhook(hooks: Hooks) -> None:
+    bad = True
+    inbox = hooks.receiver.inbox("a", lambda _: 500 if bad else 204)
+    webhook = await hooks.make(inbox, **ONLY_OURS)
+
+    async def failing() -> bool:
+        return (await hooks.read(webhook))["failing_since"] is not None
+
+    async def delivered_and_well() -> bool:
+        return await hooks.states(webhook) == ["delivered"] and not await failing()
+
+    async with hooks.delivering(webhook_schedule=(0.05,) * 100):
+        await hooks.emit("one")
+        await until(failing, 10)
+        bad = False
+        await until(delivered_and_well, 10)
+
+
 async def test_receiver_that_asks_for_time_gets_it(hooks: Hooks) -> None:
     busy = Response(status_code=429, headers={"retry-after": "1"})
     answers = iter([busy])
