@@ -5,10 +5,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from itertools import zip_longest
+from typing import Any
 
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
 from jsonschema import Draft202012Validator
 from sqlalchemy import select
 
+from api.async_api import async_api
+from missions.cloud_events import cloud_event
 from missions.event_catalogue import AGENT, CATALOGUE
 from missions.event_schemas import OF_MISSIONS, family, schema
 from missions.events import Event, EventType, module_of
@@ -46,6 +51,8 @@ def faults(found: list[Event]) -> Iterator[str]:
         yield from (f"{event.type} ({event.payload}): {fault}" for fault in _faults_of(event))
     yield from _faults_of_positions(found)
     yield from _faults_of_attempts(found)
+    for event in {event.type: event for event in found if event.type in CATALOGUE}.values():  # their forms are alike
+        yield from (f"{event.type}: {fault}" for fault in _faults_outside(event))
     known = {event.id for event in found}
     for event in found:
         if event.causation_id not in known | {None}:
@@ -70,6 +77,24 @@ def _faults_of(event: Event) -> Iterator[str]:
         yield "no mission_id"
     if (event.mission_id, event.mission_id) != (event.task_id, event.correlation_id):
         yield f"ids differ: {event.mission_id}, {event.task_id}, {event.correlation_id}"
+
+
+def _faults_outside(event: Event) -> Iterator[str]:
+    """What the documents and libraries of others have against it."""
+    document = _async_api()
+    payload = document["components"]["messages"][event.type]["payload"]
+    told = json.loads(event.model_dump_json())
+    for error in Draft202012Validator(payload | {"components": document["components"]}).iter_errors(told):
+        yield f"the AsyncAPI document has {error.json_path}: {error.message}"
+    made = cloud_event(event, source="urn:muster:tests", types_url="http://muster/api/v1/events/types")
+    read = JSONFormat().read(CloudEvent, json.dumps(made))
+    if (read.get_id(), read.get_type(), read.get_data()) != (event.id, event.type, told["payload"]):
+        yield f"as a CloudEvent it is read as {read}"
+
+
+@cache
+def _async_api() -> dict[str, Any]:
+    return async_api("muster.events")
 
 
 @cache
