@@ -50,13 +50,13 @@ async def test_a_missions_state_and_events_fit_together_while_it_changes(place: 
     chance = random.Random(3)
 
     async def changing() -> None:
-        for _ in range(60):
+        while looks < 5:
             await change(place, mission, chance.choice(["dispatched", "calculating", "executing"]))
             await asyncio.sleep(chance.random() * 0.02)
         await change(place, mission, "failed")
 
-    changer = asyncio.create_task(changing())
     looks = 0
+    changer = asyncio.create_task(changing())
     async with asyncio.timeout(30):
         while not changer.done():
             async with place.stream(f"/work-processes/{mission}/stream") as events:
@@ -73,7 +73,6 @@ async def test_a_missions_state_and_events_fit_together_while_it_changes(place: 
             assert shown["payload"].get("to", state) == state
             looks += 1
         await changer
-    assert looks > 3
 
 
 async def test_an_unknown_mission_has_no_stream(place: Place) -> None:
