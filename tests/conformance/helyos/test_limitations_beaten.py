@@ -196,12 +196,13 @@ async def test_lost_connection_to_the_broker_is_made_anew(scene: Scene) -> None:
 
         async def ours() -> list[str]:
             open_ones = (await management.get(f"/api/vhosts/{quote(vhost, safe='')}/connections")).json()
-            names = [
-                one["name"]
+            names = {
+                one["name"]: one.get("client_properties", {}).get("connection_name", "")
                 for one in open_ones
-                if one["user"] not in agents and "muster" in str(one.get("client_properties", {})).lower()
-            ]
-            return names
+                if one["user"] not in agents
+            }
+            # That of the events comes back with the next event.
+            return [name for name, ours in names.items() if ours.startswith("muster ") and ours != "muster events"]
 
         cut = set(await until(ours, 15))
         for name in cut:
