@@ -103,7 +103,7 @@ class EventStream(Response):
             if coming is not None and not coming.done():
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
-            await parts.aclose()  # type: ignore[attr-defined]
+            await parts.aclose()  # type: ignore[attr-defined]  # they are made by a generator
 
     async def _follow(self, reader: Reader) -> AsyncIterator[bytes]:
         # A reader that is cut before its first event has a place to come back to.

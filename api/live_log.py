@@ -162,6 +162,7 @@ class LiveLog:
                 logger.warning("live streams wait: %s", error)
                 await asyncio.sleep(_PAUSE)
             except Exception:
+                # A tail that ended would leave its readers waiting for ever.
                 logger.exception("the tail of the event log failed; it goes on")
                 await asyncio.sleep(_PAUSE)
         self._forget(-1)

@@ -15,7 +15,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["muster.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
+        self.scope["muster.transport"] = self.transport  # type: ignore[typeddict-unknown-key]  # a key of ours
 
 
 class _Server(Server):
@@ -25,6 +25,7 @@ class _Server(Server):
         super().__init__(config)
         self._app = app
 
+    # uvicorn writes `list[socket.socket]`; what they are is its own matter.
     async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         self._app.state.parts.live_log.ending.set()
         await super().shutdown(sockets)  # type: ignore[arg-type]

@@ -104,6 +104,7 @@ class Run:
 
     async def _missions(self, seconds: float) -> Load:
         missions = self._stage.missions
+        # mypy cannot infer a lambda with a default.
         works: list[Work] = [lambda member=member: missions.one_step(member) for member in self._stage.crew]  # type: ignore[misc]
         return await keep_busy(works, seconds, missions.quiet)
 

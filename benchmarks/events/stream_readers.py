@@ -82,6 +82,7 @@ async def main() -> None:
     host, port = address.hostname or "127.0.0.1", address.port or 80
     for number in range(readers):
         each = counting(number == 0)
+        # mypy cannot infer a lambda with a default.
         await loop.create_connection(lambda each=each: Reader(request, opened, each), host, port)  # type: ignore[misc]
     await until_the_driver_is_gone()
 

@@ -144,6 +144,21 @@ async def test_answer_that_trickles_does_not_hold_on() -> None:
     assert 200 < outcome.duration_ms < 1500
 
 
+async def test_address_that_the_settings_allow_no_more_is_not_called() -> None:
+    called = False
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        nonlocal called
+        called = True
+        await ok(writer)
+
+    stricter = OPEN.model_copy(update={"webhook_allow_http": False})
+    async with server(answer) as port, sending(stricter) as sender:
+        outcome = await sender.send(f"http://127.0.0.1:{port}/", [new_secret()], EVENT)
+    assert not called
+    assert "http" in str(outcome.error)
+
+
 @pytest.mark.parametrize("said", [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 20x OK\r\n\r\n"])
 async def test_what_is_no_http_is_a_failure(said: bytes) -> None:
     async def answer(writer: asyncio.StreamWriter) -> None:

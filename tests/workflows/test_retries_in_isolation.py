@@ -153,7 +153,7 @@ async def test_paused_mission_begins_its_next_attempt_when_it_is_resumed(bench: 
     await run.until_called(Activity.END_ATTEMPT)
     await run.signal(Signal.PAUSE, PauseWish(paused=True, number=1, immediate=True))
     await run.until_called(Activity.PAUSE_AGENTS)
-    await asyncio.sleep(0.6)  # its time comes in the pause
+    await asyncio.sleep(0.6)  # its time comes in the pause, in which no timer runs that could be waited for
     await run.until_waiting()
     assert len(bench.fake.inputs(STEP)) == 1
     await run.signal(Signal.PAUSE, PauseWish(paused=False, number=2))
