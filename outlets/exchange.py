@@ -31,7 +31,7 @@ OUTLET = "exchange"
 LOCK = Lock(0x6D757375)
 
 _BATCH = 300
-_TOGETHER = 0.1
+_TOGETHER = 0.15
 """Seconds: so often at most it looks what is new, for each look costs as much as some events."""
 _REPLAY_EACH = 1.0
 """Seconds between two looks whether somebody asked for a parked event."""
@@ -49,7 +49,7 @@ class ExchangeOutlet(LedLoop):
     """The outlet; one is at work, any number may stand by."""
 
     def __init__(self, settings: Settings, database: Database, installation: str) -> None:
-        super().__init__(database, LOCK, POSITIONED, "the outlet of events to RabbitMQ")
+        super().__init__(database, LOCK, POSITIONED, "the outlet of events to RabbitMQ", durable=False)
         url = settings.events_amqp_url or settings.amqp_url
         self._publisher = ConfirmedPublisher(url, settings.events_exchange, "events")
         self._as_cloud_event = settings.events_format == "cloudevents"

@@ -15,13 +15,21 @@ class LedLoop(Loop):
     """Wakes on a channel of the database; what it could not do waits, perhaps for another process."""
 
     def __init__(
-        self, database: Database, lock: Lock, channel: str, what: str, *, look_again: float = _LOOK_AGAIN
+        self,
+        database: Database,
+        lock: Lock,
+        channel: str,
+        what: str,
+        *,
+        look_again: float = _LOOK_AGAIN,
+        durable: bool = True,
     ) -> None:
         super().__init__(what)
         self._database = database
         self._lock = lock
         self._channel = channel
         self._look_again = look_again
+        self._durable = durable
 
     async def _prepare(self, connection: Connection) -> None:
         """Called when this process begins to lead; most have nothing to prepare."""
@@ -31,7 +39,7 @@ class LedLoop(Loop):
         """Do a part of what is due, on the leader's connection; returns whether there may be more to do at once."""
 
     async def _turn(self) -> None:
-        async with leading(self._database, self._lock, self._channel) as leader:
+        async with leading(self._database, self._lock, self._channel, durable=self._durable) as leader:
             await self._prepare(leader.connection)
             while True:
                 while await self._work(leader.connection):

@@ -35,7 +35,7 @@ _CLEAN_BATCH = 5000
 _LOOK_AGAIN = 1.0
 _NONE_ENABLED = 60.0
 """Seconds: who enables one says so."""
-_TOGETHER = 0.1
+_TOGETHER = 0.25
 """Seconds between two rounds: what lands in between is written together."""
 _ARCHIVED = "the event is archived, and cannot be sent any more"
 
@@ -59,7 +59,7 @@ class WebhookFanOut(LedLoop):
     """Makes a delivery of each event that a webhook wants, and removes old ones."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        super().__init__(database, FAN_OUT, POSITIONED, "the fan-out to webhooks")
+        super().__init__(database, FAN_OUT, POSITIONED, "the fan-out to webhooks", durable=False)
         self._keep = settings.webhook_keep
         self._clean_at = self._look_at = 0.0
 
@@ -83,7 +83,7 @@ class WebhookDeliverer(Loop):
 
     async def _turn(self) -> None:
         async with (
-            leading(self._database, DELIVERER, deliveries.DELIVERIES) as leader,
+            leading(self._database, DELIVERER, deliveries.DELIVERIES, durable=False) as leader,
             sending(self._settings, self._resolve) as sender,
         ):
             await _Flights(self._settings, self._database, leader, sender).run()
@@ -122,7 +122,8 @@ class _Flights:
         if not landed:
             return
         results = [self._flying[id][1].result() for id in landed]
-        async with self._database.transaction() as connection:
+        connection = self._leader.connection
+        async with connection.begin_nested():
             disabled = await attempts.store_results(connection, results, self._settings.webhook_disable_after)
         for line in disabled:
             log.warning("%s", line)

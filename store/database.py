@@ -94,11 +94,15 @@ class Database:
             self._tell()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        """The driver's connection beside the pool, for what lasts; raises PartUnavailable."""
+    async def connection(self, *, durable: bool = True) -> AsyncIterator[Any]:
+        """The driver's connection beside the pool, for what lasts; raises PartUnavailable.
+
+        `durable` False: its commits are not waited for on disk, so a crash of the server may undo the last ones.
+        """
+        options = _FOUND_DEAD if durable else {**_FOUND_DEAD, "synchronous_commit": "off"}
         with self._errors(OSError):
             driver = await asyncpg.connect(
-                self.url, timeout=self._timeout, command_timeout=_ANSWERS_WITHIN, server_settings=_FOUND_DEAD
+                self.url, timeout=self._timeout, command_timeout=_ANSWERS_WITHIN, server_settings=options
             )
         try:
             with self._errors():  # an OSError of what else is done meanwhile is not the database's

@@ -30,9 +30,14 @@ class Leader(Listener):
 
 
 @asynccontextmanager
-async def leading(database: Database, lock: Lock, channel: str) -> AsyncIterator[Leader]:
-    """Wait until nobody else leads, then lead; raises PartUnavailable."""
-    async with database.connection() as driver:
+async def leading(
+    database: Database, lock: Lock, channel: str, *, durable: bool = True
+) -> AsyncIterator[Leader]:
+    """Wait until nobody else leads, then lead; raises PartUnavailable.
+
+    `durable` False: for a leader that may repeat what it did before a crash of the server.
+    """
+    async with database.connection(durable=durable) as driver:
         leader = Leader(driver)
         # Not the waiting form of the lock: its statement would hold back PostgreSQL's clean-up while it waits.
         while not await leader.connection.scalar(_TRY, {"key": lock}):  # noqa: ASYNC110  # in another process
