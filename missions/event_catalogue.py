@@ -7,6 +7,7 @@ from missions.event_payloads import (
     agent,
     assignment,
     configuration,
+    mission_file,
     mission_queue,
     service_request,
     task,
@@ -139,6 +140,36 @@ CATALOGUE: Mapping[EventType, Described] = {
     ),
     EventType.AGENT_QUARANTINE_CLEARED: Described(
         agent.AgentQuarantineCleared, "the agent reports `free`, or an operator clears it", (AGENT, API)
+    ),
+    EventType.MISSION_STARTING: Described(
+        mission_file.MissionStarting, "a mission file is accepted; it may still wait for its instruments", (API,)
+    ),
+    EventType.MISSION_STARTED: Described(mission_file.MissionStarted, "all threads of a mission file have started"),
+    EventType.MISSION_STOPPING: Described(
+        mission_file.MissionStopping,
+        "a mission file is aborted: by somebody, or by the policy of a command that failed",
+        (WORKER, API),
+        (WARNING,),
+    ),
+    EventType.MISSION_STOPPED: Described(
+        mission_file.MissionStopped,
+        "a mission file has ended. WARNING: it was aborted; ERROR: it, or a thread of it, failed",
+        severities=(INFO, WARNING, ERROR),
+    ),
+    EventType.MISSION_THREAD_STARTED: Described(mission_file.MissionThreadStarted, "a thread starts"),
+    EventType.MISSION_THREAD_STOPPED: Described(
+        mission_file.MissionThreadStopped,
+        "a thread has ended. WARNING: it was stopped with its mission; ERROR: a command failed",
+        severities=(INFO, WARNING, ERROR),
+    ),
+    EventType.MISSION_SEQUENCE_STARTED: Described(
+        mission_file.MissionSequenceStarted, "a thread's mission sequence starts: its time, or its event, has come"
+    ),
+    EventType.MISSION_SEQUENCE_STOPPED: Described(
+        mission_file.MissionSequenceStopped, "a thread's mission sequence has ended well"
+    ),
+    EventType.MISSION_LOAD_ERROR: Described(
+        mission_file.MissionLoadError, "a mission file is refused; nothing is run", (API,), (ERROR,)
     ),
     EventType.MISSION_QUEUE_CREATED: Described(mission_queue.MissionQueueCreated, "a queue is made", (API,)),
     EventType.MISSION_QUEUE_UPDATED: Described(mission_queue.MissionQueueUpdated, "a queue's fields change", (API,)),

@@ -63,6 +63,16 @@ class EventType(StrEnum):
     ASSIGNMENT_REASSIGNED = "assignment.reassigned"
     ASSIGNMENT_LATE_REPORT = "assignment.late_report"
 
+    MISSION_STARTING = "mission.starting"
+    MISSION_STARTED = "mission.started"
+    MISSION_STOPPING = "mission.stopping"
+    MISSION_STOPPED = "mission.stopped"
+    MISSION_THREAD_STARTED = "mission.thread.started"
+    MISSION_THREAD_STOPPED = "mission.thread.stopped"
+    MISSION_SEQUENCE_STARTED = "mission.sequence.started"
+    MISSION_SEQUENCE_STOPPED = "mission.sequence.stopped"
+    MISSION_LOAD_ERROR = "mission.load_error"
+
     AGENT_REGISTERED = "agent.registered"
     AGENT_UPDATED = "agent.updated"
     AGENT_CHECKED_IN = "agent.checked_in"

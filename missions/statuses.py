@@ -108,6 +108,9 @@ class AgentClass(StrEnum):
     TOOL = "tool"
     ASSISTANT = "assistant"
     CHARGE_STATION = "charge_station"
+    PLATFORM = "platform"
+    """Carries instruments, and runs mission files with them."""
+    INSTRUMENT = "instrument"
 
 
 class AgentStatus(StrEnum):

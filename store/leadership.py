@@ -30,9 +30,7 @@ class Leader(Listener):
 
 
 @asynccontextmanager
-async def leading(
-    database: Database, lock: Lock, channel: str, *, durable: bool = True
-) -> AsyncIterator[Leader]:
+async def leading(database: Database, lock: Lock, channel: str, *, durable: bool = True) -> AsyncIterator[Leader]:
     """Wait until nobody else leads, then lead; raises PartUnavailable.
 
     `durable` False: for a leader that may repeat what it did before a crash of the server.

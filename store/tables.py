@@ -123,6 +123,8 @@ agents = Table(
     Column("description", Text),
     Column("agent_class", Text, nullable=False, server_default="vehicle"),
     Column("agent_type", Text),
+    Column("alias", Text, unique=True),  # another name, such as mission files write: `PRE:…`
+    Column("parent_id", ForeignKey("agents.id", ondelete="SET NULL"), index=True),  # the platform of an instrument
     Column("protocol", Text, nullable=False, server_default="AMQP"),
     Column("message_channel", Text),
     Column("is_actuator", Boolean, nullable=False, server_default=text("true")),

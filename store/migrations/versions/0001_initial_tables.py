@@ -224,6 +224,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("only", name=op.f("pk_slot_limits")),
     )
     op.create_table(
+        "thread_events",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("work_process_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("raised_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("taken_as", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_thread_events")),
+    )
+    op.create_index("ix_thread_events_thread", "thread_events", ["work_process_id", "number", "id"], unique=False)
+    op.create_table(
         "wakeups",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -356,6 +367,8 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("agent_class", sa.Text(), server_default="vehicle", nullable=False),
         sa.Column("agent_type", sa.Text(), nullable=True),
+        sa.Column("alias", sa.Text(), nullable=True),
+        sa.Column("parent_id", sa.BigInteger(), nullable=True),
         sa.Column("protocol", sa.Text(), server_default="AMQP", nullable=False),
         sa.Column("message_channel", sa.Text(), nullable=True),
         sa.Column("is_actuator", sa.Boolean(), server_default=sa.text("true"), nullable=False),
@@ -395,11 +408,14 @@ def upgrade() -> None:
         sa.Column("quarantine_reason", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("modified_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["parent_id"], ["agents.id"], name=op.f("fk_agents_parent_id"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["yard_id"], ["yards.id"], name=op.f("fk_agents_yard_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
+        sa.UniqueConstraint("alias", name=op.f("uq_agents_alias")),
         sa.UniqueConstraint("uuid", name=op.f("uq_agents_uuid")),
         postgresql_with={"fillfactor": 50},
     )
+    op.create_index(op.f("ix_agents_parent_id"), "agents", ["parent_id"], unique=False)
     op.create_index(
         "ix_agents_rights_changed",
         "agents",
@@ -652,6 +668,52 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'to_send'"),
     )
     op.create_table(
+        "instruments",
+        sa.Column("agent_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_instruments_agent_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_instruments")),
+    )
+    op.create_table(
+        "mission_files",
+        sa.Column("work_process_id", sa.BigInteger(), nullable=False),
+        sa.Column("platform_id", sa.BigInteger(), nullable=False),
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("plan", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("anchored_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("anchor", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("time_scale", sa.Double(), server_default="1", nullable=False),
+        sa.Column("running", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("thread_count", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["platform_id"], ["agents.id"], name=op.f("fk_mission_files_platform_id")),
+        sa.ForeignKeyConstraint(
+            ["work_process_id"],
+            ["work_processes.id"],
+            name=op.f("fk_mission_files_work_process_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("work_process_id", name=op.f("pk_mission_files")),
+    )
+    op.create_index("ix_mission_files_platform", "mission_files", ["platform_id", "work_process_id"], unique=False)
+    op.create_index(
+        "uq_mission_files_running",
+        "mission_files",
+        ["platform_id", "plan_id"],
+        unique=True,
+        postgresql_where=sa.text("running"),
+    )
+    op.create_table(
+        "platforms",
+        sa.Column("agent_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="UNINITIALIZED", nullable=False),
+        sa.Column("saved_state", sa.Text(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_platforms_agent_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_platforms")),
+    )
+    op.create_table(
         "reservation_requests",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("work_process_id", sa.BigInteger(), nullable=False),
@@ -836,6 +898,35 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'to_dispatch' AND intent_at IS NULL"),
     )
     op.create_table(
+        "mission_threads",
+        sa.Column("work_process_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), server_default="waiting", nullable=False),
+        sa.Column("workflow_id", sa.Text(), nullable=False),
+        sa.Column("loop", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("command", sa.Text(), nullable=True),
+        sa.Column("next_start_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("source_id", sa.BigInteger(), nullable=True),
+        sa.Column("event", sa.Text(), nullable=True),
+        sa.Column("armed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("asleep", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["work_process_id"],
+            ["mission_files.work_process_id"],
+            name=op.f("fk_mission_threads_work_process_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("work_process_id", "number", name=op.f("pk_mission_threads")),
+    )
+    op.create_index(
+        "ix_mission_threads_armed",
+        "mission_threads",
+        ["source_id", "event"],
+        unique=False,
+        postgresql_where=sa.text("armed"),
+    )
+    op.create_table(
         "reservation_request_agents",
         sa.Column("request_id", sa.BigInteger(), nullable=False),
         sa.Column("agent_id", sa.BigInteger(), nullable=False),
@@ -917,6 +1008,8 @@ def downgrade() -> None:
     op.drop_table("reservation_selectors")
     op.drop_index("ix_reservation_line", table_name="reservation_request_agents", postgresql_where=sa.text("claims"))
     op.drop_table("reservation_request_agents")
+    op.drop_index("ix_mission_threads_armed", table_name="mission_threads", postgresql_where=sa.text("armed"))
+    op.drop_table("mission_threads")
     op.drop_index(
         "ix_assignments_unheard",
         table_name="assignments",
@@ -936,6 +1029,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_reservations_work_process_id"), table_name="reservations")
     op.drop_table("reservations")
     op.drop_table("reservation_requests")
+    op.drop_table("platforms")
+    op.drop_index("uq_mission_files_running", table_name="mission_files", postgresql_where=sa.text("running"))
+    op.drop_index("ix_mission_files_platform", table_name="mission_files")
+    op.drop_table("mission_files")
+    op.drop_table("instruments")
     op.drop_index(
         "ix_instant_actions_to_send", table_name="instant_actions", postgresql_where=sa.text("status = 'to_send'")
     )
@@ -970,6 +1068,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_agents_rights_changed", table_name="agents", postgresql_where=sa.text("rights_changed_at IS NOT NULL")
     )
+    op.drop_index(op.f("ix_agents_parent_id"), table_name="agents")
     op.drop_table("agents")
     op.drop_table("yards")
     op.drop_table("work_process_type")
@@ -990,6 +1089,8 @@ def downgrade() -> None:
     )
     op.drop_table("webhook_deliveries")
     op.drop_table("wakeups")
+    op.drop_index("ix_thread_events_thread", table_name="thread_events")
+    op.drop_table("thread_events")
     op.drop_table("slot_limits")
     op.drop_index("uq_services_enabled_type", table_name="services", postgresql_where=sa.text("enabled"))
     op.drop_table("services")

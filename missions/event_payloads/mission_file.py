@@ -1,0 +1,89 @@
+"""`mission.*`: the life of a mission file's run, in the fields of platform agents' mission executives."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from missions.event_payloads.base import Payload
+
+
+class SubType(StrEnum):
+    """What happened to the mission, its thread or its sequence."""
+
+    STARTING = "STARTING"
+    STARTED = "STARTED"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+
+
+class ExecutionStatus(StrEnum):
+    """How it stands."""
+
+    OK = "OK"
+    ABORTED = "ABORTED"
+    FAILED = "FAILED"
+
+
+class Scope(StrEnum):
+    """What the event is about: threads and their sequences share all other fields."""
+
+    MISSION = "mission"
+    THREAD = "thread"
+    SEQUENCE = "sequence"
+
+
+class Lifecycle(Payload):
+    """What all of them have."""
+
+    origin: str = Field(description="uuid of the platform", examples=["LJ01D"])
+    origin_type: str = Field("PlatformDevice", description="always `PlatformDevice`", examples=["PlatformDevice"])
+    plan_id: str = Field(description="the mission's id, as its client chose it", examples=["ctd-2026-11"])
+    sub_type: SubType = Field(description="what happened", examples=["STARTED"])
+    execution_status: ExecutionStatus = Field(ExecutionStatus.OK, description="how it stands", examples=["OK"])
+    mission_thread_id: str = Field(
+        "", description="the thread's place in the file, from 0; empty: the mission itself", examples=["0"]
+    )
+    scope: Scope = Field(Scope.MISSION, description="what the event is about", examples=["mission"])
+    loop: int | None = Field(None, description="which of the thread's sequences, from 1", examples=[1])
+    description: str = Field("", description="in words", examples=["Mission ctd-2026-11 has started"])
+
+
+class MissionStarting(Lifecycle):
+    """A mission file was accepted."""
+
+
+class MissionStarted(Lifecycle):
+    """All its threads have started."""
+
+
+class MissionStopping(Lifecycle):
+    """Its abort has begun."""
+
+
+class MissionStopped(Lifecycle):
+    """It has ended."""
+
+
+class MissionThreadStarted(Lifecycle):
+    """A thread starts."""
+
+
+class MissionThreadStopped(Lifecycle):
+    """A thread has ended."""
+
+
+class MissionSequenceStarted(Lifecycle):
+    """A thread's mission sequence starts."""
+
+
+class MissionSequenceStopped(Lifecycle):
+    """A thread's mission sequence has ended well."""
+
+
+class MissionLoadError(Payload):
+    """A mission file was refused."""
+
+    origin: str = Field(description="uuid of the platform", examples=["LJ01D"])
+    origin_type: str = Field("PlatformDevice", description="always `PlatformDevice`", examples=["PlatformDevice"])
+    plan_id: str = Field(description="the mission's id, as its client chose it", examples=["ctd-2026-11"])
+    description: str = Field(description="what is wrong, in words", examples=["line 3, column 7: unknown key `nmae`"])

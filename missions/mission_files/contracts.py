@@ -1,0 +1,247 @@
+"""The typed contracts between the workflows of mission files and their activities. Small: ids instead of data.
+
+Every field that is added later needs a default: runs of the version before it are still on their way.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from missions.contracts import Contract, Outcome, TaskQueues, WorkProcessStart
+from missions.mission_files.plan import ThreadPlan
+
+MISSION_FILE_RUN = "MissionFile"
+"""The workflow type of a mission file's run."""
+
+MISSION_THREAD = "MissionThread"
+"""The workflow type of one of its threads."""
+
+
+class FileActivity(StrEnum):
+    """The activities of a mission file's run and of its threads."""
+
+    START_THREADS = "start_threads"
+    CLOSE_TRIGGERS = "close_triggers"
+    BEGIN_ABORT = "begin_abort"
+    LOAD_THREAD = "load_thread"
+    BEGIN_SEQUENCE = "begin_sequence"
+    END_SEQUENCE = "end_sequence"
+    END_THREAD = "end_thread"
+    SEND_COMMAND = "send_command"
+    CHECK_COMMAND = "check_command"
+    CANCEL_COMMAND = "cancel_command"
+    BRING_TO_INACTIVE = "bring_to_inactive"
+    ARM_THREAD = "arm_thread"
+    TAKE_EVENT = "take_event"
+
+
+class ThreadSignal(StrEnum):
+    """The signals that a thread takes, beside those on its assignments."""
+
+    EVENT_RAISED = "event_raised"
+    TIMED_THREADS_ENDED = "timed_threads_ended"
+    PAUSE = "pause"
+    HALT = "halt"
+
+
+class FileSignal(StrEnum):
+    """The signal that a mission file's run takes from its threads."""
+
+    THREAD_STANDS = "thread_stands"
+
+
+class ThreadEnd(StrEnum):
+    """How a thread ended. ABORT_MISSION: by its policy, it ends the mission; STOPPED: the mission stopped it."""
+
+    DONE = "done"
+    ABORTED = "aborted"
+    ABORT_MISSION = "abort_mission"
+    STOPPED = "stopped"
+
+
+class Sequence(StrEnum):
+    """Which of a thread's three sequences."""
+
+    PRE = "pre"
+    MAIN = "main"
+    POST = "post"
+
+
+class MissionFileStart(WorkProcessStart):
+    """Input of the run: what every mission has; the plan itself is in the store."""
+
+    plan_id: str = ""
+    threads: int = 1
+    retry_pause: float = Field(5.0, description="seconds between two attempts of a command, in the mission's time")
+    command_timeout: float = Field(60.0, description="seconds, for a command that names none")
+    inactive_timeout: float = Field(30.0, description="seconds for each command that brings an instrument to INACTIVE")
+    time_scale: float = Field(1.0, description="how many times as fast the mission's time goes (demos and tests)")
+
+
+class ThreadStart(Contract):
+    """Input of a thread's run; after `continue-as-new` with what was before it."""
+
+    work_process_id: int
+    number: int
+    timed: bool
+    retry_pause: float
+    command_timeout: float
+    inactive_timeout: float
+    time_scale: float
+    cancel_resend_interval: float
+    cancel_attempts: int
+    task_queues: TaskQueues
+    details_url: str = ""
+    instrument_ids: list[int] = Field(default_factory=list, description="its instruments: agents, in the file's order")
+    pre_done: bool = False
+    loop: int = Field(0, description="sequences that have ended")
+    start_at: float | None = Field(None, description="the next sequence's start: seconds since 1970, real time")
+    commands: int = Field(0, description="how many attempts of commands were made: each has a number of its own")
+    closed: bool = Field(False, description="the timed threads have ended: what was raised before is served, no more")
+    paused: bool = False
+    pause_number: int = 0
+
+
+class ThreadEnded(Contract):
+    """Result of a thread's run. `error`: why it was aborted."""
+
+    end: ThreadEnd
+    error: str = ""
+
+
+class StartedThread(Contract):
+    """A thread that is to run."""
+
+    number: int
+    timed: bool
+    instrument_ids: list[int]
+
+
+class ThreadsStarted(Contract):
+    """SUPERSEDED: a cancel came first."""
+
+    outcome: Outcome
+    threads: list[StartedThread] = Field(default_factory=list)
+
+
+class ThreadCall(Contract):
+    """What the activities of one thread know; `number` None: of the run itself, as it brings instruments home."""
+
+    work_process_id: int
+    number: int | None
+
+
+class LoadedThread(Contract):
+    """`start_at`: the first start of a timed thread that has none yet: seconds since 1970, real time."""
+
+    plan: ThreadPlan
+    start_at: float | None = None
+
+
+class BeginSequence(ThreadCall):
+    """A mission sequence starts: the `loop`th; `event`: what it was started by."""
+
+    loop: int
+    event: str = ""
+
+
+class EndSequence(ThreadCall):
+    """A mission sequence has ended well. `last`: no other one follows."""
+
+    loop: int
+    last: bool
+    start_at: float | None = Field(None, description="when it was due, of a timed thread")
+
+
+class SequenceEnded(Contract):
+    """When the next sequence of a timed thread starts: seconds since 1970, real time."""
+
+    start_at: float | None = None
+
+
+class EndThread(ThreadCall):
+    """A thread has ended. `error`: why it was aborted."""
+
+    end: ThreadEnd
+    error: str = ""
+
+
+class SendCommand(ThreadCall):
+    """Send one attempt of a command. `serial`: its number among all that the thread sends."""
+
+    sequence: Sequence
+    index: int
+    serial: int
+
+
+class CommandSent(Contract):
+    """DONE: `assignment_id` is at its agent; `ended`: it has ended already, so.
+
+    FAILED: it was not sent, `error` says why; SUPERSEDED: the mission is being stopped.
+    """
+
+    outcome: Outcome
+    assignment_id: int = 0
+    ended: str = ""
+    error: str = ""
+
+
+class CheckCommand(Contract):
+    """Look what came of a command: of one that failed, or one that sets or gets a value."""
+
+    assignment_id: int
+
+
+class CommandChecked(Contract):
+    """`error` is empty if all is well."""
+
+    error: str = ""
+    ended: bool = True
+
+
+class CancelCommand(Contract):
+    """Cancel a command that took too long, or whose thread is stopped; again if its agent does not confirm."""
+
+    work_process_id: int
+    assignment_id: int
+
+
+class BringToInactive(ThreadCall):
+    """Send the next command of those that bring an instrument to INACTIVE. `sent`: how many were sent before."""
+
+    agent_id: int
+    sent: int
+
+
+class TakeEvent(ThreadCall):
+    """Take the oldest event that was raised for the thread. `served`: how many it has taken before."""
+
+    served: int
+
+
+class EventTaken(Contract):
+    """`event` empty: none yet, `event_raised` follows; `over`: none will come."""
+
+    event: str = ""
+    over: bool = False
+
+
+class BeginAbort(Contract):
+    """The mission is being aborted: by a thread's policy (`reason`), or as somebody asked the engine."""
+
+    work_process_id: int
+    transition: int
+    reason: str = ""
+    requested_by: str | None = Field(None, description="who asked the engine; none: the mission itself")
+    halt: bool = False
+
+
+class ThreadStands(Contract):
+    """A thread has nothing under way, as the pause with this number wishes."""
+
+    number: int
+    pause_number: int
+
+
+class EventRaised(Contract):
+    """Something happened that the thread waits for: take it."""
