@@ -121,6 +121,11 @@ class Settings(BaseSettings):
     reserve_failure: str = Field(
         "requeue", pattern="^(requeue|fail)$", description="what a silent agent does to its mission"
     )
+    instruments_busy: str = Field(
+        "wait",
+        pattern="^(wait|refuse)$",
+        description="what becomes of a mission with an instrument that another one holds, or waits for before it",
+    )
     agent_silence: float = Field(
         120.0,
         ge=0,
@@ -130,6 +135,16 @@ class Settings(BaseSettings):
     )
     cancel_resend_interval: Seconds = 10.0
     cancel_attempts: int = Field(3, ge=1, description="how often an assignment's cancel is sent in all")
+    command_timeout: Seconds = Field(
+        60.0, description="for a command of a mission file that names no `timeout`: from its sending to its end"
+    )
+    command_retry_interval: Seconds = Field(5.0, description="between two attempts of a command of a mission file")
+    inactive_timeout: Seconds = Field(
+        30.0, description="for each command that brings an instrument to INACTIVE when its mission is aborted"
+    )
+    mission_time_scale: bool = Field(
+        False, description="missions of files may ask for a time that goes faster: for demos and tests"
+    )
     planner_poll_initial: Seconds = 0.5
     planner_poll_max: Seconds = 10.0
     planner_request_timeout: Seconds = Field(

@@ -51,13 +51,16 @@ from settings import Settings, read_settings
 from store import event_outlets
 from store.database import Database
 from store.migrate import upgrade
+from workflows.mission_file import MissionFile
 from workflows.mission_queue import MissionQueue
+from workflows.mission_thread import MissionThread
+from workflows.platform_command import PlatformCommand
 from workflows.signals_by_hand import SignalsByHand
 from workflows.work_process import WorkProcess
 
 logger = logging.getLogger("muster.worker")
 
-WORKFLOWS = [WorkProcess, MissionQueue]
+WORKFLOWS = [WorkProcess, MissionQueue, MissionFile, MissionThread, PlatformCommand]
 # Without the SDK's sandbox: it would guard only the workflow's own file, since all below is passed through; it takes a
 # tenth of the worker's time, and reads that file anew for each run, also in the middle of an upgrade. The tests run the
 # workflow in the sandbox, replay stored histories, and forbid clocks and random numbers in the whole folder.

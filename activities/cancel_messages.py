@@ -7,9 +7,30 @@ from typing import Any
 from activities.messages import address, message
 from activities.parts import Parts
 from fleet.downlink import Delivery
+from missions.events import utc_now
+from store import assignment_cancels
 from store.agent_service import not_listening, quiet_for
 from store.connection import Connection
 from store.reservations import lock_agents
+from store.waiting_line import refresh_lines
+from store.work_process_status import lock
+
+
+async def cancel_and_note(parts: Parts, work_process_id: int, rows: Sequence[Any]) -> list[int]:
+    """Send `assignment_cancel` for these rows of a mission, and note it; returns those still to be confirmed."""
+    if not rows:
+        return []
+    published_at = utc_now()
+    # Whoever is not listening now may be so at the next try; the confirmation alone counts.
+    returned = await send_cancels(parts, rows)
+    async with parts.database.transaction() as connection:
+        await lock(connection, work_process_id)
+        deaf = await note_returned(connection, parts, returned)
+        awaited = await assignment_cancels.cancels_sent(
+            connection, work_process_id, [row["id"] for row in rows], published_at
+        )
+    await parts.waker.send(await refresh_lines(parts.database, deaf))
+    return awaited
 
 
 async def send_cancels(parts: Parts, rows: Sequence[Any]) -> list[Any]:

@@ -31,13 +31,14 @@ from missions.errors import MissionError, PartUnavailable
 from missions.events import EventSource, NewEvent
 from missions.planner_answers import planned_assignments
 from missions.principals import MUSTER
-from missions.statuses import AssignmentStatus, WorkProcessStatus
+from missions.statuses import AgentClass, AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
 from store import (
     assignment_cancels,
     assignments,
     attention,
     events,
+    exclusive_access,
     instant_actions,
     step_requests,
     unheard_assignments,
@@ -114,13 +115,16 @@ class Dispatcher:
         created: Sequence[NewEvent] = ()
         rows: Sequence[Any] = [] if fresh else await assignments.of_step(connection, call.service_request_id)
         commands: Sequence[Any] = ()
+        told: set[int] = set()
         if not rows and call.group == 0:
             request = await step_requests.read(connection, call.service_request_id)
             answer, step, url = request["response"] or {}, request["step"], request["service_url"]
             planned = planned_assignments(answer, step=step, url=url, agent_ids=work_process.agent_ids)
             orders = [entry.assignment_order for entry in planned]
             groups = dispatch_groups(orders, answer.get("dispatch_order"), step=step, url=url)
-            rows, commands = await assignments.plan(connection, work_process, request, planned, groups, call.replaced)
+            rows, commands, told = await assignments.plan(
+                connection, work_process, request, planned, groups, call.replaced
+            )
             created = [assignments.created(row) for row in rows]
             if commands and await step_requests.commands_written(connection, call.service_request_id):
                 await instant_actions.add_of_mission(connection, work_process.id, commands)
@@ -153,8 +157,6 @@ class Dispatcher:
                 transition=call.transition,
                 before=created,
             )
-        if not group.rows:
-            return group
         for row in group.rows:
             if row["status"] not in (AssignmentStatus.NOT_READY_TO_DISPATCH, AssignmentStatus.TO_DISPATCH):
                 continue
@@ -162,6 +164,11 @@ class Dispatcher:
                 group.to_send.append(row)
             elif row["dispatched_at"] is None:  # an earlier try died between intent and confirm
                 group.unconfirmed.append(row["id"])
+        at_work = {row["agent_id"] for row in group.to_send if row["agent_class"] == AgentClass.INSTRUMENT}
+        if at_work or told:
+            await exclusive_access.hold(connection, work_process, call.step, at_work, told)
+        if not group.rows:
+            return group
         if group.unconfirmed:
             await assignments.take_over(connection, group.unconfirmed)
         group.intent_at = await assignments.intend(connection, [row["id"] for row in group.to_send], start_time())

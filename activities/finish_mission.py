@@ -19,6 +19,7 @@ from store import (
     attention,
     instant_actions,
     mission_agents,
+    mission_files,
     pauses,
     queue_places,
     slots,
@@ -117,6 +118,7 @@ class Finisher:
         shown, cleared = attention.at_end(work_process.attention)
         shown += raised
         also += [attention.raised(entry) for entry in raised]
+        before = await mission_files.run_ends(connection, work_process, status, failure)
         if shown != work_process.attention:
             values["attention"] = shown
         await change(
@@ -127,7 +129,7 @@ class Finisher:
             source=EventSource.MISSION_WORKER,
             transition=call.transition + 1,
             values=values,
-            before=cleared,
+            before=[*cleared, *before],
             also=also,
             severity=Severity.ERROR if status is WorkProcessStatus.FAILED else Severity.INFO,
         )

@@ -8,6 +8,12 @@ from activities.check_assignments import Checker
 from activities.dispatch_assignments import Dispatcher
 from activities.end_attempt import AttemptEnder
 from activities.finish_mission import Finisher
+from activities.mission_files.begin_abort import AbortBeginner
+from activities.mission_files.command import ThreadCommands
+from activities.mission_files.platform_command import PlatformCommands
+from activities.mission_files.threads import Threads
+from activities.mission_files.to_inactive import ToInactive
+from activities.mission_files.triggers import Triggers
 from activities.parts import Parts
 from activities.pause_mission import Pauses
 from activities.reassign_assignment import Reassigner
@@ -47,6 +53,30 @@ def mission_activities(parts: Parts) -> Activities:
         native_cancel.request_native_cancel,
         queues.advance_mission_queue,
         queues.cancel_mission_queue,
+        *_of_mission_files(parts),
+    ]
+
+
+def _of_mission_files(parts: Parts) -> Activities:
+    threads, commands, triggers = Threads(parts), ThreadCommands(parts), Triggers(parts)
+    of_platforms = PlatformCommands(parts)
+    return [
+        threads.start_threads,
+        threads.load_thread,
+        threads.show_thread,
+        threads.begin_sequence,
+        threads.end_sequence,
+        threads.end_thread,
+        commands.send_command,
+        commands.check_command,
+        commands.cancel_command,
+        ToInactive(parts).bring_to_inactive,
+        triggers.arm_thread,
+        triggers.take_event,
+        triggers.disarm_threads,
+        AbortBeginner(parts).begin_abort,
+        of_platforms.send_platform_command,
+        of_platforms.settle_platform_command,
     ]
 
 

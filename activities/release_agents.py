@@ -13,7 +13,7 @@ from store.agent_service import quarantine
 from store.attention import Entry
 from store.connection import Connection
 from store.mission_agents import ToRelease
-from store.reservations import lock_agents
+from store.reservations import lock_agents_of
 from store.work_process_status import LockedWorkProcess, lock
 
 
@@ -29,12 +29,13 @@ async def release_agents(parts: Parts, work_process_id: int, attempt: int, agent
 async def quarantine_unconfirmed(
     connection: Connection, work_process: LockedWorkProcess, assignment_ids: Sequence[int], *, halted: bool = False
 ) -> list[Entry]:
-    """Lock the agents of a locked mission that ends; those who may still be at work are out of service.
+    """Lock the agents of a locked mission that ends, named or not.
 
-    Returns what the mission shows of these.
+    Those who may still be at work are out of service; returns what the mission shows of these.
     """
     unconfirmed = await assignment_cancels.unconfirmed(connection, assignment_ids)
-    await lock_agents(connection, {*work_process.agent_ids, *(row.agent_id for row in unconfirmed)})
+    also = {*work_process.agent_ids, *(row.agent_id for row in unconfirmed)}
+    await lock_agents_of(connection, work_process.id, also)
     if not unconfirmed:
         return []
     await quarantine(

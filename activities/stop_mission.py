@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.cancel_messages import note_returned, send_cancels
+from activities.cancel_messages import cancel_and_note
 from activities.microservice import cancel_job
 from activities.parts import Parts
 from missions.contracts import Activity, CancelRequest, MissionStopped, Outcome, ResendCancels, StopMission
@@ -66,7 +66,9 @@ class Stopper:
             to_cancel = await assignment_cancels.canceling_of(connection, work_process)
             left_line = await self._leave_line(connection, work_process)
         await self._parts.waker.send(await refresh_lines(self._parts.database, left_line))
-        _, awaited = await asyncio.gather(self._cancel_jobs(jobs), self._send_cancels(call.work_process_id, to_cancel))
+        _, awaited = await asyncio.gather(
+            self._cancel_jobs(jobs), cancel_and_note(self._parts, call.work_process_id, to_cancel)
+        )
         return MissionStopped(outcome=Outcome.DONE, awaited=awaited)
 
     async def _write_status(self, connection: Connection, work_process: LockedWorkProcess, call: StopMission) -> None:
@@ -127,25 +129,10 @@ class Stopper:
             *(cancel_job(self._parts.http, job["service_url"], job["licence_key"], job["request_uid"]) for job in jobs)
         )
 
-    async def _send_cancels(self, work_process_id: int, rows: Sequence[Any]) -> list[int]:
-        if not rows:
-            return []
-        published_at = utc_now()
-        # Whoever is not listening now may be so at the next try; the confirmation alone counts.
-        returned = await send_cancels(self._parts, rows)
-        async with self._parts.database.transaction() as connection:
-            await lock(connection, work_process_id)
-            deaf = await note_returned(connection, self._parts, returned)
-            awaited = await assignment_cancels.cancels_sent(
-                connection, work_process_id, [row["id"] for row in rows], published_at
-            )
-        await self._parts.waker.send(await refresh_lines(self._parts.database, deaf))
-        return awaited
-
     @activity.defn(name=Activity.RESEND_CANCELS)
     async def resend_cancels(self, call: ResendCancels) -> MissionStopped:
         """Send `assignment_cancel` again to agents that have not confirmed."""
         async with self._parts.database.transaction() as connection:
             rows = await assignment_cancels.canceling(connection, call.assignment_ids)
-        awaited = await self._send_cancels(call.work_process_id, rows)
+        awaited = await cancel_and_note(self._parts, call.work_process_id, rows)
         return MissionStopped(outcome=Outcome.DONE, awaited=awaited)

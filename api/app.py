@@ -44,6 +44,7 @@ TAGS = [
         "description": "What happened: history, live streams, the types of events with their schemas.",
     },
     {"name": "agents", "description": "Who does the work."},
+    {"name": "platforms", "description": "Agents that carry instruments: their states and commands."},
     {"name": "recipes", "description": "The types of missions: which steps, in which order."},
     {"name": "services", "description": "The microservices that recipes call."},
     {"name": "yards", "description": "Where agents work, with their maps."},

@@ -10,8 +10,9 @@ from missions.events import EventType
 
 _AMQP = "0.3.0"  # version of the bindings
 _DESCRIPTION = """
-The events of Muster, as they go to a topic exchange of RabbitMQ: the routing key is the type, so `task.*` or
-`task.failed` bind a queue to what it wants. At least once, in order for each mission; duplicates carry the same `id`.
+The events of Muster, as they go to a topic exchange of RabbitMQ: the routing key is the type, so `task.#` or
+`task.failed` bind a queue to what it wants (`mission.*` would leave out `mission.thread.started`, `mission.#` does
+not). At least once, in order for each mission; duplicates carry the same `id`.
 
 As CloudEvents, if that is set, the same fields are attributes and the payload is `data`.
 """

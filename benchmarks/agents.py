@@ -6,22 +6,17 @@ and when goes to the driver, as `[what, agent's number, seconds since the epoch,
 
 import argparse
 import asyncio
-import json
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote, urlsplit
-from uuid import uuid4
 
-import aio_pika
 import uvloop
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
 from benchmarks.child import say, until_the_driver_is_gone
+from examples.thin_agent import CheckIn, ThinAgent, state
 from settings import Settings
 
-ANONYMOUS = "anonymous"
 _AT_ONCE = 8
 
 
@@ -66,103 +61,33 @@ def react(message: dict[str, Any]) -> Reaction | None:
 
 
 def _state(status: str, mission: int | None, assignment: int | None = None, report: str = "") -> dict[str, Any]:
-    return {
-        "status": status,
-        "resources": {"operation_types_available": [], "work_process_id": mission, "reserved": mission is not None},
-        "assignment": None if assignment is None else {"id": assignment, "status": report, "result": {}},
-    }
-
-
-def envelope(kind: str, uuid: str, body: dict[str, Any]) -> bytes:
-    """A message as agents send it: the inner one as JSON text, unsigned."""
-    return json.dumps({"message": json.dumps({"type": kind, "uuid": uuid, "body": body}), "signature": None}).encode()
+    return state(status, mission, None if assignment is None else {"id": assignment, "status": report, "result": {}})
 
 
 class Agent:
     """One agent with its own account and connection."""
 
     def __init__(self, settings: Settings, number: int, uuid: str) -> None:
-        self._settings, self._number, self._uuid = settings, number, uuid
-        self._uplink: AbstractExchange | None = None
+        self._number = number
+        self._thin = ThinAgent(settings, uuid, self._hear)
 
     async def listen(self, password: str) -> None:
         """Connect as itself, listen, and report to be free."""
-        connection = await aio_pika.connect(with_login(self._settings.amqp_url, self._uuid, password))
-        channel = await connection.channel(publisher_confirms=False)
-        queue = await channel.declare_queue(exclusive=True)
-        downlink = await channel.get_exchange(self._settings.downlink_exchange, ensure=False)
-        for word in ("assignment", "instantActions"):
-            await queue.bind(downlink, f"agent.{self._uuid}.{word}")
-        self._uplink = await channel.get_exchange(self._settings.uplink_exchange, ensure=False)
-        await queue.consume(self._hear, no_ack=True)
-        await self._report(_state("free", None))
+        await self._thin.listen(password)
+        await self._thin.report(_state("free", None))
 
-    async def _hear(self, raw: AbstractIncomingMessage) -> None:
+    async def _hear(self, message: dict[str, Any]) -> None:
         at = time.time()
-        reaction = react(json.loads(json.loads(raw.body)["message"]))
+        reaction = react(message)
         if reaction is None:
             return
-        for state in reaction.states[:-1]:
-            await self._report(state)
+        for each in reaction.states[:-1]:
+            await self._thin.report(each)
         done_at = time.time()
-        await self._report(reaction.states[-1])
+        await self._thin.report(reaction.states[-1])
         say(reaction.heard, self._number, at, reaction.work_process_id)
         if reaction.done:
             say(Heard.DONE, self._number, done_at, reaction.work_process_id)
-
-    async def _report(self, state: dict[str, Any]) -> None:
-        assert self._uplink is not None
-        message = aio_pika.Message(envelope("agent_state", self._uuid, state), user_id=self._uuid)
-        await self._uplink.publish(message, f"agent.{self._uuid}.state", mandatory=False)
-
-
-class CheckIn:
-    """The anonymous connection that all agents of this process check in on."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
-
-    async def connect(self) -> None:
-        """Connect and listen for answers."""
-        self._connection = await aio_pika.connect(with_login(self._settings.amqp_url, ANONYMOUS, ANONYMOUS))
-        channel = await self._connection.channel(publisher_confirms=False)
-        queue = await channel.declare_queue(exclusive=True)
-        self._reply_to = queue.name
-        self._exchange = await channel.get_exchange(self._settings.anonymous_exchange, ensure=False)
-        await queue.consume(self._answered, no_ack=True)
-
-    async def password(self, uuid: str, yard_uid: str) -> str:
-        """Check an agent in; gives the password of the account that was made for it."""
-        token = self._settings.agent_registration_token.get_secret_value()
-        body = {"yard_uid": yard_uid, "status": "not_automatable", "name": uuid, "registration_token": token}
-        correlation_id = str(uuid4())
-        answer = self._answers[correlation_id] = asyncio.get_running_loop().create_future()
-        message = aio_pika.Message(
-            envelope("checkin", uuid, body), user_id=ANONYMOUS, reply_to=self._reply_to, correlation_id=correlation_id
-        )
-        await self._exchange.publish(message, f"agent.{uuid}.checkin", mandatory=False)
-        content = await asyncio.wait_for(answer, 30)
-        if content["response_code"] != "200":
-            raise RuntimeError(f"check-in of {uuid} refused: {content['message']}")
-        return str(content["rbmq_password"])
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._connection.close()
-
-    async def _answered(self, raw: AbstractIncomingMessage) -> None:
-        answer = self._answers.pop(raw.correlation_id or "", None)
-        if answer is not None and not answer.done():
-            answer.set_result(json.loads(json.loads(raw.body)["message"])["body"])
-
-
-def with_login(url: str, user: str, password: str) -> str:
-    """The same broker under another account."""
-    parts = urlsplit(url)
-    return parts._replace(
-        netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{parts.hostname}:{parts.port or 5672}"
-    ).geturl()
 
 
 async def main(named: list[str]) -> None:

@@ -26,6 +26,8 @@ from missions.contracts import (
     WorkProcessStart,
 )
 from missions.errors import PartUnavailable
+from missions.mission_files.contracts import MISSION_FILE_RUN, MissionFileStart
+from missions.mission_files.platform_contracts import PLATFORM_COMMAND_RUN, PlatformCommandStart
 from missions.priorities import temporal_key
 from store import wakeups
 from store.database import Database
@@ -38,7 +40,7 @@ _RPC_TIMEOUT = timedelta(seconds=5)
 _FORGET_AFTER = 0.2
 # The run is over or was never there, or refuses signals past its limit: another try cannot change that. A start is
 # tried for ever: an accepted mission may not be lost because the engine was not set up yet.
-_STARTS = frozenset({WakeupKind.START, WakeupKind.RUN_QUEUE})
+_STARTS = frozenset({WakeupKind.START, WakeupKind.START_FILE, WakeupKind.START_COMMAND, WakeupKind.RUN_QUEUE})
 _PERMANENT = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION})
 
 
@@ -106,7 +108,13 @@ class EngineWaker:
     async def _deliver_one(self, wakeup: Wakeup) -> "_Outcome":
         try:
             if wakeup.kind is WakeupKind.START:
-                await self._start(wakeup)
+                await self._start(wakeup, WORK_PROCESS, WorkProcessStart.model_validate(wakeup.payload))
+                return _Outcome(delivered=True)
+            if wakeup.kind is WakeupKind.START_FILE:
+                await self._start(wakeup, MISSION_FILE_RUN, MissionFileStart.model_validate(wakeup.payload))
+                return _Outcome(delivered=True)
+            if wakeup.kind is WakeupKind.START_COMMAND:
+                await self._start(wakeup, PLATFORM_COMMAND_RUN, PlatformCommandStart.model_validate(wakeup.payload))
                 return _Outcome(delivered=True)
             if wakeup.kind is WakeupKind.RUN_QUEUE:
                 await self._run_queue(wakeup)
@@ -133,10 +141,9 @@ class EngineWaker:
             return _Outcome(error=repr(error))
         return _Outcome(delivered=True)
 
-    async def _start(self, wakeup: Wakeup) -> None:
-        start = WorkProcessStart.model_validate(wakeup.payload)
+    async def _start(self, wakeup: Wakeup, workflow: str, start: WorkProcessStart) -> None:
         await self._client.start_workflow(
-            WORK_PROCESS,
+            workflow,
             start,
             id=wakeup.workflow_id,
             task_queue=start.task_queues.missions,
@@ -180,6 +187,10 @@ class _Outcome:
 
 
 def _summary(start: WorkProcessStart) -> str:
+    if isinstance(start, MissionFileStart):
+        return _short(f"mission file {start.plan_id} (mission {start.work_process_id})")
+    if isinstance(start, PlatformCommandStart):
+        return _short(f"{start.command} of platform {start.platform} (mission {start.work_process_id})")
     where = f" in yard {start.yard}" if start.yard else ""
     return _short(f"mission {start.work_process_id}: {start.mission_type}{where}")
 
@@ -191,6 +202,10 @@ def _short(text: str) -> str:
 
 def _details(start: WorkProcessStart) -> str:
     steps = "\n".join(f"- `{step.step}` ({step.uses})" for step in start.steps) or "- no steps"
+    if isinstance(start, MissionFileStart):
+        steps = f"- {start.threads} threads, each a run of its own below this one"
+    if isinstance(start, PlatformCommandStart):
+        steps = f"- {start.command} {start.name}"
     agents = ", ".join(start.agents) or "none"
     return f"[mission {start.work_process_id}]({start.details_url})\n\nAgents: {agents}\n\nSteps:\n{steps}\n"[:20000]
 

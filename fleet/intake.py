@@ -1,4 +1,4 @@
-"""The ordered intake: check-ins, check-outs, states and mission requests, in order per agent.
+"""The ordered intake: check-ins, check-outs, states, events and mission requests, in order per agent.
 
 The states of a batch are one transaction. Once it is committed its wake-ups are sent, freed agents are granted to those
 who wait, and only then is it acknowledged: if we die in between, the broker delivers it again and repeats change
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from fleet.agent_events import raised
 from fleet.agent_messages import AgentMessage, check_sender, read
 from fleet.checkin import CheckIns, Taken
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
@@ -21,12 +22,13 @@ from fleet.moved_lines import MovedLines
 from fleet.ready_board import ReadyBoard
 from fleet.topology import Uplink
 from fleet.wire import BadMessage, InstantActionBody, Reason, StateBody, read_body
-from store import agent_reports, agents
+from store import agent_reports, agents, thread_events
 from store.agent_reports import AssignmentReport, StateReport
 from store.agents import AgentIdentity
 from store.database import Database
 from store.instant_actions import Acknowledgement
 from store.odd_json import storable
+from store.thread_events import Raised
 from store.wakeups import Waker
 
 STATE = "agent_state"
@@ -41,6 +43,7 @@ class _Batch:
     """The agents that are known, by uuid."""
     letters: list[DeadLetter] = field(default_factory=list)
     states: list[tuple[AgentMessage, StateReport]] = field(default_factory=list)
+    events: list[tuple[AgentMessage, Raised]] = field(default_factory=list)
     check_ins: list[tuple[AgentMessage, AgentIdentity | None]] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
 
@@ -77,6 +80,7 @@ class OrderedIntake:
         for message in readable:
             await self._take(message, batch)
         await self._write_check_ins(batch)
+        await self._write_events(batch)
         await self._write_states(batch)
         await self._dead_letters.put(batch.letters)
         # Committed, but not acknowledged: a grant that is missed here would be missed until the agent changes again.
@@ -87,8 +91,10 @@ class OrderedIntake:
     async def _take(self, message: AgentMessage, batch: _Batch) -> None:
         checks_in = message.word == Uplink.CHECK_IN
         # What the same agent said before comes first; what others said does not matter.
-        if checks_in and any(earlier.uuid == message.uuid for earlier, _ in batch.states):
+        if (checks_in or message.word == Uplink.EVENT) and any(e.uuid == message.uuid for e, _ in batch.states):
             await self._write_states(batch)
+        if message.word == Uplink.STATE and any(e.uuid == message.uuid for e, _ in batch.events):
+            await self._write_events(batch)
         if any(earlier.uuid == message.uuid for earlier, _ in batch.check_ins):
             await self._write_check_ins(batch)
         identity = batch.known.get(message.uuid)
@@ -104,6 +110,9 @@ class OrderedIntake:
                 await self._mission_requests.take(message)
                 return
             check_sender(message, identity)
+            if message.word == Uplink.EVENT:
+                batch.events.append((message, raised(message, identity)))
+                return
             if message.word != Uplink.STATE:
                 raise BadMessage(Reason.NOT_SUPPORTED, f"nothing takes {message.word!r} messages")
             batch.states.append((message, _state_report(message)))
@@ -143,6 +152,20 @@ class OrderedIntake:
         # What they say next is checked against what they are now.
         async with self._database.statement() as connection:
             batch.known |= await agents.identities(connection, {message.uuid for message, _ in check_ins})
+
+    async def _write_events(self, batch: _Batch) -> None:
+        happened, batch.events = batch.events, []
+        if happened:
+            await halve(
+                happened,
+                self._raise,
+                lambda row, error: batch.letters.append(_refused_by_database(row[0], error)),
+            )
+
+    async def _raise(self, rows: Sequence[tuple[AgentMessage, Raised]]) -> None:
+        async with self._database.transaction() as connection:
+            wakeups = await thread_events.raise_all(connection, [one for _, one in rows])
+        await self._waker.send(wakeups)
 
     async def _write_states(self, batch: _Batch) -> None:
         states, batch.states = batch.states, []

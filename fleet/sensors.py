@@ -18,11 +18,13 @@ from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body
 from missions.errors import PartUnavailable
 from missions.event_payloads.agent import AgentRateLimited
 from missions.events import utc_now
+from missions.statuses import AgentClass
 from settings import Settings
-from store import account_rights, agents, events, followers, message_counts
+from store import account_rights, agents, events, followers, instrument_states, message_counts
 from store.agent_service import rate_limited
 from store.agents import AgentAddress, AgentIdentity
 from store.database import Database
+from store.instrument_states import Told
 from store.notifications import notify
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ FLUSH_INTERVAL = 0.2
 BATCH_SIZE = 4000
 
 UPDATE = "agent_update"
+INSTRUMENT_STATE = "instrument_state"
+"""Where among its sensors an instrument says its state."""
 TYPES = ("agent_sensors", UPDATE)
 _KEPT = 20
 """A flood of bad sensor messages is counted in full, but only so many of each batch are kept."""
@@ -89,6 +93,7 @@ class SensorIntake:
         named_followers: dict[str, list[str]] = {}
         merged: dict[str, dict[str, Any]] = {}
         last: dict[str, AgentMessage] = {}
+        states: dict[int, Told] = {}
         for message in readable:
             with dead_lettered(message.raw, letters):
                 identity = known.get(message.uuid)
@@ -99,14 +104,19 @@ class SensorIntake:
                     raise BadMessage(Reason.UNKNOWN_TYPE, f"{message.inner.type!r} is none of {', '.join(TYPES)}")
                 if excess.holds(identity, message):
                     continue
-                merged.setdefault(message.uuid, {}).update(read_body(Profile, message.inner.body).fields())
+                fields = read_body(Profile, message.inner.body).fields()
+                merged.setdefault(message.uuid, {}).update(fields)
+                # Of each message: the sensors of the next one may not name it.
+                state = instrument_states.told(fields.get("sensors"), INSTRUMENT_STATE, message.said_at)
+                if state is not None and identity.agent_class == AgentClass.INSTRUMENT:
+                    states[identity.id] = state
                 last[message.uuid] = message
                 named = read_body(UpdateBody, message.inner.body).followers if message.inner.type == UPDATE else None
                 if named is not None:
                     named_followers[message.uuid] = named
 
         async def write(uuids: Sequence[str]) -> None:
-            await self._write({known[uuid].id: (uuid, merged[uuid]) for uuid in uuids})
+            await self._write({known[uuid].id: (uuid, merged[uuid]) for uuid in uuids}, states)
 
         async def follow(uuids: Sequence[str]) -> None:
             await self._follow({known[uuid].id: named_followers[uuid] for uuid in uuids})
@@ -162,11 +172,12 @@ class SensorIntake:
             async with self._database.transaction() as connection:
                 await message_counts.count(connection, message_counts.IGNORED_FOLLOWER, ignored)
 
-    async def _write(self, said: dict[int, tuple[str, dict[str, Any]]]) -> None:
+    async def _write(self, said: dict[int, tuple[str, dict[str, Any]]], states: Mapping[int, Told]) -> None:
         profiles = {agent_id: profile for agent_id, (_, profile) in said.items()}
         async with self._database.transaction() as connection:
             changed = await agents.changed_fields(connection, profiles)
             moved = await agents.write_profiles(connection, profiles, at=utc_now())
+            await instrument_states.sensed(connection, {one: states[one] for one in said if one in states})
             await events.append(
                 connection,
                 [agents.updated(agent_id, said[agent_id][0], fields) for agent_id, fields in changed.items()],

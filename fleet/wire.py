@@ -140,6 +140,18 @@ class StateBody(_Body):
         return None
 
 
+class EventBody(_Body):
+    """Body of `agent_event`: something that happened at an instrument or a platform (design 7)."""
+
+    event_id: str = Field(min_length=1, max_length=200)
+    value: Any = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the event is called: a thread that waits for either is meant."""
+        return (self.event_id, self.value) if isinstance(self.value, str) else (self.event_id,)
+
+
 class Pose(_Body):
     """Metres in the yard's frame; orientations in radians, of the agent and its trailers."""
 

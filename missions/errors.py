@@ -29,12 +29,14 @@ class FailureCode(StrEnum):
     STEP_INPUT_INVALID = "step_input_invalid"
     AGENT_UNKNOWN = "agent_unknown"
     AGENT_NOT_LISTENING = "agent_not_listening"
+    AGENT_HELD = "agent_held"
     RESERVATION_TIMEOUT = "reservation_timeout"
     ASSIGNMENT_FAILED = "assignment_failed"
     ASSIGNMENT_TIMEOUT = "assignment_timeout"
     ASSIGNMENT_NOT_STARTED = "assignment_not_started"
     AGENT_SILENT = "agent_silent"
     MISSION_TIMEOUT = "mission_timeout"
+    THREAD_ABORTED = "thread_aborted"
     INTERNAL = "internal"
 
 

@@ -141,6 +141,14 @@ CATALOGUE: Mapping[EventType, Described] = {
     EventType.AGENT_QUARANTINE_CLEARED: Described(
         agent.AgentQuarantineCleared, "the agent reports `free`, or an operator clears it", (AGENT, API)
     ),
+    EventType.AGENT_PLATFORM_STATE_CHANGED: Described(
+        agent.AgentPlatformStateChanged,
+        "a platform's state changes: by a command, or as its first mission begins or its last one ends",
+        (WORKER, API),
+    ),
+    EventType.AGENT_INSTRUMENT_STATE_CHANGED: Described(
+        agent.AgentInstrumentStateChanged, "an instrument reports another state than before", (AGENT,)
+    ),
     EventType.MISSION_STARTING: Described(
         mission_file.MissionStarting, "a mission file is accepted; it may still wait for its instruments", (API,)
     ),

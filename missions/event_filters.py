@@ -1,4 +1,4 @@
-"""Which events a reader wants: by mission, type or family, agent, severity and time."""
+"""Which events a reader wants: by mission, type or family, agent, platform, severity and time."""
 
 import difflib
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from missions.errors import InvalidInput
 from missions.events import Event, EventSource, EventType
 from missions.statuses import Severity
 
-FAMILIES = tuple(sorted({kind.partition(".")[0] for kind in EventType}))
+# Also those within a family: `mission.thread`.
+FAMILIES = tuple(sorted({kind[:dot] for kind in EventType for dot, letter in enumerate(kind) if letter == "."}))
 _SEVERITIES = list(Severity)  # they are written in rising order
 
 
@@ -21,6 +22,8 @@ class EventFilter:
     mission_id: int | None = None
     agent: str | None = None
     """Uuid of an agent that said it, that it is meant for, or that an `agent.*` event is about."""
+    devices: frozenset[str] = frozenset()
+    """Uuids of a platform and its instruments: what `agent` shows of one of them, or has one as its `origin`."""
     severity: Severity = Severity.INFO
     """At least this."""
     since: datetime | None = None
@@ -40,6 +43,7 @@ class EventFilter:
             (not self.types or event.type in self.types)
             and (self.mission_id is None or event.mission_id == str(self.mission_id))
             and (self.agent is None or self._names_agent(event, self.agent))
+            and (not self.devices or any(self._concerns_device(event, device) for device in self.devices))
             and (self.severity is Severity.INFO or event.severity in self.severities())
             and (self.since is None or event.timestamp >= self.since)
             and (self.until is None or event.timestamp < self.until)
@@ -48,6 +52,10 @@ class EventFilter:
     @staticmethod
     def _names_agent(event: Event, agent: str) -> bool:
         return event.source == EventSource.agent(agent) or agent in (event.target, event.payload.get("agent_uuid"))
+
+    @classmethod
+    def _concerns_device(cls, event: Event, device: str) -> bool:
+        return event.payload.get("origin") == device or cls._names_agent(event, device)
 
 
 _ALL = EventFilter()

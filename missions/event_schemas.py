@@ -12,13 +12,18 @@ from missions.principals import MUSTER, Principal, PrincipalKind
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 CONTENT_TYPE = "application/schema+json"
-OF_MISSIONS = frozenset({"task", "work_process", "service_request", "assignment"})
-"""The families that always concern a mission; of the others an event may."""
 
 
 def family(kind: EventType) -> str:
-    """What stands before the dot."""
+    """What stands before the first dot."""
     return kind.value.partition(".")[0]
+
+
+_FAMILIES_OF_MISSIONS = ("task", "work_process", "service_request", "assignment", "mission")
+OF_MISSIONS = frozenset(kind for kind in EventType if family(kind) in _FAMILIES_OF_MISSIONS) - {
+    EventType.MISSION_LOAD_ERROR  # there is no mission of a file that is refused
+}
+"""The types that always concern a mission; of the others an event may."""
 
 
 def known_type(name: str) -> EventType:
@@ -67,7 +72,7 @@ def example(kind: EventType) -> dict[str, Any]:
     described = CATALOGUE[kind]
     fields = {name: (field.examples or [None])[0] for name, field in Event.model_fields.items()}
     source = "agent:truck-1" if described.sources[0] == AGENT else described.sources[0]
-    if family(kind) not in OF_MISSIONS:
+    if kind not in OF_MISSIONS:
         fields |= dict.fromkeys(("mission_id", "task_id", "correlation_id", "mission_sequence", "attempt"))
     return fields | {
         "type": kind.value,

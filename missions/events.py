@@ -86,6 +86,8 @@ class EventType(StrEnum):
     AGENT_RATE_LIMITED = "agent.rate_limited"
     AGENT_QUARANTINED = "agent.quarantined"
     AGENT_QUARANTINE_CLEARED = "agent.quarantine_cleared"
+    AGENT_PLATFORM_STATE_CHANGED = "agent.platform_state_changed"
+    AGENT_INSTRUMENT_STATE_CHANGED = "agent.instrument_state_changed"
 
 
 SOURCE_PATTERN = "^(api|schedule|queue|mission_worker|agent:.+)$"

@@ -14,6 +14,7 @@ _RETRYABLE = frozenset(
         FailureCode.PLANNER_TIMEOUT,
         FailureCode.AGENT_UNKNOWN,
         FailureCode.AGENT_NOT_LISTENING,
+        FailureCode.AGENT_HELD,
         FailureCode.RESERVATION_TIMEOUT,
         FailureCode.ASSIGNMENT_FAILED,
         FailureCode.ASSIGNMENT_TIMEOUT,

@@ -113,6 +113,10 @@ class AgentClass(StrEnum):
     INSTRUMENT = "instrument"
 
 
+COMMANDED = (AgentClass.INSTRUMENT, AgentClass.PLATFORM)
+"""Those that take commands of mission files, and whose events threads wait for."""
+
+
 class AgentStatus(StrEnum):
     """What an agent says of itself; only the agent ever sets it."""
 
@@ -143,6 +147,13 @@ class OnAgentSilent(StrEnum):
     WAIT = "wait"
     FAIL = "fail"
     REASSIGN = "reassign"
+
+
+class OnBusy(StrEnum):
+    """What a mission does whose instruments another one holds, or waits for before it."""
+
+    WAIT = "wait"
+    REFUSE = "refuse"
 
 
 class FailurePolicy(StrEnum):

@@ -12,7 +12,10 @@ WORK_PROCESS: Mapping[W, frozenset[W]] = {
     W.DRAFT: frozenset({W.DISPATCHED, W.FAILED, W.CANCELED}),
     W.DISPATCHED: frozenset({W.PREPARING_RESOURCES, W.CALCULATING, W.PLANNING_FAILED, W.FAILED, W.CANCELING}),
     # Back to `dispatched`: an attempt failed, and another one follows.
-    W.PREPARING_RESOURCES: frozenset({W.CALCULATING, W.DISPATCHED, W.PLANNING_FAILED, W.FAILED, W.CANCELING}),
+    # `executing`: a mission file plans nothing.
+    W.PREPARING_RESOURCES: frozenset(
+        {W.CALCULATING, W.EXECUTING, W.DISPATCHED, W.PLANNING_FAILED, W.FAILED, W.CANCELING}
+    ),
     # `succeeded`: a mission without agents, and without assignments.
     W.CALCULATING: frozenset(
         {W.EXECUTING, W.ASSIGNMENTS_COMPLETED, W.SUCCEEDED}

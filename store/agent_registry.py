@@ -7,15 +7,16 @@ from typing import Any
 from asyncpg import IntegrityConstraintViolationError
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal_column, select, text, update
 
-from missions.errors import Conflict, InvalidInput, NotFound
+from missions.errors import InvalidInput, NotFound
 from missions.event_catalogue import event
 from missions.event_payloads.agent import AgentQuarantineCleared, AgentRegistered, AgentUpdated
 from missions.event_payloads.base import Payload
 from missions.principals import Principal
 from missions.statuses import AgentClass
-from store import account_rights, events, follower_links
+from store import account_rights, agent_parents, events, follower_links
 from store.agents import part
 from store.connection import Connection
+from store.device_tables import instruments, platforms
 from store.rows import Row, all_rows, one_row
 from store.tables import Json, agent_details, agents, reservations, yards
 
@@ -25,10 +26,16 @@ ONLINE_FOR = timedelta(seconds=10)
 CONNECTION_STATUS = case((agents.c.last_message_time > func.now() - ONLINE_FOR, "online"), else_="offline").label(
     "connection_status"
 )
+_PARENTS = agents.alias("parents")
 _COLUMNS = (
     *agents.c,
     CONNECTION_STATUS,
     reservations.c.work_process_id.label("reserved_for"),
+    _PARENTS.c.uuid.label("parent_uuid"),
+    instruments.c.state.label("instrument_state"),
+    case((agents.c.agent_class == AgentClass.PLATFORM, func.coalesce(platforms.c.state, "UNINITIALIZED"))).label(
+        "platform_state"
+    ),
 )
 _DETAILS = [column for column in agent_details.c if column.name not in ("agent_id", "modified_at")]
 _LINKED = """
@@ -43,7 +50,12 @@ _LINKS: tuple[ColumnElement[Any], ...] = (
     literal_column(_LINKED.format(one="follower_id", other="leader_id"), agents.c.resources.type).label("leaders"),
     literal_column(_LINKED.format(one="leader_id", other="follower_id"), agents.c.resources.type).label("followers"),
 )
-_JOINED = agents.outerjoin(reservations, reservations.c.agent_id == agents.c.id)
+_JOINED = (
+    agents.outerjoin(reservations, reservations.c.agent_id == agents.c.id)
+    .outerjoin(_PARENTS, _PARENTS.c.id == agents.c.parent_id)
+    .outerjoin(instruments, instruments.c.agent_id == agents.c.id)
+    .outerjoin(platforms, platforms.c.agent_id == agents.c.id)
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ class AgentFilter:
     status: str | None = None
     agent_class: str | None = None
     agent_type: str | None = None
+    parent_id: int | None = None
 
 
 async def page(connection: Connection, wanted: AgentFilter, *, after: int, limit: int) -> list[Row]:
@@ -66,6 +79,7 @@ async def page(connection: Connection, wanted: AgentFilter, *, after: int, limit
         (agents.c.status, wanted.status),
         (agents.c.agent_class, wanted.agent_class),
         (agents.c.agent_type, wanted.agent_type),
+        (agents.c.parent_id, wanted.parent_id),
     ):
         if value is not None:
             query = query.where(column == value)
@@ -83,20 +97,16 @@ async def get(connection: Connection, agent_id: int) -> Row:
 
 
 async def insert_agent(connection: Connection, values: Row) -> int:
-    """Store an agent (columns of the table); raises Conflict, InvalidInput for an unknown yard. Then: `registered`."""
+    """Store an agent (columns of the table, or `parent_uuid`); raises Conflict, InvalidInput. Then: `registered`."""
     await _refuse_unknown_yard(connection, values)
+    values = await agent_parents.resolved(connection, values)
     try:
         agent_id: int | None = await connection.scalar(insert(agents).values(**values).returning(agents.c.id))
     except IntegrityConstraintViolationError as error:
-        if error.constraint_name != "uq_agents_uuid":
-            raise
-        raise Conflict(
-            f"there is an agent {values['uuid']!r} already",
-            field="uuid",
-            value=values["uuid"],
-            remedy="use another uuid, or change that agent (PATCH)",
-        ) from error
+        raise agent_parents.same_name(error, values) or error from error
     assert agent_id is not None
+    if values.get("parent_id") is not None:
+        await agent_parents.refuse_unfit(connection, agent_id)
     return agent_id
 
 
@@ -119,15 +129,26 @@ async def take_back(connection: Connection, agent_id: int) -> bool:
 
 
 async def patch(connection: Connection, agent_id: int, values: Row, *, principal: Principal, source: str) -> bool:
-    """Change columns of an agent, with an event; returns whether its lines may move. Raises NotFound, InvalidInput."""
+    """Change columns of an agent, with an event; returns whether its lines may move.
+
+    Raises NotFound, Conflict, InvalidInput.
+    """
     await follower_links.lock_with_leader(connection, agent_id=agent_id)
     row = await _locked(connection, agent_id)
     await _refuse_unknown_yard(connection, values)
+    values = await agent_parents.resolved(connection, values)
     changed = {name: value for name, value in values.items() if row[name] != value}
     if not changed:
         return False
     _refuse_verifying_without_key(row, changed)
-    await connection.execute(update(agents).where(agents.c.id == agent_id).values(modified_at=func.now(), **changed))
+    try:
+        await connection.execute(
+            update(agents).where(agents.c.id == agent_id).values(modified_at=func.now(), **changed)
+        )
+    except IntegrityConstraintViolationError as error:
+        raise agent_parents.same_name(error, values) or error from error
+    if not changed.keys().isdisjoint({"parent_id", "agent_class"}):
+        await agent_parents.refuse_unfit(connection, agent_id)
     if not changed.keys().isdisjoint({"yard_id", "agent_class"}):
         await account_rights.changed(connection, [agent_id])
     if "yard_id" in changed or changed.get("agent_class") == AgentClass.ASSISTANT:

@@ -16,9 +16,10 @@ from missions.contracts import AgentsReady, Signal
 from missions.event_catalogue import event
 from missions.event_payloads.agent import AgentQuarantineCleared
 from missions.events import EventSource, NewEvent
-from missions.statuses import AgentStatus
+from missions.statuses import COMMANDED, AgentStatus
 from store import assignment_reports, events, instant_actions, unheard_assignments
 from store.agents import agent_principal, status_changed
+from store.command_reports import CommandReports
 from store.connection import Connection
 from store.database import Database
 from store.instant_actions import Acknowledgement
@@ -92,6 +93,7 @@ class _Agent:
     status: str | None
     not_listening: bool  # and its word counts again
     quarantined: bool
+    agent_class: str
     status_since: datetime | None = None
     state_at: datetime | None = None
     heard_at: datetime | None = None
@@ -124,7 +126,8 @@ async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping
         await events.append(connection, new_events)
         if spoke_again:
             applied.wakeups += await unheard_assignments.wake(connection, spoke_again)
-        outcome = await assignment_reports.write(connection, plan)
+        commanded = {one.id: one.agent_class for one in agents.values() if one.agent_class in COMMANDED}
+        outcome = await assignment_reports.write(connection, plan, CommandReports(commanded))
         applied.wakeups += outcome.wakeups
         applied.late = outcome.late
         applied.rejected += [
@@ -204,7 +207,7 @@ async def _lock_agents(connection: Connection, ids: list[int]) -> dict[str, _Age
 _LOCK_AGENTS = text(
     """
     SELECT id, uuid, status, not_listening_since IS NOT NULL AND coalesce(listen_again_at <= now(), true),
-        quarantined_since IS NOT NULL
+        quarantined_since IS NOT NULL, agent_class
     FROM agents
     WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE
     """

@@ -64,6 +64,7 @@ class AgentIdentity:
     allow_anonymous_checkin: bool
     verify_signature: bool
     public_key: str | None
+    agent_class: str
     leaders: list[str]
     """The accounts of its leaders, which may speak for it."""
 
@@ -106,6 +107,7 @@ async def identities(connection: Connection, uuids: Collection[str]) -> dict[str
 _IDENTITIES = text(
     """
     SELECT id, uuid, protocol, rbmq_username, has_rbmq_account, allow_anonymous_checkin, verify_signature, public_key,
+        agent_class,
         ARRAY(
             SELECT coalesce(leader.rbmq_username, leader.uuid) FROM agents_interconnections AS link
             JOIN agents AS leader ON leader.id = link.leader_id WHERE link.follower_id = agents.id

@@ -64,14 +64,18 @@ async def cancel_of_agents(connection: Connection, work_process_id: int, agent_i
     )
 
 
-async def stop_open(connection: Connection, work_process_id: int) -> None:
-    """Cancel what was never sent; what may be at its agent becomes `canceling`. The mission is locked."""
+async def stop_open(connection: Connection, work_process_id: int, *, only: int | None = None) -> None:
+    """Cancel what was never sent; what may be at its agent becomes `canceling`. The mission is locked.
+
+    `only`: this assignment.
+    """
     before = (
         await connection.execute(
             select(*ABOUT, assignments.c.status, assignments.c.intent_at)
             .where(
                 assignments.c.work_process_id == work_process_id,
                 assignments.c.status.in_([*ASSIGNMENT_UNSENT, AssignmentStatus.EXECUTING, AssignmentStatus.ACTIVE]),
+                *([] if only is None else [assignments.c.id == only]),
             )
             .order_by(assignments.c.id)
             .with_for_update()

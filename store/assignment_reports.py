@@ -17,6 +17,7 @@ from missions.statuses import AgentStatus, AssignmentStatus, Severity
 from missions.transitions import AGENT_MAY_REPORT, ASSIGNMENT, ASSIGNMENT_ENDED, ASSIGNMENT_FAILED, ASSIGNMENT_UNSENT
 from store import events, message_counts
 from store.agents import agent_principal
+from store.command_reports import CommandReports
 from store.connection import Connection
 from store.odd_json import storable
 from store.wakeups import NewSignal, Wakeup, add_signals
@@ -65,6 +66,8 @@ class _Assignment:
     first_report_at: datetime | None
     cancel_sent_at: datetime | None
     late_reports: int
+    command: str | None
+    """Its name, if it is one to an instrument or a platform."""
     result: Any = None
     ended_at: datetime | None = None
     late: int = 0
@@ -147,12 +150,12 @@ _CONCERNED = text(
 )
 
 
-async def write(connection: Connection, plan: Plan) -> Outcome:
+async def write(connection: Connection, plan: Plan, commands: CommandReports) -> Outcome:
     """Apply the plan's reports; the work processes' and the agents' rows are locked."""
     outcome = Outcome()
     if not plan.assignment_ids:
         return outcome
-    rows = await connection.execute(_READ, {"ids": sorted(plan.assignment_ids)})
+    rows = await connection.execute(_READ, {"ids": sorted(plan.assignment_ids), "commanded": list(commands.classes)})
     assignments = {row.id: _Assignment(*row) for row in rows}
     for assignment in assignments.values():
         assignment.status = AssignmentStatus(assignment.status)
@@ -177,6 +180,8 @@ async def write(connection: Connection, plan: Plan) -> Outcome:
         first = assignment.first_report_at is None
         if first:
             assignment.first_report_at, assignment.touched = report.received_at, True
+        if assignment.command is not None:
+            commands.told(agent_id, report.assignment.result, report.said_at)
         if wanted in ASSIGNMENT[assignment.status] and wanted != assignment.status:
             if assignment.status in ASSIGNMENT_ENDED:
                 continue  # `completed` after `succeeded`: the mission's own note, not the agent's
@@ -184,6 +189,8 @@ async def write(connection: Connection, plan: Plan) -> Outcome:
             _move(assignment, wanted, report, new_events)
             if wanted in ASSIGNMENT_ENDED:
                 signals.append((assignment, True))
+            if wanted is AssignmentStatus.SUCCEEDED and assignment.command is not None:
+                commands.done(agent_id, assignment.command)
         elif assignment.status in ASSIGNMENT_ENDED and not _repeats(assignment, wanted):
             _note_late(assignment, report, new_events)
             outcome.late += 1
@@ -193,6 +200,7 @@ async def write(connection: Connection, plan: Plan) -> Outcome:
     await _store(connection, [a for a in assignments.values() if a.touched])
     await events.append_for_missions(connection, new_events)
     outcome.wakeups = await add_signals(connection, [_signal(assignment, ended) for assignment, ended in signals])
+    outcome.wakeups += await commands.write(connection)
     await message_counts.count(connection, message_counts.LATE, {"report_after_the_end": outcome.late})
     return outcome
 
@@ -296,7 +304,8 @@ async def _store(connection: Connection, assignments: Sequence[_Assignment]) -> 
 _READ = text(
     """
     SELECT id, agent_id, work_process_id, attempt, step, workflow_id, status, intent_at, dispatched_at,
-           first_report_at, cancel_sent_at, late_reports
+           first_report_at, cancel_sent_at, late_reports,
+           CASE WHEN agent_id = ANY(CAST(:commanded AS bigint[])) THEN data #>> '{command,name}' END
     FROM assignments WHERE id = ANY(CAST(:ids AS bigint[]))
     """
 )

@@ -15,7 +15,7 @@ from missions.event_payloads.assignment import AssignmentCreated, AssignmentStat
 from missions.events import EventSource, NewEvent
 from missions.planner_answers import PlannedAssignment, refused
 from missions.principals import MUSTER
-from missions.statuses import AssignmentStatus, Severity
+from missions.statuses import AgentClass, AssignmentStatus, Severity
 from missions.transitions import ASSIGNMENT_FAILED
 from store import events
 from store.connection import Connection
@@ -43,14 +43,20 @@ async def of_step(connection: Connection, service_request_id: int) -> Sequence[R
 
 
 _OF_STEP = (
-    select(assignments, agents.c.uuid.label("agent_uuid"), agents.c.protocol, agents.c.name.label("agent_name"))
+    select(
+        assignments,
+        agents.c.uuid.label("agent_uuid"),
+        agents.c.protocol,
+        agents.c.name.label("agent_name"),
+        agents.c.agent_class,
+    )
     .join(agents, agents.c.id == assignments.c.agent_id)
     .where(assignments.c.service_request_id == bindparam("of"))
     .order_by(assignments.c.dispatch_group, assignments.c.result_index)
 )
 _INSERT = insert(assignments).returning(assignments.c.id)
 _AGENTS = text(
-    "SELECT id, uuid, protocol, name FROM agents"
+    "SELECT id, uuid, protocol, name, agent_class FROM agents"
     " WHERE id = ANY(CAST(:ids AS bigint[])) OR uuid = ANY(CAST(:uuids AS text[]))"
 )
 _INTEND = text(
@@ -102,9 +108,10 @@ async def plan(
     planned: Sequence[PlannedAssignment],
     groups: Sequence[Sequence[int]],
     replaced: Mapping[int, int],
-) -> tuple[list[Row], list[tuple[int, str | dict[str, Any]]]]:
+) -> tuple[list[Row], list[tuple[int, str | dict[str, Any]]], set[int]]:
     """Turn a planner's results into rows, as `of_step` reads them; and its instant actions: (agent, command).
 
+    Last come the instruments among the agents of these.
     What is for a `replaced` agent goes to the other one. The caller appends their events (`created`). Raises
     PlanningFailed naming an unknown agent, and stores nothing then.
     """
@@ -112,6 +119,8 @@ async def plan(
         connection, planned, service_request["step"], service_request["service_url"], replaced
     )
     commands = [(of_entry[entry.index].id, entry.command) for entry in planned if entry.command is not None]
+    classes = {agent.id: agent.agent_class for agent in of_entry.values()}
+    told = {agent_id for agent_id, _ in commands if classes[agent_id] == AgentClass.INSTRUMENT}
     by_index = {entry.index: entry for entry in planned if entry.data is not None}
     new = [
         {
@@ -134,7 +143,7 @@ async def plan(
         if index in by_index
     ]
     if not new:
-        return [], commands
+        return [], commands, told
     ids = list((await connection.execute(_INSERT, new)).scalars())
     rows = [
         row
@@ -142,7 +151,7 @@ async def plan(
         | _address(of_entry[row["result_index"]])
         for assignment_id, row in zip(ids, new, strict=True)
     ]
-    return rows, commands
+    return rows, commands, told
 
 
 def created(row: Row) -> NewEvent:
@@ -158,7 +167,12 @@ def created(row: Row) -> NewEvent:
 
 
 def _address(agent: Row) -> dict[str, Any]:
-    return {"agent_uuid": agent.uuid, "protocol": agent.protocol, "agent_name": agent.name}
+    return {
+        "agent_uuid": agent.uuid,
+        "protocol": agent.protocol,
+        "agent_name": agent.name,
+        "agent_class": agent.agent_class,
+    }
 
 
 async def _resolve_agents(

@@ -12,7 +12,7 @@ from missions.events import NewEvent, utc_now
 from missions.principals import Principal
 from missions.statuses import AssignmentStatus, WorkProcessStatus
 from missions.transitions import ASSIGNMENT_ENDED
-from store import events, wakeups
+from store import events, mission_files, wakeups
 from store.assignments import AGENT_UUID, changed
 from store.connection import Connection
 from store.rows import one_row
@@ -65,6 +65,7 @@ async def request_cancel(
         )
         return []
     also = [_halt_requested(principal, reason, source)] if halt else []
+    also += await mission_files.abort_begins(connection, work_process, source=source, principal=principal)
     await change(
         connection,
         work_process,

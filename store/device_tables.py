@@ -25,6 +25,8 @@ platforms = Table(
     Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
     Column("state", Text, nullable=False, server_default="UNINITIALIZED"),
     Column("saved_state", Text),  # to return to when the last mission ends
+    # The command that was to change its state last; under way as long as this work process is open.
+    Column("command_id", ForeignKey("work_processes.id", ondelete="SET NULL"), index=True),
     Column("changed_at", Moment, nullable=False, server_default=func.now()),
 )
 
@@ -35,6 +37,7 @@ instruments = Table(
     Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
     Column("state", Text),
     Column("changed_at", Moment, nullable=False, server_default=func.now()),
+    Column("reported_at", Moment),  # when it last told it in a report on a command, by its own clock
 )
 
 # Runs of mission files, beside their work process.
@@ -46,6 +49,7 @@ mission_files = Table(
     Column("plan_id", Text, nullable=False),
     Column("content", Text, nullable=False),  # the YAML, as it came
     Column("plan", Json, nullable=False),
+    Column("devices", Json, nullable=False),  # ids as the plan writes them: the agents they stand for
     # The mission's time: `anchor` at `anchored_at`, and from there `time_scale` times as fast as the clock.
     Column("anchored_at", Moment, nullable=False, server_default=func.now()),
     Column("anchor", Moment, nullable=False, server_default=func.now()),
@@ -65,13 +69,15 @@ mission_threads = Table(
     Column("status", Text, nullable=False, server_default="waiting"),  # store/mission_threads.py has the words
     Column("workflow_id", Text, nullable=False),
     Column("loop", Integer, nullable=False, server_default="0"),  # sequences that have started
+    Column("loops_ended", Integer, nullable=False, server_default="0"),
     Column("command", Text),  # what runs, as the file says it
     Column("next_start_at", Moment),  # in the mission's time
     Column("error", Text),  # of the last command that failed
-    # What an event-driven thread waits for: its source, and whether it takes events now.
+    # What an event-driven thread waits for: its source, and whether events are kept for it (null: not yet; false: no
+    # more, for good).
     Column("source_id", BigInteger),
     Column("event", Text),
-    Column("armed", Boolean, nullable=False, server_default=text("false")),
+    Column("armed", Boolean),
     Column("asleep", Boolean, nullable=False, server_default=text("false")),  # to be woken by the next one
     PrimaryKeyConstraint("work_process_id", "number"),
     Index("ix_mission_threads_armed", "source_id", "event", postgresql_where=text("armed")),

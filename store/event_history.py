@@ -1,7 +1,8 @@
 """What readers see of the event log: what has a position, in the order of positions.
 
 Each statement looks at few rows, however long the log is: by an index of what is asked for, or, where the filter has
-none (an agent, or a type and a severity at once), in a stretch of the log, after which the reader asks for the next.
+none (an agent, a platform, or a type and a severity at once), in a stretch of the log, after which the reader asks for
+the next.
 """
 
 from collections.abc import Sequence
@@ -216,7 +217,8 @@ _ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 def _in_stretches(wanted: EventFilter) -> bool:
     by_two = bool(wanted.types) and wanted.severity is not Severity.INFO
-    return wanted.mission_id is None and (wanted.agent is not None or by_two)
+    by_devices = wanted.agent is not None or bool(wanted.devices)
+    return wanted.mission_id is None and (by_devices or by_two)
 
 
 async def _between(connection: Connection, wanted: EventFilter, ends: Bounds) -> tuple[int, int]:
@@ -253,6 +255,8 @@ async def _read(
             "severities": None if wanted.severity is Severity.INFO else wanted.severities(),
             "source": None if wanted.agent is None else EventSource.agent(wanted.agent),
             "target": wanted.agent,
+            "devices": sorted(wanted.devices) or None,
+            "voices": [EventSource.agent(device) for device in sorted(wanted.devices)] or None,
             "since": wanted.since,
             "until": wanted.until,
         }.items()
@@ -267,6 +271,10 @@ _CONDITIONS = {
     "types": "type = ANY(CAST(:types AS text[]))",
     "severities": "severity = ANY(CAST(:severities AS text[]))",
     "source": "(source = :source OR target = :target OR payload->>'agent_uuid' = :target)",
+    "devices": """(
+        source = ANY(CAST(:voices AS text[])) OR target = ANY(CAST(:devices AS text[]))
+        OR payload->>'agent_uuid' = ANY(CAST(:devices AS text[])) OR payload->>'origin' = ANY(CAST(:devices AS text[]))
+    )""",
     "since": "timestamp >= :since",
     "until": "timestamp < :until",
 }

@@ -19,8 +19,8 @@ from missions.event_payloads.agent import (
 )
 from missions.events import EventSource, NewEvent
 from missions.principals import MUSTER, Principal
-from missions.statuses import InstantActionChannel, InstantActionStatus
-from store import events
+from missions.statuses import AgentClass, InstantActionChannel, InstantActionStatus
+from store import events, exclusive_access
 from store.agents import AgentAddress, agent_principal
 from store.connection import Connection
 from store.rows import Row, all_rows, one_row
@@ -63,10 +63,16 @@ async def add(
     source: str,
     channel: InstantActionChannel = InstantActionChannel.INSTANT_ACTIONS,
 ) -> Row:
-    """Write a command that is to be sent, and its event; raises NotFound. After the commit: notify CHANNEL."""
-    agent = await one_row(connection, select(agents.c.uuid, agents.c.yard_id).where(agents.c.id == agent_id))
+    """Write a command that is to be sent, and its event. After the commit: notify CHANNEL.
+
+    Raises NotFound, Conflict for an instrument that a mission holds.
+    """
+    wanted = select(agents.c.uuid, agents.c.yard_id, agents.c.agent_class).where(agents.c.id == agent_id)
+    agent = await one_row(connection, wanted)
     if agent is None:
         raise _unknown_agent(agent_id)
+    if agent["agent_class"] == AgentClass.INSTRUMENT:
+        await exclusive_access.refuse_if_held(connection, [agent_id], field="id")
     added = await connection.execute(
         insert(instant_actions)
         .values(

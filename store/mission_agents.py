@@ -1,5 +1,6 @@
 """Which agents a mission has to talk to: whom it reserves, who has not answered, whom it releases."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -89,8 +90,13 @@ async def hold_for_release(
     """
     free = (await connection.execute(_NOBODYS, {"of": work_process_id, "only": only})).scalars().all()
     await lock_agents(connection, free)
-    await connection.execute(_HOLD, {"of": work_process_id, "attempt": attempt, "ids": free})
+    await hold(connection, work_process_id, attempt, free)
     return [agent for agent in await to_release(connection, work_process_id) if only in (None, agent.id)]
+
+
+async def hold(connection: Connection, work_process_id: int, attempt: int, agent_ids: Collection[int]) -> None:
+    """Reserve those of these agents, which are locked, that nobody holds."""
+    await connection.execute(_HOLD, {"of": work_process_id, "attempt": attempt, "ids": list(agent_ids)})
 
 
 _NOBODYS = text(
@@ -108,6 +114,14 @@ _HOLD = text(
     ON CONFLICT (agent_id) DO NOTHING
     """
 )
+
+
+async def holds(connection: Connection, work_process_id: int, agent_id: int) -> bool:
+    """Whether a mission holds an agent now."""
+    return bool(await connection.scalar(_HOLDS, {"of": work_process_id, "agent": agent_id}))
+
+
+_HOLDS = text("SELECT EXISTS (SELECT FROM reservations WHERE work_process_id = :of AND agent_id = :agent)")
 
 
 async def release_early(connection: Connection, work_process_id: int, agent_id: int) -> None:

@@ -58,6 +58,11 @@ async def lock_agents(connection: Connection, agent_ids: Collection[int]) -> Non
     await connection.execute(_LOCK_AGENTS, {"ids": list(agent_ids)})
 
 
+async def lock_agents_of(connection: Connection, work_process_id: int, also: Collection[int]) -> None:
+    """Lock those that a locked mission holds, named or not, and others with them, as `lock_agents` does."""
+    await connection.execute(_LOCK_AGENTS_OF, {"of": work_process_id, "ids": list(also)})
+
+
 _FIND = select(
     reservation_requests.c.id,
     reservation_requests.c.status,
@@ -69,6 +74,14 @@ _FIND = select(
     reservation_requests.c.attempt == bindparam("attempt_"),
 )
 _LOCK_AGENTS = text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE")
+
+_LOCK_AGENTS_OF = text(
+    """
+    SELECT id FROM agents
+    WHERE id = ANY(CAST(:ids AS bigint[]) || ARRAY(SELECT agent_id FROM reservations WHERE work_process_id = :of))
+    ORDER BY id FOR NO KEY UPDATE
+    """
+)
 
 
 async def enqueue(connection: Connection, work_process: LockedWorkProcess) -> tuple[Request, bool, list[int]]:

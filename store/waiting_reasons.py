@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import text
 
 from missions.events import utc_now
+from missions.statuses import AgentClass
 from store.connection import Connection
+from store.exclusive_access import NAME, held_by
 from store.operation_types import ABLE_TO
 from store.reservations import HEAD
 from store.selectors import BATTERY, IS_CANDIDATE, WOULD_DO
@@ -19,10 +21,12 @@ _COLUMNS = f"""
        CASE WHEN agents.listen_again_at > now() THEN agents.listen_again_at END AS listen_again_at,
        agents.quarantined_since, agents.quarantine_reason, agents.acknowledge_reservation,
        held.work_process_id AS held_by, held.granted_at AS held_since, held.reserve_sent_at, held.ready_at,
+       agents.agent_class, {NAME.format(agent="agents")} AS instrument, held_for.plan_id,
        ahead.work_process_id AS behind, {ABLE_TO} AS able_to
 """
 _BESIDE = """
 LEFT JOIN reservations AS held ON held.agent_id = agents.id
+LEFT JOIN mission_files AS held_for ON held_for.work_process_id = held.work_process_id
 LEFT JOIN LATERAL (
     SELECT other.work_process_id FROM ({head}) AS head
     JOIN reservation_requests AS other ON other.id = head.request_id
@@ -141,6 +145,8 @@ def _reason(row: Any) -> tuple[str, str, Any] | None:
         if row.ready_at is None and row.acknowledge_reservation:
             return "agent_not_ready", f"{name} was reserved and has not answered `ready` yet", row.held_since
         return None
+    if row.held_by is not None and row.agent_class == AgentClass.INSTRUMENT:
+        return "agent_reserved", held_by(row.instrument, row.held_by, row.plan_id), row.held_since
     if row.held_by is not None:
         return "agent_reserved", f"{name} is reserved by work process {row.held_by}", row.held_since
     if row.status is None:

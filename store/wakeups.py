@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from sqlalchemy import Interval, bindparam, func, insert, select, text, update
 
 from missions.contracts import MissionQueueStart, QueueSignal, Signal, WorkProcessStart, json_object
+from missions.mission_files.contracts import MissionFileStart, ThreadSignal
+from missions.mission_files.platform_contracts import PlatformCommandStart
 from store.connection import Connection
 from store.tables import wakeups
 
@@ -24,6 +26,10 @@ class WakeupKind(StrEnum):
     START = "start"
     SIGNAL = "signal"
     CANCEL = "cancel"
+    START_FILE = "start_file"
+    """The same of a mission file's run."""
+    START_COMMAND = "start_command"
+    """The same of a platform's command."""
     RUN_QUEUE = "run_queue"
     """Start a mission queue's workflow, or tell the one that runs: it may just be coming to its end."""
 
@@ -54,13 +60,25 @@ class NewSignal:
 
     workflow_id: str
     work_process_id: int | None
-    signal: Signal | QueueSignal
+    signal: Signal | QueueSignal | ThreadSignal
     content: BaseModel
 
 
 async def add_start(connection: Connection, workflow_id: str, start: WorkProcessStart) -> Wakeup:
     """Start a mission's workflow."""
     row = _row(WakeupKind.START, workflow_id, start.work_process_id, None, json_object(start))
+    return (await _add(connection, [row]))[0]
+
+
+async def add_file_run(connection: Connection, workflow_id: str, start: MissionFileStart) -> Wakeup:
+    """Start the workflow of a mission file's run."""
+    row = _row(WakeupKind.START_FILE, workflow_id, start.work_process_id, None, json_object(start))
+    return (await _add(connection, [row]))[0]
+
+
+async def add_command_run(connection: Connection, workflow_id: str, start: PlatformCommandStart) -> Wakeup:
+    """Start the workflow of a platform's command."""
+    row = _row(WakeupKind.START_COMMAND, workflow_id, start.work_process_id, None, json_object(start))
     return (await _add(connection, [row]))[0]
 
 

@@ -37,8 +37,10 @@ _BEHIND = text(
     ORDER BY id FOR NO KEY UPDATE OF w
     """
 )
+# A type has one dot or two: `task.failed` is of `task.*`; `mission.thread.started` of `mission.thread.*`, `mission.*`.
 WANTED = """
-    (cardinality(w.types) = 0 OR e.type = ANY (w.types) OR split_part(e.type, '.', 1) || '.*' = ANY (w.types))
+    (cardinality(w.types) = 0 OR e.type = ANY (w.types) OR split_part(e.type, '.', 1) || '.*' = ANY (w.types)
+        OR split_part(e.type, '.', 1) || '.' || split_part(e.type, '.', 2) || '.*' = ANY (w.types))
     AND (w.mission_id IS NULL OR w.mission_id = e.work_process_id)
     AND (w.mission_type IS NULL OR EXISTS (
         SELECT FROM work_processes p

@@ -12,11 +12,11 @@ from missions.events import utc_now
 from missions.failure_policies import DEFAULT_FALLBACK
 from missions.graph import GraphStep, resolve_dependencies
 from missions.limits import LONGEST
-from missions.principals import Principal
+from missions.principals import MUSTER, Principal
 from missions.recipes import MissionOptions, RecipeStep, refuse_too_many_agents, stored_options
-from missions.statuses import FailurePolicy, ServiceDomain, ServiceRequestStatus, WorkProcessStatus
+from missions.statuses import FailurePolicy, OnBusy, ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from settings import Settings
-from store import wakeups
+from store import exclusive_access, wakeups
 from store.connection import Connection
 from store.tables import (
     installation,
@@ -48,7 +48,7 @@ async def dispatch(
 ) -> Wakeup:
     """Dispatch a draft: fix its plan from the recipe as it is now, and start its workflow.
 
-    Raises NotFound, Conflict (dispatched before), InvalidInput (recipe gone, no service for a step).
+    Raises NotFound, Conflict (dispatched before, instrument held), InvalidInput (recipe gone, no service for a step).
     """
     work_process = await lock(connection, work_process_id)
     if work_process.status is not WorkProcessStatus.DRAFT:
@@ -62,6 +62,7 @@ async def dispatch(
     most, selector = recipe["num_max_agents"], work_process.agent_selector
     # The recipe may have changed since the draft was written. Of a selector the agents are chosen later.
     refuse_too_many_agents(work_process.type_name, most, work_process.agent_ids, selector)
+    await _refuse_busy_instruments(connection, work_process, principal, settings)
     options = MissionOptions.model_validate(stored_options(recipe["options"]))
     plan = await _plan(connection, work_process, recipe["id"], resolve_preset)
     workflow_id = f"work-process-{recipe['installation_id']}-{work_process_id}"
@@ -120,6 +121,27 @@ async def dispatch(
             remedy="use fewer steps, or shorter names of steps",
         )
     return await wakeups.add_start(connection, workflow_id, start)
+
+
+async def _refuse_busy_instruments(
+    connection: Connection, work_process: LockedWorkProcess, principal: Principal, settings: Settings
+) -> None:
+    """Raise Conflict if the mission is to start now, and may not wait for an instrument of others.
+
+    What Muster itself dispatches, of a queue or after a failure, waits whatever the setting says. A mission that starts
+    later meets who holds an instrument then when its assignments are sent.
+    """
+    if work_process.sched_start_at is not None and work_process.sched_start_at > utc_now():
+        return
+    if settings.instruments_busy == OnBusy.REFUSE and principal != MUSTER:
+        await exclusive_access.refuse_if_busy(connection, work_process.agent_ids, but=work_process.id)
+    elif not work_process.wait_free_agent:
+        await exclusive_access.refuse_if_held(
+            connection,
+            work_process.agent_ids,
+            but=work_process.id,
+            or_else="or leave `waitFreeAgent` out, so that the mission waits for it",
+        )
 
 
 def shown_agents(uuids: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ from store.database import Database
 from tests.support import services as test_services
 from tests.support.event_log import check_events
 from tests.support.services import WorkerAddresses
+from tests.support.site import Site, running_site
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,6 +63,13 @@ async def worker_addresses(services: Addresses) -> AsyncIterator[WorkerAddresses
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     async with test_services.private_part_of(services, f"muster_test_{worker}_{secrets.token_hex(3)}") as own:
         yield own
+
+
+@pytest.fixture(scope="session")
+async def site(services: Addresses, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """A whole Muster, shared by this pytest worker's tests of workflows and of the programs around it."""
+    async with running_site(services, tmp_path_factory.mktemp("site")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

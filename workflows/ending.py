@@ -3,7 +3,7 @@
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from missions.contracts import (
@@ -145,9 +145,13 @@ async def _await_confirmations(mission: Mission, awaited: list[int]) -> list[int
     return unconfirmed()
 
 
-async def end_canceled(mission: Mission) -> None:
-    """End the mission's run CANCELED."""
-    await cancel_this_run(mission.cancel.reason if mission.cancel else "", already=mission.native_cancel)
+async def end_run(mission: Mission, status: WorkProcessStatus) -> str:
+    """End the mission's run as the mission ended: a failed one FAILED, a cancelled one CANCELED."""
+    if status is WorkProcessStatus.CANCELED:
+        await cancel_this_run(mission.cancel.reason if mission.cancel else "", already=mission.native_cancel)
+    if status is WorkProcessStatus.FAILED and mission.failure is not None:
+        raise ApplicationError(mission.failure.text, type=mission.failure.code, non_retryable=True)
+    return status
 
 
 async def cancel_this_run(reason: str, *, already: bool) -> None:

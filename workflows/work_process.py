@@ -4,36 +4,27 @@ The workflow decides and waits; its activities act and write the statuses. A can
 that every wait looks at: what runs is brought to its end, then the cancel path stops, releases and ends the run.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 from temporalio import workflow
-from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from missions.contracts import (
         WORK_PROCESS,
         AgentFreed,
         AgentListens,
-        AgentsGranted,
         AgentSilence,
-        AgentsReady,
         AgentTold,
         AssignmentCancelWish,
         AssignmentDoubted,
-        AssignmentEnded,
         AssignmentStarted,
-        CancelRequest,
-        PauseWish,
         Signal,
         SlotGranted,
         WorkProcessStart,
     )
     from missions.statuses import WorkProcessStatus
 
-from workflows.ending import end_canceled, fail, stop_canceled, succeed
-from workflows.mission import Failed, Mission, Stop
+from workflows.ending import end_run, fail, stop_canceled, succeed
+from workflows.mission import Failed, Stop
+from workflows.mission_signals import MissionSignals
 from workflows.reserving import reserve
 from workflows.scheduling import wait_for_start
 from workflows.stepping import Steps
@@ -44,12 +35,12 @@ from workflows.wishes import Wishes
 
 
 @workflow.defn(name=WORK_PROCESS)
-class WorkProcess:
+class WorkProcess(MissionSignals):
     """One mission, from dispatch to its last status."""
 
     @workflow.init
     def __init__(self, start: WorkProcessStart) -> None:
-        self._mission = Mission(start)
+        super().__init__(start)
 
     @workflow.run
     async def run(self, start: WorkProcessStart) -> str:
@@ -58,33 +49,12 @@ class WorkProcess:
             # Nothing is awaited since the cancels were looked at, so none that has come gets lost.
             if self._mission.cancel is None:
                 workflow.continue_as_new(self._mission.continued())
-        if status is WorkProcessStatus.CANCELED:
-            await end_canceled(self._mission)
-        failure = self._mission.failure
-        if status is WorkProcessStatus.FAILED and failure is not None:
-            raise ApplicationError(failure.text, type=failure.code, non_retryable=True)
-        return status
-
-    @workflow.signal(name=Signal.AGENTS_GRANTED)
-    def agents_granted(self, grant: AgentsGranted) -> None:
-        """The waiting request got its agents."""
-        self._mission.attempt.granted |= grant.attempt == self._mission.attempt.number
-
-    @workflow.signal(name=Signal.AGENTS_READY)
-    def agents_ready(self, ready: AgentsReady) -> None:
-        """Every agent of a reservation answered `ready`."""
-        if ready.attempt == self._mission.attempt.number:
-            self._mission.attempt.ready_rounds.add(ready.round)
+        return await end_run(self._mission, status)
 
     @workflow.signal(name=Signal.SLOT_GRANTED)
     def slot_granted(self, grant: SlotGranted) -> None:
         """A mission without agents may run now."""
         self._mission.attempt.granted |= grant.attempt == self._mission.attempt.number
-
-    @workflow.signal(name=Signal.ASSIGNMENT_ENDED)
-    def assignment_ended(self, report: AssignmentEnded) -> None:
-        """An agent's last word on an assignment."""
-        self._mission.attempt.ended.setdefault(report.assignment_id, report.status)
 
     @workflow.signal(name=Signal.ASSIGNMENT_STARTED)
     def assignment_started(self, report: AssignmentStarted) -> None:
@@ -101,11 +71,6 @@ class WorkProcess:
     def agent_listens(self, news: AgentListens) -> None:
         """An agent that an assignment could not be sent to may listen now."""
         self._mission.attempt.listening.add(news.assignment_id)
-
-    @workflow.signal(name=Signal.PAUSE)
-    def pause(self, wish: PauseWish) -> None:
-        """Pause the mission at its next group or step, at once if it is so wished; or let it go on."""
-        self._mission.wish_pause(wish)
 
     @workflow.signal(name=Signal.AGENT_TOLD)
     def agent_told(self, told: AgentTold) -> None:
@@ -130,27 +95,6 @@ class WorkProcess:
     def cancel_assignment(self, wish: AssignmentCancelWish) -> None:
         """Cancel one assignment; its row says `canceling`."""
         self._mission.attempt.cancels_wished.add(wish.assignment_id)
-
-    # People send these two by hand: an input that does not fit would be dropped, or fail the task for ever.
-    @workflow.signal(name=Signal.CANCEL)
-    def cancel(self, *said: Any) -> None:
-        """Cancel the mission, as an alternative to the API and to the engine's own cancel."""
-        self._mission.cancel = self._mission.cancel or CancelRequest.of_signal(said)
-
-    @workflow.signal(name=Signal.HALT)
-    def halt(self, *said: Any) -> None:
-        """Cancel the mission without waiting for its agents; also one that is being cancelled."""
-        self._mission.halted = True
-        self._mission.cancel = self._mission.cancel or CancelRequest.of_signal(said)
-
-    @workflow.signal(dynamic=True)
-    def unknown(self, name: str, _: Sequence[RawValue]) -> None:
-        """Take a signal that no mission knows, such as a misspelt `cancel`: whoever sent it is told on the board."""
-        self._mission.board.unknown_signal(name)
-
-    def _natively_cancelled(self, reason: str) -> None:
-        self._mission.native_cancel = True
-        self._mission.cancel = self._mission.cancel or CancelRequest(reason=reason)
 
     async def _live(self) -> WorkProcessStatus:
         """One attempt after the other. DISPATCHED: the history has got long, and another run makes the next one."""

@@ -15,6 +15,9 @@ from missions.statuses import AgentClass, AgentStatus
 AGENT_UUID = r"^[A-Za-z0-9_-]{1,64}$"
 """What an agent's uuid may be made of: it is part of routing keys and of the broker's permission patterns."""
 
+Alias = Annotated[str, Field(pattern=r"^[^\s,(){}]{1,200}$")]
+"""Another name of an agent: one word, as it stands before the comma of a mission file's command."""
+
 
 class Protocol(StrEnum):
     """What an agent speaks."""
@@ -33,6 +36,7 @@ def _rsa_key(pem: str) -> str:
     return pem
 
 
+AgentUuid = Annotated[str, Field(pattern=AGENT_UUID)]
 PublicKey = Annotated[Words, AfterValidator(_rsa_key)]
 
 
@@ -45,6 +49,9 @@ class AgentFields(Request):
     description: Words | None = None
     agent_class: Annotated[AgentClass, Field(strict=False)] = AgentClass.VEHICLE
     agent_type: Words | None = Field(None, examples=["truck"])
+    alias: Alias | None = Field(None, description="another name, such as mission files write: one word, used once")
+    parent_id: Id | None = Field(None, description="of an instrument: id of its platform")
+    parent_uuid: AgentUuid | None = Field(None, description="instead of `parentId`: the platform's uuid")
     operation_types: list[Name] = Field(default_factory=list, max_length=100)
     acknowledge_reservation: bool = Field(True, description="wait for its `ready` after a reserve")
     idempotent: bool = Field(False, description="may be sent the same assignment twice")
@@ -52,8 +59,14 @@ class AgentFields(Request):
     verify_signature: bool = Field(False, description="take only messages signed with its key")
     public_key: PublicKey | None = Field(None, description="RSA, as PEM")
 
+    @model_validator(mode="after")
+    def _one_parent(self) -> "AgentFields":
+        if {"parent_id", "parent_uuid"} <= self.model_fields_set:
+            raise ValueError("`parentId` and `parentUuid` say the same; send one of them")
+        return self
+
     def columns(self) -> dict[str, Any]:
-        """The table's columns that were sent."""
+        """The table's columns that were sent, and `parent_uuid`."""
         return {name: getattr(self, name) for name in AgentFields.model_fields if name in self.model_fields_set}
 
 
@@ -99,6 +112,7 @@ class AgentQuery(PageQuery):
     status: AgentStatus | None = None
     agent_class: AgentClass | None = None
     agent_type: QueryText | None = None
+    parent_id: Id | None = Field(None, description="of instruments: the id of their platform")
 
 
 class Pose(Resource):
@@ -120,6 +134,11 @@ class Agent(Resource):
     description: str | None
     agent_class: str
     agent_type: str | None
+    alias: str | None = Field(description="another name, such as mission files write", examples=["PRE:SBE37_SIM_02"])
+    parent_id: int | None = Field(description="of an instrument: its platform")
+    parent_uuid: str | None = Field(description="uuid of its platform")
+    instrument_state: str | None = Field(description="of an instrument: what it last said", examples=["COMMAND"])
+    platform_state: str | None = Field(description="of a platform: its state", examples=["MONITORING"])
     yard_id: int | None
     status: str | None = Field(description="what it last said of itself; only the agent sets it", examples=["free"])
     status_since: Moment | None

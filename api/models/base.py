@@ -24,7 +24,8 @@ class Page(Resource, Generic[Item]):
     next_cursor: str | None = Field(None, examples=[None])
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """The text, if PostgreSQL can hold it; raises ValueError."""
     found = find_unstorable(text)
     if found is not None:
         raise ValueError(f"{found.detail}; {found.remedy}")
@@ -32,7 +33,7 @@ def _storable(text: str) -> str:
 
 
 PathId = Annotated[int, Path(ge=1, le=MAX_ID, description="id", examples=[1])]
-QueryText = Annotated[str, AfterValidator(_storable), Field(max_length=200)]
+QueryText = Annotated[str, AfterValidator(storable), Field(max_length=200)]
 Moment = AwareDatetime
 
 

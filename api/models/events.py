@@ -29,10 +29,13 @@ class EventFilterQuery(Request):
         default_factory=list, max_length=100, description="`task.failed`, or a family: `task.*`; repeat it for several"
     )
     agent: QueryText | None = Field(None, description="uuid of an agent that said it or that it is about")
+    platform: QueryText | None = Field(
+        None, description="uuid, alias or id of a platform: events of its mission files, and of it and its instruments"
+    )
     severity: Annotated[Severity, BeforeValidator(_upper)] = Field(Severity.INFO, description="at least this")
 
     def wanted(self) -> EventFilter:
-        """The filter; raises InvalidInput for an unknown type or family."""
+        """The filter without the platform, which the store knows; raises InvalidInput for an unknown type or family."""
         return EventFilter(
             types=expand_types(self.type), mission_id=self.mission_id, agent=self.agent, severity=self.severity
         )

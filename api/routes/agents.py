@@ -33,6 +33,7 @@ async def list_agents(query: Annotated[AgentQuery, Query()], parts: PartsDep, _:
         status=query.status,
         agent_class=query.agent_class,
         agent_type=query.agent_type,
+        parent_id=query.parent_id,
     )
     async with parts.database.transaction() as connection:
         rows = await agent_registry.page(
@@ -72,7 +73,7 @@ async def register_agent(
     return await _read(parts, agent_id)
 
 
-@router.patch("/{id}", responses=responses(400, 404, 413, 422))
+@router.patch("/{id}", responses=responses(400, 404, 409, 413, 422))
 async def patch_agent(id: PathId, body: AgentPatch, parts: PartsDep, principal: PrincipalDep) -> FullAgent:
     """Change what clients may set of an agent."""
     async with parts.database.transaction() as connection:

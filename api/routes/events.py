@@ -18,6 +18,7 @@ from api.models.event_types import LoggedEventPage
 from api.models.events import (
     CursorQuery,
     EventCounts,
+    EventFilterQuery,
     EventHistoryQuery,
     EventPage,
     EventStreamQuery,
@@ -32,6 +33,7 @@ from missions.requests import MAX_ID
 from missions.transitions import WORK_PROCESS_ENDED
 from store import event_history, event_stats
 from store.event_history import MissionTip
+from store.platform_devices import platform_devices
 
 router = APIRouter(tags=["events"])
 
@@ -64,10 +66,11 @@ async def list_events(query: Annotated[EventHistoryQuery, Query()], parts: Parts
     the page begins with what is kept, and `archivedUntil` says so. 422: the log has not reached it, so it is of another
     log.
     """
+    wanted = await _wanted(parts, query)
     async with parts.database.transaction() as connection:
         page = await event_history.page(
             connection,
-            query.wanted(),
+            wanted,
             after=query.after,
             limit=query.limit,
             newest_first=query.order == "desc",
@@ -115,7 +118,7 @@ async def stream_events(
     With `Last-Event-ID` first all that came since then. A block `stream.reset` ends a stream whose next events are
     archived.
     """
-    wanted = query.wanted()
+    wanted = await _wanted(parts, query)
     cursor = _cursor(last_event_id, query)
     position = await _checked(parts, cursor)
     return EventStream(parts.live_log, parts.settings, Reader(wanted, position))
@@ -153,6 +156,15 @@ async def stream_mission(
             return Response(status_code=204)
     stream = MissionStream(parts.database, parts.live_log, id, tip, state)
     return EventStream(parts.live_log, parts.settings, Reader(EventFilter(mission_id=id), position), stream.blocks)
+
+
+async def _wanted(parts: Parts, query: EventFilterQuery) -> EventFilter:
+    """The filter; raises InvalidInput for an unknown type, family or platform."""
+    wanted = query.wanted()
+    if query.platform is None:
+        return wanted
+    async with parts.database.statement() as connection:
+        return replace(wanted, devices=await platform_devices(connection, query.platform))
 
 
 async def _state(parts: Parts, mission_id: int) -> tuple[MissionTip, str]:

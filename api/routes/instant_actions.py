@@ -18,7 +18,7 @@ from store.notifications import notify
 router = APIRouter(prefix="/agents/{id}/instant-actions", tags=["agents"])
 
 
-@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 404, 413, 422))
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 404, 409, 413, 422))
 async def send_instant_action(
     id: PathId,
     body: InstantActionCreate,
@@ -27,7 +27,7 @@ async def send_instant_action(
     principal: PrincipalDep,
     creation: CreationDep,
 ) -> InstantAction:
-    """Send an agent a command, whatever it does at the moment.
+    """Send an agent a command, whatever it does at the moment; but no instrument that a mission holds.
 
     The answer comes after the commit, with the status `to_send`; a worker sends it right after that. Read it again to
     see whether the agent was listening.

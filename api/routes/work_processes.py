@@ -38,7 +38,7 @@ from store.work_process_queries import MissionFilter
 router = APIRouter(prefix="/work-processes", tags=["work processes"])
 
 
-@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 413, 422))
+@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 409, 413, 422))
 async def create_work_process(
     body: WorkProcessCreate,
     response: Response,

@@ -134,7 +134,8 @@ async def from_queue(
             },
         )
         for each in types:
-            await own.bind(exchange, routing_key=each)
+            # A family's types may have a dot more, and the broker's `*` is one word.
+            await own.bind(exchange, routing_key=f"{each[:-1]}#" if each.endswith(".*") else each)
         async with own.iterator() as messages:
             async for message in messages:
                 event = envelope(json.loads(message.body))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from missions.event_payloads.base import AgentId, AgentUuid, Changed, Payload
+from missions.mission_files.platform_states import PlatformState
 from missions.statuses import AgentStatus
 
 YardId = Annotated[int | None, Field(description="id of the yard; null: in none", examples=[1])]
@@ -104,3 +105,22 @@ class AgentQuarantineCleared(AgentPayload):
     """An agent may be reserved again."""
 
     reason: str = Field(description="why", examples=["the agent reported free"])
+
+
+class AgentPlatformStateChanged(AgentPayload):
+    """A platform is in another state."""
+
+    from_: PlatformState = Field(
+        validation_alias="from", serialization_alias="from", description="state before", examples=["COMMAND"]
+    )
+    to: PlatformState = Field(description="state now", examples=["MISSION_COMMAND"])
+    cause: str = Field(description="why, in words", examples=["mission ctd-2026-11 begins"])
+
+
+class AgentInstrumentStateChanged(AgentPayload):
+    """An instrument says another state of itself: one of its life cycle, or a word of its own."""
+
+    from_: str | None = Field(
+        validation_alias="from", serialization_alias="from", description="state before; null: none", examples=["IDLE"]
+    )
+    to: str = Field(description="state now", examples=["COMMAND"])

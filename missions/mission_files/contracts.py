@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from missions.contracts import Contract, Outcome, TaskQueues, WorkProcessStart
+from missions.contracts import ActivityInput, CancelRequest, Contract, Outcome, TaskQueues, WorkProcessStart
 from missions.mission_files.plan import ThreadPlan
+from missions.mission_files.thread_status import ThreadStatus
 
 MISSION_FILE_RUN = "MissionFile"
 """The workflow type of a mission file's run."""
@@ -21,9 +22,10 @@ class FileActivity(StrEnum):
     """The activities of a mission file's run and of its threads."""
 
     START_THREADS = "start_threads"
-    CLOSE_TRIGGERS = "close_triggers"
+    DISARM_THREADS = "disarm_threads"
     BEGIN_ABORT = "begin_abort"
     LOAD_THREAD = "load_thread"
+    SHOW_THREAD = "show_thread"
     BEGIN_SEQUENCE = "begin_sequence"
     END_SEQUENCE = "end_sequence"
     END_THREAD = "end_thread"
@@ -97,7 +99,6 @@ class ThreadStart(Contract):
     loop: int = Field(0, description="sequences that have ended")
     start_at: float | None = Field(None, description="the next sequence's start: seconds since 1970, real time")
     commands: int = Field(0, description="how many attempts of commands were made: each has a number of its own")
-    closed: bool = Field(False, description="the timed threads have ended: what was raised before is served, no more")
     paused: bool = False
     pause_number: int = 0
 
@@ -124,11 +125,21 @@ class ThreadsStarted(Contract):
     threads: list[StartedThread] = Field(default_factory=list)
 
 
-class ThreadCall(Contract):
-    """What the activities of one thread know; `number` None: of the run itself, as it brings instruments home."""
+class StartThreads(ActivityInput):
+    """The mission has its instruments: start its threads."""
+
+
+class DisarmThreads(Contract):
+    """The timed threads have ended: what is raised from now on is nobody's."""
 
     work_process_id: int
-    number: int | None
+
+
+class ThreadCall(Contract):
+    """What the activities of one thread know."""
+
+    work_process_id: int
+    number: int
 
 
 class LoadedThread(Contract):
@@ -136,6 +147,13 @@ class LoadedThread(Contract):
 
     plan: ThreadPlan
     start_at: float | None = None
+
+
+class ShowThread(ThreadCall):
+    """What a thread does that no other activity tells of. `command`: as the file says it."""
+
+    status: ThreadStatus
+    command: str = ""
 
 
 class BeginSequence(ThreadCall):
@@ -187,16 +205,19 @@ class CommandSent(Contract):
 
 
 class CheckCommand(Contract):
-    """Look what came of a command: of one that failed, or one that sets or gets a value."""
+    """Look what came of a command: of one that failed, or one that sets or gets a value. `number`: its thread."""
 
+    work_process_id: int
+    number: int | None
     assignment_id: int
 
 
 class CommandChecked(Contract):
-    """`error` is empty if all is well."""
+    """`error` is empty if all is well, or it has not `ended`."""
 
+    ended: bool
+    status: str = ""
     error: str = ""
-    ended: bool = True
 
 
 class CancelCommand(Contract):
@@ -206,9 +227,14 @@ class CancelCommand(Contract):
     assignment_id: int
 
 
-class BringToInactive(ThreadCall):
-    """Send the next command of those that bring an instrument to INACTIVE. `sent`: how many were sent before."""
+class BringToInactive(Contract):
+    """Send the next command of those that bring an instrument to INACTIVE. `sent`: how many were sent before.
 
+    `number`: the thread that does it; none: the mission itself.
+    """
+
+    work_process_id: int
+    number: int | None
     agent_id: int
     sent: int
 
@@ -226,13 +252,11 @@ class EventTaken(Contract):
     over: bool = False
 
 
-class BeginAbort(Contract):
-    """The mission is being aborted: by a thread's policy (`reason`), or as somebody asked the engine."""
+class BeginAbort(ActivityInput):
+    """The mission is being aborted. `cancel`: as somebody asked the engine; none: `reason`, a thread's policy."""
 
-    work_process_id: int
-    transition: int
+    cancel: CancelRequest | None = None
     reason: str = ""
-    requested_by: str | None = Field(None, description="who asked the engine; none: the mission itself")
     halt: bool = False
 
 

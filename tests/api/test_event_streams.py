@@ -6,10 +6,12 @@ import random
 from contextlib import aclosing
 
 import pytest
+from sqlalchemy import insert
 
 from examples.consumers.feed import Cursor, from_stream
 from missions.events import EventType
-from missions.statuses import Severity
+from missions.statuses import AgentClass, Severity
+from store.tables import agents
 from tests.api.event_log import news, write
 from tests.api.streaming import TOKEN, Place, payload_names
 from tests.support.site import until
@@ -97,12 +99,19 @@ async def test_a_reader_that_is_cut_before_its_first_event_misses_none(place: Pl
 
 
 async def test_filters_hold_for_what_was_and_what_comes(place: Place) -> None:
+    async with place.database.transaction() as connection:
+        node = await connection.scalar(
+            insert(agents).values(uuid="node-1", agent_class=AgentClass.PLATFORM).returning(agents.c.id)
+        )
+        await connection.execute(insert(agents).values(uuid="tug-1", agent_class=AgentClass.INSTRUMENT, parent_id=node))
     before = await place.last()
     some = [
         news("created", EventType.TASK_CREATED),
         news("changed"),
         news("failed", EventType.TASK_FAILED, severity=Severity.ERROR),
         news("said", EventType.AGENT_UPDATED, payload={"agent_uuid": "tug-1"}, severity=Severity.WARNING),
+        news("began", EventType.MISSION_THREAD_STARTED, payload={"origin": "node-1"}),
+        news("elsewhere", EventType.MISSION_THREAD_STARTED, payload={"origin": "node-2"}),
     ]
     await write(place.database, *some)
     await place.last()
@@ -110,6 +119,9 @@ async def test_filters_hold_for_what_was_and_what_comes(place: Place) -> None:
         "created failed": {"type": "task.*"},
         "failed said": {"severity": "WARNING"},
         "said": {"agent": "tug-1"},
+        "said began": {"platform": "node-1"},
+        "began": {"platform": str(node), "type": "mission.thread.*"},
+        "began elsewhere": {"type": "mission.*"},
         "changed said": {"type": ["recipe.changed", "agent.*"]},
     }
     for expected, query in wanted.items():

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from benchmarks.agents import Heard, react, with_login
+from benchmarks.agents import Heard, react
 from benchmarks.planner import answer, split_request
+from examples.thin_agent import with_login
 from fleet import wire
 from fleet.wire import AssignmentMessage, StateBody, read_body
 

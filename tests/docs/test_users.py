@@ -15,7 +15,7 @@ from settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "users.md").read_text()
-CALLING_PAGES = ["docs/users.md", "docs/operators.md", "README.md"]
+CALLING_PAGES = ["docs/users.md", "docs/operators.md", "docs/instruments.md", "README.md"]
 
 
 @pytest.fixture(scope="module")

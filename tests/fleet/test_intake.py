@@ -165,15 +165,6 @@ async def test_an_unknown_agent_is_dead_lettered(
     assert (await dead_letters.next())[0] == "unknown_agent"
 
 
-async def test_events_of_agents_are_not_supported(
-    agent: RawAgent, settings: Settings, dead_letters: DeadLetterReader, uuid: str
-) -> None:
-    await agent.publish(
-        settings.uplink_exchange, f"agent.{uuid}.event", enveloped({"type": "agent_event", "uuid": uuid})
-    )
-    assert (await dead_letters.next())[0] == "not_supported"
-
-
 async def test_a_user_with_too_many_rights_still_cannot_speak_for_an_agent(
     agent: RawAgent, settings: Settings, dead_letters: DeadLetterReader, uuid: str
 ) -> None:

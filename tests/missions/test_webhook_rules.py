@@ -76,7 +76,7 @@ def test_only_2xx_is_success(status: int | None, good: bool) -> None:
 
 
 def test_types_and_families_are_known_and_others_have_near_ones() -> None:
-    for word in (*EventType, "task.*", "work_process.*"):
+    for word in (*EventType, "task.*", "work_process.*", "mission.*", "mission.thread.*"):
         assert known_word(word) == word
     with pytest.raises(ValueError, match=r"task\.failed"):
         known_word("task.faild")

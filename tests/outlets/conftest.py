@@ -244,9 +244,9 @@ class Hooks:
     async def recipe(self, name: str) -> None:
         await Rows(self.database).made(work_process_types, name=name)
 
-    async def emit(self, *names: str, mission: int | None = None) -> None:
-        """Events of this kind: recipe.changed, or task.created of a mission."""
-        kind = EventType.RECIPE_CHANGED if mission is None else EventType.TASK_CREATED
+    async def emit(self, *names: str, mission: int | None = None, kind: EventType | None = None) -> None:
+        """Events of a kind: if none is named recipe.changed, or task.created of a mission."""
+        kind = kind or (EventType.RECIPE_CHANGED if mission is None else EventType.TASK_CREATED)
         new = [NewEvent(type=kind, source=EventSource.API, actor=MUSTER, payload={"name": name}) for name in names]
         async with self.database.transaction() as connection:
             if mission is None:

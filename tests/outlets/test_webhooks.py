@@ -101,6 +101,27 @@ async def test_only_what_is_wanted_is_sent(hooks: Hooks) -> None:
     }
 
 
+async def test_families_within_a_family_are_sent_to_who_wants_either(hooks: Hooks) -> None:
+    mission = await hooks.mission()
+    wanted = {
+        "mission.*": ["began", "thread", "sequence"],
+        "mission.thread.*": ["thread"],
+        "mission.thread.started": ["thread"],
+        "mission.started": ["began"],
+    }
+    inboxes = {word: hooks.receiver.inbox(word.replace("*", "all")) for word in wanted}
+    for word, inbox in inboxes.items():
+        await hooks.make(inbox, types=[word])
+    async with hooks.delivering():
+        await hooks.emit("other", mission=mission)
+        await hooks.emit("began", mission=mission, kind=EventType.MISSION_STARTED)
+        await hooks.emit("thread", mission=mission, kind=EventType.MISSION_THREAD_STARTED)
+        await hooks.emit("sequence", mission=mission, kind=EventType.MISSION_SEQUENCE_STARTED)
+        for word, names in wanted.items():
+            await until(lambda word=word, names=names: _count(inboxes[word], len(names)), 10)
+    assert {word: inbox.names for word, inbox in inboxes.items()} == wanted
+
+
 async def test_event_waits_for_earlier_ones_of_its_mission_alone(hooks: Hooks) -> None:
     slow, quick = await hooks.mission(), await hooks.mission()
     refused: list[str] = []

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from api.async_api import async_api
 from missions.cloud_events import cloud_event
 from missions.event_catalogue import AGENT, CATALOGUE
-from missions.event_schemas import OF_MISSIONS, family, schema
+from missions.event_schemas import OF_MISSIONS, schema
 from missions.events import Event, EventType, module_of
 from settings import Settings
 from store import events as store
@@ -73,7 +73,7 @@ def _faults_of(event: Event) -> Iterator[str]:
         yield f"severity {event.severity} is none of {described.severities}"
     if event.meta.source_module != module_of(event.source):
         yield f"source_module {event.meta.source_module!r} does not go with the source {event.source!r}"
-    if family(kind) in OF_MISSIONS and event.mission_id is None:
+    if kind in OF_MISSIONS and event.mission_id is None:
         yield "no mission_id"
     if (event.mission_id, event.mission_id) != (event.task_id, event.correlation_id):
         yield f"ids differ: {event.mission_id}, {event.task_id}, {event.correlation_id}"

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -87,7 +88,14 @@ class Program:
 class Site:
     """One installation."""
 
-    def __init__(self, addresses: WorkerAddresses, folder: Path, planner: Planner, temporal: Client) -> None:
+    def __init__(
+        self,
+        addresses: WorkerAddresses,
+        folder: Path,
+        planner: Planner,
+        temporal: Client,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.addresses, self.folder, self.planner, self.temporal = addresses, folder, planner, temporal
         port = any_free_port()
         environment = {
@@ -95,6 +103,7 @@ class Site:
             **addresses.environment(),
             **SHORT_TIMES,
             **WEBHOOKS_HERE,
+            **settings,
             "MUSTER_DATA_DIR": str(folder),
             "MUSTER_API_PORT": str(port),
             "MUSTER_API_TOKEN": TOKEN,
@@ -356,14 +365,14 @@ async def until(condition: Callable[[], Any], timeout: float, explain: Callable[
 
 
 @asynccontextmanager
-async def running_site(services: Addresses, folder: Path) -> AsyncIterator[Site]:
-    """A site with a database, a vhost and a namespace of its own."""
+async def running_site(services: Addresses, folder: Path, **settings: str) -> AsyncIterator[Site]:
+    """A site with a database, a vhost and a namespace of its own; `settings`: beside the short times of tests."""
     name = f"muster_site_{secrets.token_hex(4)}"
     async with test_services.private_part_of(services, name) as addresses, Planner().running() as planner:
         temporal = await Client.connect(
             addresses.temporal_address, namespace=addresses.temporal_namespace, data_converter=DATA_CONVERTER
         )
-        site = Site(addresses, folder, planner, temporal)
+        site = Site(addresses, folder, planner, temporal, settings)
         try:
             await site.start()
             yield site

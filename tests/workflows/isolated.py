@@ -346,8 +346,12 @@ class Bench:
                 **fields,
             }
         )
+        return await self.run(WORK_PROCESS, start)
+
+    async def run(self, workflow: str, start: BaseModel) -> Run:
+        """Start a mission of any kind."""
         handle = await self.client.start_workflow(
-            WORK_PROCESS, start, id=f"mission-{secrets.token_hex(6)}", task_queue=self.queue
+            workflow, start, id=f"mission-{secrets.token_hex(6)}", task_queue=self.queue
         )
         self._started.append(handle)
         return Run(handle, self.fake)

@@ -152,3 +152,28 @@ async def test_mission_with_forty_agents_of_long_names_starts_and_can_be_cancell
     await mission.until("preparing resources")
     await mission.cancel()
     await mission.until("canceled")
+
+
+async def test_instrument_works_for_one_mission_until_that_ends(site: Site) -> None:
+    instrument, truck = await site.agent("--work", "60"), await site.agent()
+    await site.api.patch(f"/agents/{instrument.id}", json={"agentClass": "instrument"})
+    recipe, _ = await site.recipe(lambda call: results(instrument))
+    holder = await site.mission(recipe, [instrument], waitFreeAgent=False)
+    await holder.until("executing")
+
+    intruder = await site.mission(recipe, [truck])
+    waiting = await site.mission(recipe, [instrument])
+    failure = (await intruder.until("failed"))["failure"]
+    reason = await waiting.until_waiting("agent_reserved")
+    held = f"instrument {instrument.uuid} (agent {instrument.id}) is held by work process {holder.id}"
+    assert (failure["code"], failure["agentId"]) == ("agent_held", instrument.id)
+    assert held in failure["text"]
+    assert reason["text"] == f"instrument {instrument.uuid} is held by work process {holder.id}"
+
+    await holder.cancel()
+    await waiting.until("executing")
+    release, reserve = instrument.heard("release", holder)[0]["at"], instrument.heard("reserve", waiting)[0]["at"]
+    assert release <= reserve
+    assert instrument.heard("assignment", intruder) == []
+    await waiting.cancel()
+    await waiting.until("canceled")

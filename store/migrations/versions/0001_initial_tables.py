@@ -672,6 +672,7 @@ def upgrade() -> None:
         sa.Column("agent_id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_instruments_agent_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_instruments")),
     )
@@ -682,6 +683,7 @@ def upgrade() -> None:
         sa.Column("plan_id", sa.Text(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("plan", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("devices", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("anchored_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("anchor", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("time_scale", sa.Double(), server_default="1", nullable=False),
@@ -709,10 +711,15 @@ def upgrade() -> None:
         sa.Column("agent_id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), server_default="UNINITIALIZED", nullable=False),
         sa.Column("saved_state", sa.Text(), nullable=True),
+        sa.Column("command_id", sa.BigInteger(), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_platforms_agent_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["command_id"], ["work_processes.id"], name=op.f("fk_platforms_command_id"), ondelete="SET NULL"
+        ),
         sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_platforms")),
     )
+    op.create_index(op.f("ix_platforms_command_id"), "platforms", ["command_id"], unique=False)
     op.create_table(
         "reservation_requests",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -904,12 +911,13 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), server_default="waiting", nullable=False),
         sa.Column("workflow_id", sa.Text(), nullable=False),
         sa.Column("loop", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("loops_ended", sa.Integer(), server_default="0", nullable=False),
         sa.Column("command", sa.Text(), nullable=True),
         sa.Column("next_start_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("source_id", sa.BigInteger(), nullable=True),
         sa.Column("event", sa.Text(), nullable=True),
-        sa.Column("armed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("armed", sa.Boolean(), nullable=True),
         sa.Column("asleep", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.ForeignKeyConstraint(
             ["work_process_id"],
@@ -1029,6 +1037,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_reservations_work_process_id"), table_name="reservations")
     op.drop_table("reservations")
     op.drop_table("reservation_requests")
+    op.drop_index(op.f("ix_platforms_command_id"), table_name="platforms")
     op.drop_table("platforms")
     op.drop_index("uq_mission_files_running", table_name="mission_files", postgresql_where=sa.text("running"))
     op.drop_index("ix_mission_files_platform", table_name="mission_files")

@@ -58,3 +58,30 @@ async def test_poisoned_event_is_put_aside_and_the_others_are_used_in_order(work
     ]
     assert put_aside == 3
     await connection.close()
+
+
+async def test_a_family_has_its_types_of_two_dots_too(worker_addresses: WorkerAddresses) -> None:
+    url, name = worker_addresses.amqp_url, f"consumer-{secrets.token_hex(4)}"
+    connection = await aio_pika.connect(url)
+    async with connection:
+        exchange = await (await connection.channel()).declare_exchange(name, "topic", durable=True)
+
+        async def publish(kind: str) -> None:
+            event = {"id": secrets.token_hex(8), "type": kind}
+            await exchange.publish(aio_pika.Message(json.dumps(event).encode()), kind)
+
+        async def take(found: list[str]) -> None:
+            async for event in from_queue(url, name, ("mission.*", "task.failed"), exchange=name):
+                found.append(event["type"])
+                if event["type"] == "task.failed":
+                    return
+
+        found: list[str] = []
+        taking = asyncio.create_task(take(found))
+        while not found:  # it has bound its queue once the first one comes
+            await publish("mission.started")
+            await asyncio.sleep(0.1)
+        for kind in ("mission_queue.created", "task.started", "mission.thread.started", "task.failed"):
+            await publish(kind)
+        await asyncio.wait_for(taking, 20)
+        assert [kind for kind in found if kind != "mission.started"] == ["mission.thread.started", "task.failed"]

@@ -1,0 +1,1 @@
+"""The activities of mission files: of a run, and of its threads."""

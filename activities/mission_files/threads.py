@@ -1,0 +1,146 @@
+"""What a mission's threads tell of themselves: they start, their sequences begin and end, they end."""
+
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from activities.parts import Parts
+from missions.contracts import Outcome
+from missions.events import EventSource, utc_now
+from missions.mission_files.contracts import (
+    BeginSequence,
+    EndSequence,
+    EndThread,
+    FileActivity,
+    LoadedThread,
+    SequenceEnded,
+    ShowThread,
+    StartedThread,
+    StartThreads,
+    ThreadCall,
+    ThreadEnd,
+    ThreadsStarted,
+)
+from missions.mission_files.grid import first_start, next_start
+from missions.mission_files.thread_status import ThreadStatus
+from missions.principals import MUSTER
+from missions.statuses import WorkProcessStatus
+from store import events, mission_files, mission_threads, thread_events
+from store.work_process_status import change, lock
+
+_ENDS = {
+    ThreadEnd.DONE: ThreadStatus.DONE,
+    ThreadEnd.ABORTED: ThreadStatus.ABORTED,
+    ThreadEnd.ABORT_MISSION: ThreadStatus.ABORTED,
+    ThreadEnd.STOPPED: ThreadStatus.STOPPED,
+}
+
+
+class Threads:
+    """The activities `start_threads`, `load_thread`, `show_thread`, `begin_` and `end_sequence`, `end_thread`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @activity.defn(name=FileActivity.START_THREADS)
+    async def start_threads(self, call: StartThreads) -> ThreadsStarted:
+        """The mission has its instruments and executes; idempotent."""
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
+            if work_process.superseded:
+                return ThreadsStarted(outcome=Outcome.SUPERSEDED)
+            run = await mission_files.read(connection, call.work_process_id)
+            threads = run.plan.threads
+            if work_process.status is not WorkProcessStatus.EXECUTING:
+                life = run.lifecycle
+                await change(
+                    connection,
+                    work_process,
+                    WorkProcessStatus.EXECUTING,
+                    principal=MUSTER,
+                    source=EventSource.MISSION_WORKER,
+                    transition=call.transition,
+                    also=[*(life.thread_started(thread.number) for thread in threads), life.started()],
+                )
+                await mission_threads.start(connection, call.work_process_id)
+        return ThreadsStarted(
+            outcome=Outcome.DONE,
+            threads=[
+                StartedThread(
+                    number=thread.number,
+                    timed=thread.timing is not None,
+                    instrument_ids=[run.devices[name] for name in thread.instruments],
+                )
+                for thread in threads
+            ],
+        )
+
+    @activity.defn(name=FileActivity.LOAD_THREAD)
+    async def load_thread(self, call: ThreadCall) -> LoadedThread:
+        """What the thread is to do, and a timed one's first start as seen from now."""
+        async with self._parts.database.transaction() as connection:
+            run = await mission_files.read(connection, call.work_process_id)
+            thread = run.plan.threads[call.number]
+            if thread.timing is None:
+                return LoadedThread(plan=thread)
+            start = first_start(thread.timing, run.time.at(utc_now()))
+            await mission_threads.plan_start(connection, call.work_process_id, call.number, start)
+        return LoadedThread(plan=thread, start_at=run.time.real(start).timestamp())
+
+    @activity.defn(name=FileActivity.SHOW_THREAD)
+    async def show_thread(self, call: ShowThread) -> None:
+        """What the thread does now."""
+        async with self._parts.database.statement() as connection:
+            await mission_threads.show(connection, call.work_process_id, call.number, call.status, command=call.command)
+
+    @activity.defn(name=FileActivity.BEGIN_SEQUENCE)
+    async def begin_sequence(self, call: BeginSequence) -> None:
+        """The mission sequence starts; once for each loop."""
+        async with self._parts.database.transaction() as connection:
+            await lock(connection, call.work_process_id)
+            if await mission_threads.loop_of(connection, call.work_process_id, call.number) >= call.loop:
+                return
+            run = await mission_files.read(connection, call.work_process_id)
+            await mission_threads.show(
+                connection, call.work_process_id, call.number, ThreadStatus.RUNNING, loop=call.loop
+            )
+            started = run.lifecycle.sequence_started(call.number, call.loop, call.event)
+            await events.append_for_mission(connection, call.work_process_id, [started])
+
+    @activity.defn(name=FileActivity.END_SEQUENCE)
+    async def end_sequence(self, call: EndSequence) -> SequenceEnded:
+        """The mission sequence has ended well; a timed thread's next start, fixed here."""
+        async with self._parts.database.transaction() as connection:
+            await lock(connection, call.work_process_id)
+            run = await mission_files.read(connection, call.work_process_id)
+            thread, life = run.plan.threads[call.number], run.lifecycle
+            start = None
+            if thread.timing is not None:
+                assert call.start_at is not None
+                due = run.time.at(datetime.fromtimestamp(call.start_at, UTC))
+                start = None if call.last else next_start(thread.timing, due)
+                ended = life.loop_ended(call.number, call.loop, thread.timing.quantity, start)
+            else:
+                assert thread.trigger is not None
+                ended = life.event_served(call.number, call.loop, thread.trigger.event, last=call.last)
+            shown = await mission_threads.end_loop(connection, call.work_process_id, call.number, call.loop, start)
+            if shown:
+                await events.append_for_mission(connection, call.work_process_id, [ended])
+        return SequenceEnded(start_at=None if start is None else run.time.real(start).timestamp())
+
+    @activity.defn(name=FileActivity.END_THREAD)
+    async def end_thread(self, call: EndThread) -> None:
+        """The thread has ended; once."""
+        async with self._parts.database.transaction() as connection:
+            await lock(connection, call.work_process_id)
+            if not await mission_threads.end(connection, call.work_process_id, call.number, _ENDS[call.end]):
+                return
+            await thread_events.forget(connection, call.work_process_id, call.number)
+            life = (await mission_files.read(connection, call.work_process_id)).lifecycle
+            if call.end is ThreadEnd.DONE:
+                ended = life.thread_ended(call.number)
+            elif call.end is ThreadEnd.STOPPED:
+                ended = life.thread_stopped(call.number)
+            else:
+                ended = life.thread_failed(call.number, call.error)
+            await events.append_for_mission(connection, call.work_process_id, [ended])

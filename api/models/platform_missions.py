@@ -1,0 +1,104 @@
+"""Missions of platforms on the wire: RUN_MISSION and what became of it."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field
+
+from api.models.base import Moment, Resource
+from api.models.work_processes import Attention, WaitingReason
+from missions.priorities import Priority
+from missions.requests import AnyPriority, Request, SentTime, Words
+from missions.statuses import OnBusy, Pause, WorkProcessStatus
+from store.rows import Row
+
+MissionId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
+        description="the client's own id of the mission: letters, digits and `_.:-`",
+        examples=["ctd-2026-11"],
+    ),
+]
+
+
+class RunMission(Request):
+    """RUN_MISSION: a mission file under an id that no running mission of the platform has."""
+
+    mission_id: MissionId
+    mission_yaml: str = Field(description="the mission file, as text", min_length=1)
+    on_busy: Annotated[OnBusy | None, Field(strict=False)] = Field(
+        None,
+        description="when another mission holds one of its instruments: `wait`, or `refuse` with 409; default: the "
+        "setting MUSTER_INSTRUMENTS_BUSY",
+    )
+    priority: AnyPriority = Priority.NORMAL
+    time_scale: float = Field(
+        1.0,
+        gt=0,
+        le=100_000,
+        description="how many times as fast the mission's time goes; for demos and tests, where the setting "
+        "MUSTER_MISSION_TIME_SCALE allows it",
+    )
+    time_anchor: SentTime | None = Field(
+        None, description="the mission's time at its acceptance, likewise; default: the present moment"
+    )
+
+
+class AbortMission(Request):
+    """ABORT_MISSION."""
+
+    reason: Words = Field("", examples=["the ship is leaving"])
+
+
+class MissionThread(Resource):
+    """One thread of a mission."""
+
+    number: int = Field(description="its place in the file, from 0")
+    kind: str = Field(description="`timed` or `event`", examples=["timed"])
+    status: str = Field(
+        description="`not_started`, `preparing`, `waiting`, `running`, `closing`, `done`, `aborted` or `stopped`",
+        examples=["running"],
+    )
+    instruments: list[str]
+    loop: int = Field(description="how many of its mission sequences have started")
+    loops: int | None = Field(description="how many there are in all; null: without end")
+    command: str | None = Field(description="what runs now, as the file says it")
+    next_start_at: Moment | None = Field(description="of a timed thread that waits, in the mission's time")
+    waits_for: str | None = Field(description="of an event-driven thread: which event, of whom")
+    error: str | None = Field(description="of the last command that failed")
+
+
+class PlatformMission(Resource):
+    """A run of a mission file; also a work process, whose id is `workProcessId`."""
+
+    mission_id: str
+    work_process_id: int
+    platform_id: int
+    platform_uuid: str
+    name: str
+    description: str
+    status: WorkProcessStatus
+    running: bool
+    pause: Pause
+    threads: list[MissionThread]
+    waiting_reasons: list[WaitingReason]
+    attention: list[Attention]
+    failure: dict[str, Any] | None
+    cancel_reason: str | None
+    time_scale: float
+    created_at: Moment
+    started_at: Moment | None
+    ended_at: Moment | None
+
+    @classmethod
+    def of(cls, row: Row, waiting: list[dict[str, Any]]) -> Self:
+        """From a row of store/mission_file_queries.py, and why it waits."""
+        values = dict(row) | {"mission_id": row["plan_id"], "work_process_id": row["id"], "waiting_reasons": waiting}
+        return cls.model_validate(values)
+
+
+class MissionFileText(Resource):
+    """The mission file of a run, as it came."""
+
+    mission_id: str
+    mission_yaml: str

@@ -1,0 +1,26 @@
+"""Where a mission thread stands, as its row says it."""
+
+from enum import StrEnum
+
+
+class ThreadStatus(StrEnum):
+    """Each is written by what brings it about."""
+
+    NOT_STARTED = "not_started"
+    """The mission waits for its instruments."""
+    PREPARING = "preparing"
+    """Its pre sequence runs."""
+    WAITING = "waiting"
+    """For its time, or for its event."""
+    RUNNING = "running"
+    """Its mission sequence runs."""
+    CLOSING = "closing"
+    """Its post sequence runs."""
+    DONE = "done"
+    ABORTED = "aborted"
+    """A command failed, and its policy ended the thread."""
+    STOPPED = "stopped"
+    """The mission's abort ended it."""
+
+
+THREAD_ENDED = frozenset({ThreadStatus.DONE, ThreadStatus.ABORTED, ThreadStatus.STOPPED})

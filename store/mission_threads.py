@@ -1,0 +1,108 @@
+"""The threads of a mission file's run: where each stands."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+
+from missions.mission_files.thread_status import ThreadStatus
+from store.connection import Connection
+
+
+async def start(connection: Connection, work_process_id: int) -> None:
+    """They start, with their pre sequences."""
+    await connection.execute(_START, {"of": work_process_id})
+
+
+async def show(
+    connection: Connection,
+    work_process_id: int,
+    number: int,
+    status: ThreadStatus,
+    *,
+    command: str = "",
+    loop: int | None = None,
+) -> None:
+    """What a thread does now. `command`: as the file says it; `loop`: None leaves what is there."""
+    await connection.execute(
+        _SHOW,
+        {
+            "of": work_process_id,
+            "number": number,
+            "status": status,
+            "command": command or None,
+            "loop": loop,
+        },
+    )
+
+
+async def end(connection: Connection, work_process_id: int, number: int, status: ThreadStatus) -> bool:
+    """A thread has ended; False: it had before."""
+    return bool(await connection.affected(_END, {"of": work_process_id, "number": number, "status": status}))
+
+
+async def note_error(connection: Connection, work_process_id: int, number: int, error: str) -> None:
+    """The last command that failed."""
+    await connection.execute(_ERROR, {"of": work_process_id, "number": number, "error": error})
+
+
+async def count_ends(connection: Connection, work_process_id: int) -> tuple[int, int]:
+    """How many ended normally, and how many otherwise."""
+    done, others = (await connection.execute(_ENDS, {"of": work_process_id})).one()
+    return done, others
+
+
+async def loop_of(connection: Connection, work_process_id: int, number: int) -> int:
+    """How many of a thread's sequences have started."""
+    loop: int = await connection.scalar(_LOOP, {"of": work_process_id, "number": number})
+    return loop
+
+
+async def disarm(connection: Connection, work_process_id: int) -> None:
+    """What is raised from now on is none of these threads'."""
+    await connection.execute(_DISARM, {"of": work_process_id})
+
+
+async def plan_start(connection: Connection, work_process_id: int, number: int, start: datetime) -> None:
+    """When a timed thread's next sequence starts, in the mission's time; it may have its pre sequence before it."""
+    await connection.execute(_PLAN_START, {"of": work_process_id, "number": number, "start": start})
+
+
+async def end_loop(
+    connection: Connection, work_process_id: int, number: int, loop: int, next_start: datetime | None
+) -> bool:
+    """A sequence has ended well; False: that was written before."""
+    values = {"of": work_process_id, "number": number, "loop": loop, "next_start": next_start}
+    return bool(await connection.affected(_END_LOOP, values))
+
+
+_START = text("UPDATE mission_threads SET status = 'preparing' WHERE work_process_id = :of AND status = 'not_started'")
+_SHOW = text(
+    """
+    UPDATE mission_threads SET status = :status, command = CAST(:command AS text), loop = coalesce(:loop, loop),
+        next_start_at = CASE WHEN :status <> 'running' THEN next_start_at END
+    WHERE work_process_id = :of AND number = :number
+    """
+)
+_PLAN_START = text("UPDATE mission_threads SET next_start_at = :start WHERE work_process_id = :of AND number = :number")
+_END_LOOP = text(
+    """
+    UPDATE mission_threads SET status = 'waiting', command = NULL, next_start_at = CAST(:next_start AS timestamptz),
+        loops_ended = :loop
+    WHERE work_process_id = :of AND number = :number AND loops_ended < :loop
+    """
+)
+_END = text(
+    """
+    UPDATE mission_threads SET status = :status, command = NULL, next_start_at = NULL, armed = false, asleep = false
+    WHERE work_process_id = :of AND number = :number AND status NOT IN ('done', 'aborted', 'stopped')
+    """
+)
+_ERROR = text("UPDATE mission_threads SET error = :error WHERE work_process_id = :of AND number = :number")
+_ENDS = text(
+    """
+    SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status <> 'done') FROM mission_threads
+    WHERE work_process_id = :of
+    """
+)
+_LOOP = text("SELECT loop FROM mission_threads WHERE work_process_id = :of AND number = :number")
+_DISARM = text("UPDATE mission_threads SET armed = false WHERE work_process_id = :of")

@@ -1,0 +1,198 @@
+"""The threads of a mission file's run: start them, wait for their ends, pause them, stop them."""
+
+import asyncio
+
+from pydantic import BaseModel
+from temporalio import workflow
+from temporalio.exceptions import ChildWorkflowError, FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from datetime import timedelta
+
+    from missions.contracts import Activity, CancelRequest, NotePause, Outcome
+    from missions.mission_files.contracts import (
+        MISSION_THREAD,
+        DisarmThreads,
+        FileActivity,
+        MissionFileStart,
+        StartedThread,
+        StartThreads,
+        ThreadEnd,
+        ThreadEnded,
+        ThreadSignal,
+        ThreadsStarted,
+        ThreadStart,
+    )
+
+from workflows.commanding import Commands
+from workflows.mission import Mission, Stop
+
+_Handle = workflow.ChildWorkflowHandle[object, ThreadEnded]
+
+
+class Threads:
+    """The threads of one run. `stands`: the last pause for which each has nothing under way."""
+
+    def __init__(self, mission: Mission, start: MissionFileStart) -> None:
+        self._mission, self._start = mission, start
+        self._known: dict[int, StartedThread] = {}
+        self._handles: dict[int, _Handle] = {}
+        self._waiting: list[asyncio.Task[None]] = []
+        self._ended: dict[int, ThreadEnded] = {}
+        self.stands: dict[int, int] = {}
+        self.abort_reason = ""
+        """Why the mission ends by a thread's policy."""
+
+    async def start(self) -> None:
+        """Start them all; raises Stop if a cancel came first."""
+        started = await self._mission.act(
+            FileActivity.START_THREADS, StartThreads(**self._mission.call()), ThreadsStarted, "start the threads"
+        )
+        if started.outcome is Outcome.SUPERSEDED:
+            raise Stop
+        self._mission.show_executing()
+        self._known = {thread.number: thread for thread in started.threads}
+        await asyncio.gather(*(self._start_one(thread) for thread in started.threads))
+
+    async def _start_one(self, thread: StartedThread) -> None:
+        start = self._start
+        handle = await workflow.start_child_workflow(
+            MISSION_THREAD,
+            ThreadStart(
+                work_process_id=start.work_process_id,
+                number=thread.number,
+                timed=thread.timed,
+                retry_pause=start.retry_pause,
+                command_timeout=start.command_timeout,
+                inactive_timeout=start.inactive_timeout,
+                time_scale=start.time_scale,
+                cancel_resend_interval=start.cancel_resend_interval,
+                cancel_attempts=start.cancel_attempts,
+                task_queues=start.task_queues,
+                details_url=start.details_url,
+                instrument_ids=thread.instrument_ids,
+                paused=self._mission.pause.paused,
+                pause_number=self._mission.pause.number,
+            ),
+            id=f"{workflow.info().workflow_id}-thread-{thread.number}",
+            result_type=ThreadEnded,
+            task_timeout=timedelta(seconds=3),
+            parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+            static_summary=f"thread {thread.number} of mission {start.plan_id}"[:150],
+        )
+        self._handles[thread.number] = handle
+        self._waiting.append(asyncio.create_task(self._await(thread.number, handle)))
+
+    async def _await(self, number: int, handle: _Handle) -> None:
+        try:
+            ended = await handle
+        except ChildWorkflowError as error:
+            cause = error.cause
+            words = cause.message if isinstance(cause, FailureError) else str(cause)
+            ended = ThreadEnded(end=ThreadEnd.ABORTED, error=f"the thread's run ended: {words}")
+        self._ended[number] = ended
+        self._mission.board.step(f"thread {number}", f"{ended.end} {ended.error}".strip())
+        if ended.end is ThreadEnd.ABORT_MISSION and not self.abort_reason:
+            self.abort_reason = ended.error
+
+    async def until_ended(self) -> None:
+        """Wait for the threads' ends; raises Stop as soon as the mission is being stopped, or is to be by a policy."""
+        timed = [number for number, thread in self._known.items() if thread.timed]
+        pausing = asyncio.create_task(self._pause_with_mission())
+        try:
+            if timed and len(timed) < len(self._known):
+                await self._until_these(timed)
+                await self._mission.act(
+                    FileActivity.DISARM_THREADS,
+                    DisarmThreads(work_process_id=self._start.work_process_id),
+                    None,
+                    "the timed threads have ended",
+                )
+                await self._signal_open(ThreadSignal.TIMED_THREADS_ENDED)
+            await self._until_these(list(self._known))
+        finally:
+            pausing.cancel()
+
+    async def _until_these(self, numbers: list[int]) -> None:
+        await self._mission.until(
+            lambda: bool(self.abort_reason) or all(number in self._ended for number in numbers),
+            waiting=f"threads {', '.join(map(str, numbers))}",
+        )
+        if self.abort_reason:
+            self._mission.cancel = CancelRequest(reason=self.abort_reason, requested_by="mission_file")
+            raise Stop
+
+    @property
+    def aborted(self) -> bool:
+        """Whether one of them ended by an error."""
+        return any(ended.end is not ThreadEnd.DONE for ended in self._ended.values())
+
+    def in_words(self) -> str:
+        """What became of them."""
+        failed = {number: ended for number, ended in sorted(self._ended.items()) if ended.end is not ThreadEnd.DONE}
+        first = next(iter(failed))
+        return f"{len(failed)} of {len(self._ended)} threads were aborted; thread {first}: {failed[first].error}"
+
+    async def stop(self) -> None:
+        """Stop those that still run, and wait until each has ended."""
+        if self._mission.halted:
+            await self._signal_open(ThreadSignal.HALT)
+        await asyncio.gather(*(thread.cancel() for thread in self._open()), return_exceptions=True)
+        halting = asyncio.create_task(self._halt_later())
+        if self._waiting:
+            await asyncio.gather(*self._waiting)
+        halting.cancel()
+
+    async def _halt_later(self) -> None:
+        """A halt may come while the threads wait for their devices to confirm."""
+        if not self._mission.halted:
+            await workflow.wait_condition(lambda: self._mission.halted)
+            await self._signal_open(ThreadSignal.HALT)
+
+    async def bring_to_inactive(self) -> None:
+        """Bring the mission's instruments to INACTIVE, side by side; those that were never its own stay."""
+        mission, start = self._mission, self._start
+        commands = Commands(
+            start.work_process_id,
+            None,
+            mission.attempt.ended,
+            lambda: mission.halted,
+            cancel_interval=start.cancel_resend_interval,
+            cancel_attempts=start.cancel_attempts,
+        )
+        agent_ids = dict.fromkeys(one for thread in self._known.values() for one in thread.instrument_ids)
+        await asyncio.gather(*(commands.to_inactive(agent_id, start.inactive_timeout) for agent_id in agent_ids))
+
+    async def _signal_open(self, signal: ThreadSignal, *content: BaseModel) -> None:
+        # One that ends just now takes no signal any more.
+        await asyncio.gather(*(thread.signal(signal, args=content) for thread in self._open()), return_exceptions=True)
+
+    def _open(self) -> list[workflow.ExternalWorkflowHandle[object]]:
+        # By their ids alone: a child's own handle is of its first run, and reaches none of those as which it was
+        # continued (seen).
+        return [
+            workflow.get_external_workflow_handle(handle.id)
+            for number, handle in self._handles.items()
+            if number not in self._ended
+        ]
+
+    async def _pause_with_mission(self) -> None:
+        """Hand on what clients wish; a pause holds once every thread has nothing under way."""
+        mission, told = self._mission, self._mission.pause.number
+        while True:
+            await workflow.wait_condition(lambda: mission.pause.number > told)  # noqa: B023
+            told = mission.pause.number
+            await self._signal_open(ThreadSignal.PAUSE, mission.pause)
+            if not mission.pause.paused:
+                mission.board.pause("")
+                continue
+            await workflow.wait_condition(
+                lambda: (
+                    mission.pause.number > told  # noqa: B023
+                    or all(n in self._ended or self.stands.get(n, 0) >= told for n in self._handles)  # noqa: B023
+                )
+            )
+            if mission.pause.number == told:
+                mission.board.pause("paused, until somebody resumes it")
+                note = NotePause(**mission.call(), agents_told=mission.pause.immediate)
+                await mission.act(Activity.NOTE_PAUSE, note, None, "pause")
