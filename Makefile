@@ -7,13 +7,16 @@ PYTEST_ARGS ?=
 # Demo and tests start the same programs over and over; they are not to be compiled anew each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup up down demo test conformance check lint fmt bench bench-events histories lock clean rabbitmq
+.PHONY: help setup up down demo demo-files test conformance check lint fmt bench bench-events histories lock clean rabbitmq
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## a fleet, a few missions, what happened to them; takes a minute (two the first time), then stops everything
 	@$(PY) examples/demo.py
+
+demo-files: setup ## mission files on simulated platforms, their threads live; takes a minute, then stops everything
+	@$(PY) examples/demo_files.py
 
 up: setup ## the whole stack with a demo fleet, until Ctrl-C
 	@$(PY) -m cli.main up

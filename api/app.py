@@ -38,6 +38,7 @@ Send `Authorization: Bearer <token>` with every request. Errors are problem+json
 TAGS = [
     {"name": "work processes", "description": "Missions: create, follow, cancel."},
     {"name": "mission queues", "description": "Missions one after the other: run, pause, stop, cancel."},
+    {"name": "mission files", "description": "Mission files of platforms: check one, the schema of their format."},
     {"name": "queue", "description": "What waits, for agents or for a slot, in its order; how many may run at once."},
     {
         "name": "events",

@@ -93,6 +93,23 @@ def validate(files: Files) -> None:
     raise typer.Exit(run(files, console))
 
 
+mission_file = typer.Typer(no_args_is_help=True, help="Mission files of platforms.", rich_markup_mode=None)
+app.add_typer(mission_file, name="mission-file")
+
+
+@mission_file.command("validate")
+def validate_mission_files(
+    files: Annotated[list[str], typer.Argument(help="Mission files; `-`: standard input.")],
+    platform: Annotated[
+        str, typer.Option(help="Id or uuid of a platform: the API says whether it has their instruments.")
+    ] = "",
+) -> None:
+    """Say what is wrong with mission files, with line and column; needs no running Muster."""
+    from .mission_files import validate as run
+
+    raise typer.Exit(run(read_settings(), files, platform, console))
+
+
 @app.command()
 def status(
     env: Annotated[bool, typer.Option("--env", help='As variables: eval "$(muster status --env)"')] = False,

@@ -4,10 +4,8 @@ One mission succeeds; one is cancelled while its agent drives; one has to wait f
 them. Exit code 0 only if the agents' own logs, the API and the Temporal runs agree that all ended as intended.
 """
 
-import asyncio
 import contextlib
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -21,13 +19,11 @@ from rich.table import Table
 from temporalio.service import RPCError
 
 from api.token import ensure_token
-from cli.stack.lock import FolderInUse, FolderLock
-from cli.stack.part import PartFailed
 from cli.stack.processes import Processes
-from cli.up import show
 from engine.client import connect
 from examples.crew import CannotRun, Crew, api_client
-from examples.running import Muster, muster
+from examples.performance import perform, run
+from examples.running import Muster
 from examples.verdict import Evidence, Intended, disagreements
 from examples.watch import STYLES, Mission, Watch, eventually
 from missions.statuses import WorkProcessStatus
@@ -42,35 +38,13 @@ PATIENCE = 60.0
 
 async def demo(settings: Settings, console: Console) -> int:
     """Run it; returns the exit code."""
-    folder = settings.data_dir.expanduser().resolve() / "demo"
-    for each in (folder.parent, folder):
-        each.mkdir(mode=0o700, exist_ok=True)
-    lock = FolderLock(folder)
-    try:
-        lock.acquire()
-        async with muster(settings, console) as running:
-            work = asyncio.ensure_future(_with_crew(settings, running, folder, console))
-            ended = asyncio.ensure_future(running.ended())
-            try:
-                await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
-                if not work.done():
-                    raise ended.result()
-                missions, problems = work.result()
-            finally:
-                # Also after a Ctrl-C: the crew stops before the servers do.
-                for task in (work, ended):
-                    task.cancel()
-                await asyncio.gather(work, ended, return_exceptions=True)
-        return _report(missions, problems, folder, console)
-    except FolderInUse as error:
-        console.print(f"Another demo runs on this data folder (pid {error.pid}).", style="red")
-    except CannotRun as error:
-        console.print(str(error), style="red", soft_wrap=True)
-    except PartFailed as failure:
-        show(failure, console)
-    finally:
-        lock.release()
-    return 1
+    return await perform(
+        settings,
+        console,
+        "demo",
+        lambda running, folder: _with_crew(settings, running, folder, console),
+        lambda played, folder: _report(*played, folder, console),
+    )
 
 
 async def _with_crew(
@@ -103,10 +77,6 @@ async def _with_crew(
             with contextlib.suppress(CannotRun):  # the verdict tells
                 await _until_free(crew)
             problems = disagreements(intended, await _evidence(watch, crew))
-        except httpx.HTTPError as error:
-            raise CannotRun(
-                f"The API does not answer: {error!r}. Its log: {folder.parent / 'logs' / 'api.log'}"
-            ) from None
         finally:
             await crew.stop()
     return watch.missions, problems
@@ -240,25 +210,5 @@ def _table(missions: list[Mission]) -> Table:
     return table
 
 
-async def main() -> int:
-    """Ctrl-C and SIGTERM cancel the demo, which then stops all that it started."""
-    task = asyncio.current_task()
-    assert task is not None
-    told = False
-
-    def stop() -> None:
-        nonlocal told
-        if not told:  # a second Ctrl-C must not cut the stopping: it would leave servers behind
-            told = True
-            task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    return await demo(read_settings(), Console(highlight=False))
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(asyncio.run(main()))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        sys.exit(130)
+    run(lambda: demo(read_settings(), Console(highlight=False)))

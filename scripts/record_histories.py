@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ sys.path.insert(0, str(ROOT))
 
 from temporalio.client import WorkflowHandle  # noqa: E402
 
-from scripts.histories import alone, mission_queues, missions  # noqa: E402
+from scripts.histories import alone, mission_files, mission_queues, missions, platform_commands  # noqa: E402
 from scripts.histories.mission_queues import Queue  # noqa: E402
 from tests.support import services  # noqa: E402
 from tests.support.site import Mission, Site, running_site  # noqa: E402
-from tests.workflows.isolated import Bench, Run  # noqa: E402
+from tests.workflows.isolated import Bench, Run, engine  # noqa: E402
+from tests.workflows.isolated_files import FileBench  # noqa: E402
+from tests.workflows.isolated_platforms import PlatformBench  # noqa: E402
 
 FOLDER = ROOT / "tests" / "workflows" / "histories"
 # Who, where and by which lines: replay does not look at it, and it would differ at each recording.
@@ -32,13 +35,17 @@ NOISE = {"taskId", "identity", "requestId", "workerVersion", "stackTrace"}
 
 BySite = Callable[[Site], Awaitable[Mission | Queue]]
 ByBench = Callable[[Bench], Awaitable[Run]]
+ByFileBench = Callable[[FileBench], Awaitable[Run]]
+ByPlatformBench = Callable[[PlatformBench], Awaitable[Run]]
 BY_SITE: list[BySite] = [*missions.RECORDERS, *mission_queues.RECORDERS]
 BY_BENCH: list[ByBench] = alone.RECORDERS
+BY_FILE_BENCH: list[ByFileBench] = mission_files.RECORDERS
+BY_PLATFORM_BENCH: list[ByPlatformBench] = platform_commands.RECORDERS
 
 
 def kinds() -> list[str]:
     """The kinds of endings: the files' names."""
-    return sorted(record.__name__ for record in (*BY_SITE, *BY_BENCH))
+    return sorted(record.__name__ for record in (*BY_SITE, *BY_BENCH, *BY_FILE_BENCH, *BY_PLATFORM_BENCH))
 
 
 def _without_noise(value: Any) -> Any:
@@ -70,6 +77,23 @@ async def _by_bench(site: Site, record: ByBench) -> None:
         await _save(record.__name__, run.handle)
 
 
+async def _by_file_bench(site: Site, record: ByFileBench) -> None:
+    async with AsyncExitStack() as exits:
+        continues = record.__name__.startswith("continued")
+        client = await exits.enter_async_context(engine()) if continues else site.temporal
+        run = await record(await exits.enter_async_context(FileBench(client).running()))
+        await run.ended()
+        await _save(record.__name__, run.handle)
+
+
+async def _by_platform_bench(site: Site, record: ByPlatformBench) -> None:
+    async with PlatformBench(site.temporal).running() as bench:
+        assert isinstance(bench, PlatformBench)
+        run = await record(bench)
+        await run.ended()
+        await _save(record.__name__, run.handle)
+
+
 async def main() -> None:
     """Record all kinds, or those named on the command line."""
     wanted = set(sys.argv[1:]) or set(kinds())
@@ -85,6 +109,8 @@ async def main() -> None:
                 await asyncio.gather(
                     *(_by_site(site, record, turn) for record in BY_SITE if record.__name__ in wanted),
                     *(_by_bench(site, record) for record in BY_BENCH if record.__name__ in wanted),
+                    *(_by_file_bench(site, record) for record in BY_FILE_BENCH if record.__name__ in wanted),
+                    *(_by_platform_bench(site, record) for record in BY_PLATFORM_BENCH if record.__name__ in wanted),
                 )
     finally:
         services.shut_down()

@@ -66,7 +66,7 @@ mission_threads = Table(
     metadata,
     Column("work_process_id", ForeignKey("mission_files.work_process_id", ondelete="CASCADE"), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("status", Text, nullable=False, server_default="waiting"),  # store/mission_threads.py has the words
+    Column("status", Text, nullable=False, server_default="not_started"),  # store/mission_threads.py has the words
     Column("workflow_id", Text, nullable=False),
     Column("loop", Integer, nullable=False, server_default="0"),  # sequences that have started
     Column("loops_ended", Integer, nullable=False, server_default="0"),

@@ -16,7 +16,7 @@ from missions.event_filters import EventFilter
 from missions.events import Event, EventSource
 from missions.statuses import Severity
 from store.connection import Connection
-from store.events import to_event
+from store.events import of_mission, to_event
 from store.tables import events
 from store.work_process_queries import unknown_mission
 
@@ -193,7 +193,10 @@ async def archived_of_mission(
 
     Raises Gone if somebody asked for what follows a certain one.
     """
-    oldest = found[0].mission_sequence if found else (await mission_tip(connection, work_process_id)).count + 1
+    count = 0 if found else (await mission_tip(connection, work_process_id)).count
+    if count > (after or 0):  # archived, or written since they were looked for
+        found = await of_mission(connection, work_process_id, after=after or 0, limit=1)
+    oldest = found[0].mission_sequence if found else count + 1
     if oldest is None or oldest <= (after or 0) + 1:
         return None
     if after is not None:

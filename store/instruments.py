@@ -13,11 +13,6 @@ from store.connection import Connection
 from store.events import append
 
 
-async def note_state(connection: Connection, agent_id: int, state: str) -> bool:
-    """Write what an instrument says of its state, with an event if it is another one; whether it is."""
-    return agent_id in await note_states(connection, {agent_id: state})
-
-
 async def note_states(connection: Connection, states: Mapping[int, str]) -> set[int]:
     """Write what instruments say of their states, by agent id; returns those that are in another one than before.
 
@@ -54,7 +49,6 @@ _NOTE = text(
     before AS (
         SELECT agents.id, agents.uuid, said.state, instruments.state AS before
         FROM said JOIN agents ON agents.id = said.id LEFT JOIN instruments ON instruments.agent_id = said.id
-        WHERE instruments.state IS DISTINCT FROM said.state
     ),
     written AS (
         INSERT INTO instruments (agent_id, state) SELECT id, state FROM before ORDER BY id

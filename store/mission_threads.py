@@ -68,10 +68,10 @@ async def plan_start(connection: Connection, work_process_id: int, number: int, 
 
 
 async def end_loop(
-    connection: Connection, work_process_id: int, number: int, loop: int, next_start: datetime | None
+    connection: Connection, work_process_id: int, number: int, loop: int, next_start: datetime | None, *, last: bool
 ) -> bool:
-    """A sequence has ended well; False: that was written before."""
-    values = {"of": work_process_id, "number": number, "loop": loop, "next_start": next_start}
+    """A sequence has ended well; False: that was written before. `last`: the thread waits for no other one."""
+    values = {"of": work_process_id, "number": number, "loop": loop, "next_start": next_start, "last": last}
     return bool(await connection.affected(_END_LOOP, values))
 
 
@@ -83,11 +83,17 @@ _SHOW = text(
     WHERE work_process_id = :of AND number = :number
     """
 )
-_PLAN_START = text("UPDATE mission_threads SET next_start_at = :start WHERE work_process_id = :of AND number = :number")
+# A run that continues one before it has its next start from there.
+_PLAN_START = text(
+    """
+    UPDATE mission_threads SET next_start_at = :start
+    WHERE work_process_id = :of AND number = :number AND loops_ended = 0
+    """
+)
 _END_LOOP = text(
     """
-    UPDATE mission_threads SET status = 'waiting', command = NULL, next_start_at = CAST(:next_start AS timestamptz),
-        loops_ended = :loop
+    UPDATE mission_threads SET status = CASE WHEN :last THEN status ELSE 'waiting' END, command = NULL,
+        next_start_at = CAST(:next_start AS timestamptz), loops_ended = :loop
     WHERE work_process_id = :of AND number = :number AND loops_ended < :loop
     """
 )

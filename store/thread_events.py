@@ -104,7 +104,8 @@ async def take(connection: Connection, work_process_id: int, number: int, served
     """
     thread = {"mission": work_process_id, "number": number}
     armed = await connection.scalar(_LOCK, thread)
-    await connection.execute(_FORGET_SERVED, {**thread, "served": served})
+    if served > 1:
+        await connection.execute(_FORGET_SERVED, {**thread, "served": served})
     event: str | None = await connection.scalar(_TAKE, {**thread, "next": served + 1})
     if event is not None:
         return event
@@ -152,7 +153,9 @@ _WAKE = text(
 # Only a thread that never was armed: a try that comes late must not arm one that has ended.
 _ARM = text(
     """
-    UPDATE mission_threads SET source_id = CAST(:source AS bigint), event = CAST(:event AS text), armed = true
+    UPDATE mission_threads
+    SET source_id = CAST(:source AS bigint), event = CAST(:event AS text), armed = true, status = 'waiting',
+        command = NULL
     WHERE work_process_id = CAST(:mission AS bigint) AND number = CAST(:number AS integer) AND armed IS NULL
     """
 )
@@ -176,22 +179,27 @@ _LOCK = text(
     """
 )
 
-# But for the last one, by which a try that comes too late is known.
+# Rows are taken in the order of their ids: those that were taken stand first, so neither statement looks through all
+# that wait. The last one that was served stays: by it a try that comes too late is known, and takes nothing.
 _FORGET_SERVED = text(
     """
     DELETE FROM thread_events
-    WHERE work_process_id = CAST(:mission AS bigint) AND number = CAST(:number AS integer) AND taken_as < :served
+    WHERE work_process_id = CAST(:mission AS bigint) AND number = CAST(:number AS integer) AND id < (
+        SELECT id FROM thread_events
+        WHERE work_process_id = CAST(:mission AS bigint) AND number = CAST(:number AS integer)
+            AND taken_as >= CAST(:served AS integer)
+        ORDER BY id LIMIT 1
+    )
     """
 )
 
-# The one that this very take took before, if there is one. A try that comes too late finds a later one, and takes none.
 _TAKE = text(
     """
     UPDATE thread_events SET taken_as = coalesce(taken_as, CAST(:next AS integer)) WHERE id = (
         SELECT id FROM thread_events
         WHERE work_process_id = CAST(:mission AS bigint) AND number = CAST(:number AS integer)
             AND (taken_as >= CAST(:next AS integer) OR taken_as IS NULL)
-        ORDER BY taken_as NULLS LAST, id LIMIT 1
+        ORDER BY id LIMIT 1
     )
     RETURNING event
     """

@@ -24,13 +24,15 @@ ARROWS: dict[str, set[str]] = {
     "activities": {"fleet", "store", "missions", "settings"},
     "muster": {"activities", "missions", "settings"},
     "api": {"activities", "engine", "outlets", "store", "missions", "settings"},  # of outlets: ONLY_OF below
-    "cli": {"settings", "api"},  # of api: ONLY_OF below
+    "cli": {"settings", "api", "missions"},  # of api and missions: ONLY_OF below
 }
 # Of a unit that is else closed to it, a unit may import these modules.
 ONLY_OF = {
     ("engine", "workflows"): {"workflows.search_attributes"},
     ("api", "outlets"): {"outlets.webhook_sender"},  # a test message is sent as all others are
     ("cli", "api"): {"api.imports", "api.problems", "api.token"},
+    # Mission files are checked without any server.
+    ("cli", "missions"): {f"missions.mission_files.{name}" for name in ("issues", "reader", "yaml_tree")},
 }
 # They put the parts together, so they may import anything, and nothing of the product imports them.
 ROOTS = {"worker", "api.__main__"}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from missions.contracts import Outcome
+    from missions.contracts import Activity, Outcome, RaiseAttention
     from missions.mission_files.contracts import (
         BringToInactive,
         CancelCommand,
@@ -52,7 +52,7 @@ class Commands:
             # A net below the signals.
             checked = await act(
                 FileActivity.CHECK_COMMAND,
-                CheckCommand(work_process_id=self._work_process_id, number=self._number, assignment_id=assignment_id),
+                self._check(assignment_id),
                 CommandChecked,
                 f"look for the report on assignment {assignment_id}",
             )
@@ -60,8 +60,11 @@ class Commands:
                 self._ended.setdefault(assignment_id, checked.status)
         return self._ended.get(assignment_id)
 
-    async def cancel(self, assignment_id: int, device: str) -> None:
-        """Tell the device to stop until it confirms; a halt waits for no word of it."""
+    async def cancel(self, assignment_id: int, device: str) -> str | None:
+        """Tell the device to stop until it confirms; a halt waits for no word of it. Returns its last word, if any.
+
+        That may be that it is done: its report may have waited for a worker longer than the command's time-out.
+        """
         for _ in range(self._cancel_attempts):
             checked = await act(
                 FileActivity.CANCEL_COMMAND,
@@ -70,20 +73,23 @@ class Commands:
                 f"cancel the command of {device}",
                 ENDING,
             )
-            if checked.ended or self._halted():
-                return
+            if checked.ended:
+                return checked.status
+            if self._halted():
+                break
             try:
                 await workflow.wait_condition(
                     lambda: assignment_id in self._ended or self._halted(),
                     timeout=self._cancel_interval,
                     timeout_summary=f"{device} confirms that it stopped"[:200],
                 )
-                return
+                break
             except TimeoutError:
                 continue
+        return self._ended.get(assignment_id)
 
     async def to_inactive(self, agent_id: int, timeout: float, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Bring one of the mission's instruments to INACTIVE; what does not answer well is left as it is."""
+        """Bring one of the mission's instruments to INACTIVE; what does not get there is left, and said to people."""
         for sent in range(_MOST_TO_INACTIVE):
             if stopped() or self._halted():
                 return
@@ -96,12 +102,35 @@ class Commands:
                 f"bring instrument {agent_id} to INACTIVE",
                 WITH_HEARTBEAT,
             )
-            if step.outcome is not Outcome.DONE or not step.assignment_id:
+            if step.outcome is Outcome.FAILED:
+                return await self._left(step.assignment_id, step.error)
+            if not step.assignment_id:
                 return
             waiting = f"instrument {agent_id} on its way to INACTIVE"
             status = step.ended or await self.end_of(step.assignment_id, timeout, waiting, stopped)
             if status is None:
-                await self.cancel(step.assignment_id, f"instrument {agent_id}")
-                return
+                status = await self.cancel(step.assignment_id, f"instrument {agent_id}")
+                if stopped():
+                    return
+                if status not in ASSIGNMENT_SUCCEEDED:
+                    return await self._left(step.assignment_id, f"it did not answer within {timeout:g} s")
             if status not in ASSIGNMENT_SUCCEEDED:
-                return
+                checked = await act(
+                    FileActivity.CHECK_COMMAND, self._check(step.assignment_id), CommandChecked, "look why it refused"
+                )
+                return await self._left(step.assignment_id, checked.error)
+
+    async def _left(self, assignment_id: int, why: str) -> None:
+        """Say that an instrument is not INACTIVE, though its mission, or its thread, was aborted."""
+        call = RaiseAttention(
+            work_process_id=self._work_process_id,
+            attempt=1,
+            transition=0,
+            code="not_inactive",
+            text=f"the instrument could not be brought to INACTIVE and is left as it is: {why}",
+            assignment_id=assignment_id,
+        )
+        await act(Activity.RAISE_ATTENTION, call, None, "raise attention: not_inactive", ENDING)
+
+    def _check(self, assignment_id: int) -> CheckCommand:
+        return CheckCommand(work_process_id=self._work_process_id, number=self._number, assignment_id=assignment_id)

@@ -1,6 +1,7 @@
 """The ways in which a mission ends: it succeeds, it fails, it is canceled. Release never overtakes cancel."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -27,6 +28,8 @@ from workflows.mission import Mission, Stop
 from workflows.options import ENDING
 from workflows.search_attributes import MISSION_STATUS
 
+CancelPath = Callable[[], Awaitable[WorkProcessStatus]]
+
 
 async def succeed(mission: Mission) -> WorkProcessStatus:
     """Release the agents; raises Stop if a cancel came first."""
@@ -43,11 +46,15 @@ async def succeed(mission: Mission) -> WorkProcessStatus:
     return WorkProcessStatus.SUCCEEDED
 
 
-async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
-    """Stop what runs, release the agents; a cancel that came first wins. DISPATCHED: another attempt follows."""
+async def fail(mission: Mission, failure: Failure, canceled: CancelPath | None = None) -> WorkProcessStatus:
+    """Stop what runs, release the agents; a cancel that came first wins. DISPATCHED: another attempt follows.
+
+    `canceled`: how this mission ends then.
+    """
+    canceled = canceled or (lambda: stop_canceled(mission))
     mission.attempt.failure = failure
     if mission.cancel is not None:
-        return await stop_canceled(mission)
+        return await canceled()
     stopped = await mission.act(
         Activity.STOP_MISSION,
         StopMission(**mission.call(), failure=failure, will_retry=mission.will_retry(failure)),
@@ -56,10 +63,10 @@ async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
         ENDING,
     )
     if stopped.outcome is Outcome.SUPERSEDED:
-        return await stop_canceled(mission)
+        return await canceled()
     unconfirmed = await _await_confirmations(mission, stopped.awaited)
     if mission.cancel is not None:  # asked for while the agents were stopping
-        return await stop_canceled(mission)
+        return await canceled()
     if mission.will_retry(failure):
         return await _end_attempt(mission, failure, unconfirmed)
     finished = await mission.act(
@@ -70,7 +77,7 @@ async def fail(mission: Mission, failure: Failure) -> WorkProcessStatus:
         ENDING,
     )
     if finished.outcome is Outcome.SUPERSEDED:
-        return await stop_canceled(mission)
+        return await canceled()
     mission.show_end(WorkProcessStatus.FAILED)
     return WorkProcessStatus.FAILED
 

@@ -64,7 +64,7 @@ class MissionFile(MissionSignals):
         await self._threads.stop()
         if self._mission.cancel is not None:
             return await self._abort()
-        return await fail(self._mission, failure)
+        return await fail(self._mission, failure, self._abort)
 
     async def _abort(self) -> WorkProcessStatus:
         """Stop the threads, bring the mission's instruments to INACTIVE, release them."""

@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from missions.mission_files.plan import ENDLESS, Command, ErrorPolicy, Method, ThreadPlan
     from missions.mission_files.thread_status import ThreadStatus
+    from missions.statuses import AssignmentStatus
     from missions.transitions import ASSIGNMENT_SUCCEEDED
 
 from workflows.acting import act
@@ -75,6 +76,9 @@ class MissionThread:
         """Returns how the thread ended; never fails because a command did."""
         telling = asyncio.create_task(self._tell_of_pauses())
         ended = await through_cancels(self._live(), self._cancelled)
+        if ended is None and self._stopping:
+            # A run that follows would not hear of the cancel that this one got in its last moment.
+            ended = await through_cancels(self._end(ThreadEnd.STOPPED), self._cancelled)
         telling.cancel()
         if ended is None:
             workflow.continue_as_new(self._continued())
@@ -123,7 +127,8 @@ class MissionThread:
             if not self._pre_done:
                 await self._run_all(of_file.Sequence.PRE, plan.pre)
                 self._pre_done = True
-                await self._show(ThreadStatus.WAITING)
+                if plan.timing is not None:  # an event-driven thread waits once it is armed, which says so itself
+                    await self._show(ThreadStatus.WAITING)
             ended = await (self._timed(plan) if plan.timing is not None else self._triggered(plan))
             if not ended:
                 return None
@@ -132,6 +137,7 @@ class MissionThread:
         except _Aborted as aborted:
             if aborted.mission:
                 return await self._end(ThreadEnd.ABORT_MISSION, str(aborted))
+            self._commanding = True  # until the instruments are INACTIVE, too
             ended_so = await self._end(ThreadEnd.ABORTED, str(aborted))
             for agent_id in self._start.instrument_ids:
                 await self._commands.to_inactive(agent_id, self._start.inactive_timeout, lambda: self._stopping)
@@ -232,9 +238,10 @@ class MissionThread:
             sent.assignment_id, limit, f"{command.device}: {command.text}", lambda: self._stopping
         )
         if status is None:
-            await self._commands.cancel(sent.assignment_id, command.device)
+            status = await self._commands.cancel(sent.assignment_id, command.device)
             self._check()
-            return f"{command.device} did not end it within {limit:g} s."
+            if status is None or status == AssignmentStatus.CANCELED:
+                return f"{command.device} did not end it within {limit:g} s."
         self._check()
         if status in ASSIGNMENT_SUCCEEDED and command.method not in _CHECKED:
             return ""

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from missions.mission_files.contracts import (
         MISSION_THREAD,
         DisarmThreads,
+        EndThread,
         FileActivity,
         MissionFileStart,
         StartedThread,
@@ -26,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.commanding import Commands
 from workflows.mission import Mission, Stop
+from workflows.options import ENDING
 
 _Handle = workflow.ChildWorkflowHandle[object, ThreadEnded]
 
@@ -39,6 +41,8 @@ class Threads:
         self._handles: dict[int, _Handle] = {}
         self._waiting: list[asyncio.Task[None]] = []
         self._ended: dict[int, ThreadEnded] = {}
+        self._stopping = False
+        self._pause_told = 0
         self.stands: dict[int, int] = {}
         self.abort_reason = ""
         """Why the mission ends by a thread's policy."""
@@ -52,6 +56,9 @@ class Threads:
             raise Stop
         self._mission.show_executing()
         self._known = {thread.number: thread for thread in started.threads}
+        pause = self._mission.pause
+        # One that was wished just now: they start with it, and it still has to be seen to hold.
+        self._pause_told = pause.number - 1 if pause.paused else pause.number
         await asyncio.gather(*(self._start_one(thread) for thread in started.threads))
 
     async def _start_one(self, thread: StartedThread) -> None:
@@ -87,13 +94,29 @@ class Threads:
         try:
             ended = await handle
         except ChildWorkflowError as error:
-            cause = error.cause
-            words = cause.message if isinstance(cause, FailureError) else str(cause)
-            ended = ThreadEnded(end=ThreadEnd.ABORTED, error=f"the thread's run ended: {words}")
+            ended = await self._ended_by_engine(number, error)
+            await self._abandoned(number)
+        if ended.end is ThreadEnd.STOPPED and not self._stopping:
+            ended = ended.model_copy(update={"error": "its run was cancelled in the engine"})
+            await self._abandoned(number)
         self._ended[number] = ended
         self._mission.board.step(f"thread {number}", f"{ended.end} {ended.error}".strip())
         if ended.end is ThreadEnd.ABORT_MISSION and not self.abort_reason:
             self.abort_reason = ended.error
+
+    async def _ended_by_engine(self, number: int, error: ChildWorkflowError) -> ThreadEnded:
+        """Its run ended without its own last words, such as by a termination: they are said for it."""
+        cause = error.cause
+        words = f"the thread's run ended: {cause.message if isinstance(cause, FailureError) else cause}"
+        call = EndThread(work_process_id=self._start.work_process_id, number=number, end=ThreadEnd.ABORTED, error=words)
+        await self._mission.act(FileActivity.END_THREAD, call, None, f"end thread {number}", ENDING)
+        return ThreadEnded(end=ThreadEnd.ABORTED, error=words)
+
+    async def _abandoned(self, number: int) -> None:
+        """Somebody ended a thread's run alone: its instruments are brought to INACTIVE as by the thread's abort."""
+        commands = self._commands(number)
+        for agent_id in self._known[number].instrument_ids:
+            await commands.to_inactive(agent_id, self._start.inactive_timeout, lambda: self._stopping)
 
     async def until_ended(self) -> None:
         """Wait for the threads' ends; raises Stop as soon as the mission is being stopped, or is to be by a policy."""
@@ -135,6 +158,7 @@ class Threads:
 
     async def stop(self) -> None:
         """Stop those that still run, and wait until each has ended."""
+        self._stopping = True
         if self._mission.halted:
             await self._signal_open(ThreadSignal.HALT)
         await asyncio.gather(*(thread.cancel() for thread in self._open()), return_exceptions=True)
@@ -151,17 +175,20 @@ class Threads:
 
     async def bring_to_inactive(self) -> None:
         """Bring the mission's instruments to INACTIVE, side by side; those that were never its own stay."""
-        mission, start = self._mission, self._start
-        commands = Commands(
-            start.work_process_id,
-            None,
-            mission.attempt.ended,
-            lambda: mission.halted,
-            cancel_interval=start.cancel_resend_interval,
-            cancel_attempts=start.cancel_attempts,
-        )
+        commands, timeout = self._commands(None), self._start.inactive_timeout
         agent_ids = dict.fromkeys(one for thread in self._known.values() for one in thread.instrument_ids)
-        await asyncio.gather(*(commands.to_inactive(agent_id, start.inactive_timeout) for agent_id in agent_ids))
+        await asyncio.gather(*(commands.to_inactive(agent_id, timeout) for agent_id in agent_ids))
+
+    def _commands(self, number: int | None) -> Commands:
+        """Those that the mission sends itself; `number`: in place of a thread."""
+        return Commands(
+            self._start.work_process_id,
+            number,
+            self._mission.attempt.ended,
+            lambda: self._mission.halted,
+            cancel_interval=self._start.cancel_resend_interval,
+            cancel_attempts=self._start.cancel_attempts,
+        )
 
     async def _signal_open(self, signal: ThreadSignal, *content: BaseModel) -> None:
         # One that ends just now takes no signal any more.
@@ -178,7 +205,7 @@ class Threads:
 
     async def _pause_with_mission(self) -> None:
         """Hand on what clients wish; a pause holds once every thread has nothing under way."""
-        mission, told = self._mission, self._mission.pause.number
+        mission, told = self._mission, self._pause_told
         while True:
             await workflow.wait_condition(lambda: mission.pause.number > told)  # noqa: B023
             told = mission.pause.number

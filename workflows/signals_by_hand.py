@@ -9,9 +9,10 @@ from temporalio.worker import HandleSignalInput, Interceptor, WorkflowInboundInt
 
 with workflow.unsafe.imports_passed_through():
     from missions.contracts import Signal
+    from missions.mission_files.contracts import ThreadSignal
 
 # They say all that there is to say by their names.
-_NEED_NO_INPUT = frozenset({Signal.CANCEL, Signal.HALT})
+_NEED_NO_INPUT = frozenset({Signal.CANCEL, Signal.HALT, ThreadSignal.TIMED_THREADS_ENDED, ThreadSignal.HALT})
 
 
 class SignalsByHand(Interceptor):

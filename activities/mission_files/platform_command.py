@@ -14,8 +14,7 @@ from missions import task_events
 from missions.contracts import Outcome
 from missions.errors import Failure, FailureCode
 from missions.events import EventSource, utc_now
-from missions.mission_files.child_dispatch import CHILD_COMMANDS, needs
-from missions.mission_files.instrument_states import STEPS as CHILD_STEPS
+from missions.mission_files.child_dispatch import CHILD_COMMANDS, missed, needs
 from missions.mission_files.outcomes import error_of
 from missions.mission_files.plan import Method
 from missions.mission_files.platform_contracts import (
@@ -149,10 +148,8 @@ def _data(call: SendPlatformCommand) -> Mapping[str, Any]:
 
 def _failure(command: str, one: platform_commands.Outcome) -> Failure | None:
     error = error_of(AssignmentStatus(one.status), one.data, one.result, one.noted)
-    child = CHILD_COMMANDS.get(command)
-    said = one.result.get("state") if isinstance(one.result, Mapping) else None
-    if not error and child is not None and said not in (None, expected := CHILD_STEPS[child].expected):
-        error = f"it is {said} after {child}, and not {expected}"
+    if not error and command in CHILD_COMMANDS and isinstance(one.result, Mapping):
+        error = missed(CHILD_COMMANDS[command], one.result.get("state"))
     if not error:
         return None
     return Failure(

@@ -123,7 +123,9 @@ class Threads:
             else:
                 assert thread.trigger is not None
                 ended = life.event_served(call.number, call.loop, thread.trigger.event, last=call.last)
-            shown = await mission_threads.end_loop(connection, call.work_process_id, call.number, call.loop, start)
+            shown = await mission_threads.end_loop(
+                connection, call.work_process_id, call.number, call.loop, start, last=call.last
+            )
             if shown:
                 await events.append_for_mission(connection, call.work_process_id, [ended])
         return SequenceEnded(start_at=None if start is None else run.time.real(start).timestamp())

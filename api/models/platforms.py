@@ -89,8 +89,8 @@ class PlatformCommandBody(Request):
     def _fits(self) -> "PlatformCommandBody":
         if self.command in _OF_MISSIONS:
             raise ValueError(
-                f"{self.command} is no command of its own here: start a mission with its file, and abort it with the"
-                " status `canceling` of its work process"
+                f"{self.command} is not sent here; run missions with POST /api/v1/platforms/{{platform}}/missions, and"
+                " abort them there"
             )
         if STEPS[self.command].target is not None and {"name", "values"} & self.model_fields_set:
             raise ValueError(f"{self.command} takes neither `name` nor `values`; leave them out")

@@ -8,6 +8,7 @@ from api.routes import (
     instant_actions,
     map_objects,
     mission_control,
+    mission_files,
     mission_queues,
     parked_events,
     platform_missions,
@@ -25,6 +26,7 @@ from api.routes import (
 ROUTERS = (
     work_processes.router,
     mission_control.router,
+    mission_files.router,
     work_process_parts.router,
     event_types.router,
     mission_queues.router,

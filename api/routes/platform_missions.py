@@ -1,5 +1,6 @@
 """Missions of platforms: run a mission file (RUN_MISSION), look at it, pause it, abort it (ABORT_MISSION)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -87,7 +88,8 @@ async def _read(parts: Parts, platform: str, body: RunMission, principal: Princi
     """What the file says, checked for its platform; a refusal is an event of the platform too."""
     async with parts.database.transaction() as connection:
         facts = await platform_facts.facts(connection, await platform_id(connection, platform))
-    read = read_mission_file(body.mission_yaml, facts)
+    assert facts is not None, "its id was found a moment ago, and platforms stay"
+    read = await asyncio.to_thread(read_mission_file, body.mission_yaml, facts)
     if read.plan is None:
         async with parts.database.transaction() as connection:
             error = load_error(facts.uuid, body.mission_id, str(read.errors[0]), actor=principal)

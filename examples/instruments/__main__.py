@@ -29,7 +29,7 @@ async def run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     sampling, scale = options.sampling, options.time_scale
-    async with Instruments(settings, options.yard, sampling=sampling, time_scale=scale) as instruments:
+    async with Instruments(settings, options.yard, sampling=sampling, time_scale=scale, patience=60) as instruments:
         for kind in Kind:
             for uuid in getattr(options, kind):
                 show(await instruments.start(uuid, kind, state=options.state))

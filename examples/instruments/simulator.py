@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import TracebackType
@@ -182,18 +183,36 @@ class Simulated:
 class Instruments:
     """The devices of one event loop. Use as an async context manager."""
 
-    def __init__(self, settings: Settings, yard: str, *, sampling: float = 0.0, time_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        yard: str,
+        *,
+        sampling: float = 0.0,
+        time_scale: float = 1.0,
+        patience: float = 0.0,
+    ) -> None:
         """`settings`: the broker, its exchanges and the registration token; `yard`: uid of the devices' yard.
 
-        `sampling` and `time_scale`: as of Simulated and Conversation.
+        `sampling` and `time_scale`: as of Simulated and Conversation; `patience`: seconds that Muster may still need to
+        start.
         """
         self._settings, self._yard, self._sampling, self._time_scale = settings, yard, sampling, time_scale
+        self._patience = patience
         self._check_in = CheckIn(settings)
         self.running: dict[str, Simulated] = {}
 
     async def __aenter__(self) -> Self:
-        await self._check_in.connect()
-        return self
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                await self._check_in.connect()
+            except ConnectionError:  # no broker, or it has no account to check in on yet
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -34,3 +34,13 @@ def needs(command: LifeCycleCommand, child_state: str | None) -> bool:
         return True
     above = ACTIVATION.index(_S(child_state)) > ACTIVATION.index(expected)
     return not ((command in RAISING and above) or (command in LOWERING and not above))
+
+
+def missed(command: LifeCycleCommand, said: str | None) -> str:
+    """What is wrong with the state that a child says after it has done the command; empty: nothing.
+
+    It may be farther than expected: an instrument that becomes active may find that it streams already.
+    """
+    if said is None or not needs(command, said):
+        return ""
+    return f"it is {said} after {command}, and not {STEPS[command].expected}"

@@ -23,36 +23,41 @@ class Windows:
         return Windows(self.start, self.length, self.interval, None if self.interval else 1)
 
 
-def first_overlap(one: Windows, other: Windows) -> Fraction | None:
-    """When the first window of `other` begins that overlaps one of `one`, in seconds; None: none does.
+def overlap(one: Windows, other: Windows) -> bool:
+    """Whether any two of their windows overlap."""
+    return _grid(one, other).meets(one.count, other.count)
 
-    They overlap where `low <= j * q - i * p <= high`, with i and j counting the windows, p and q the intervals.
-    """
+
+def first_overlap(one: Windows, other: Windows) -> Fraction | None:
+    """When the first window of `other` begins that overlaps one of `one`, in seconds; None: none does."""
+    first = _grid(one, other).first(one.count, other.count)
+    return None if first is None else other.start + first * (other.interval or Fraction(0))
+
+
+def _grid(one: Windows, other: Windows) -> "_Grid":
     p, q = one.interval or Fraction(1), other.interval or Fraction(1)
     apart = Fraction(other.start - one.start)
     low, high = -other.length - apart, one.length - apart
     scale = lcm(p.denominator, q.denominator, low.denominator, high.denominator)
-    grid = _Grid(*(int(value * scale) for value in (p, q, low, high)))
-    first = grid.first(one.count, other.count)
-    return None if first is None else other.start + first * q
+    return _Grid(*(int(value * scale) for value in (p, q, low, high)))
 
 
 @dataclass(frozen=True)
 class _Grid:
+    """Windows i and j overlap where `low <= j * q - i * p <= high`. All in one unit, as whole numbers."""
+
     p: int
     q: int
     low: int
     high: int
 
+    def meets(self, m: int | None, n: int | None) -> bool:
+        """Whether there are such i < m and j < n."""
+        return self._pairs(*self._bounded(m, n)) > 0
+
     def first(self, m: int | None, n: int | None) -> int | None:
-        """The smallest j < n that has an i < m."""
-        if n is None:
-            # For ever, and yet decided soon: the distances repeat after p / gcd steps, once there may be an i.
-            n = max(0, -(-self.high // self.q)) + self.p + 1
-            if m is not None:
-                n = min(n, max(0, ((m - 1) * self.p + self.high) // self.q + 1))
-        if m is None:
-            m = max(0, ((n - 1) * self.q - self.low) // self.p + 1)
+        """The smallest such j."""
+        m, n = self._bounded(m, n)
         if not self._pairs(m, n):
             return None
         first, last = 0, n - 1
@@ -63,6 +68,17 @@ class _Grid:
             else:
                 first = middle + 1
         return first
+
+    def _bounded(self, m: int | None, n: int | None) -> tuple[int, int]:
+        """The same question without endless loops."""
+        if n is None:
+            # The distances repeat after p / gcd steps, once there may be an i.
+            n = max(0, -(-self.high // self.q)) + self.p + 1
+            if m is not None:
+                n = min(n, max(0, ((m - 1) * self.p + self.high) // self.q + 1))
+        if m is None:
+            m = max(0, ((n - 1) * self.q - self.low) // self.p + 1)
+        return m, n
 
     def _pairs(self, m: int, n: int) -> int:
         """How many windows overlap."""

@@ -50,8 +50,8 @@ class Issues:
 
     @property
     def full(self) -> bool:
-        """There are so many that the rest may be left out."""
-        return len(self._found) >= _MOST_ISSUES
+        """There are so many that the rest of a file, which cannot be run, need not be read."""
+        return self.has_errors and len(self._found) >= _MOST_ISSUES
 
     def error(self, place: Place, message: str, remedy: str) -> None:
         """The file cannot be run."""
@@ -65,7 +65,8 @@ class Issues:
     def _add(self, severity: Literal["error", "warning"], place: Place, message: str, remedy: str) -> None:
         # What an alias repeats stands in the file once.
         key = (place.line, place.column, message)
-        if key not in self._found and (not self.full or (severity == "error" and len(self._found) < 2 * _MOST_ISSUES)):
+        most = _MOST_ISSUES if severity == "warning" else 2 * _MOST_ISSUES  # many warnings hide no error
+        if key not in self._found and len(self._found) < most:
             self._found[key] = Issue(
                 severity=severity,
                 line=place.line,

@@ -18,6 +18,7 @@ _OTHER_UNITS = {
     **dict.fromkeys(("h", "hr", "hour", "hours"), "hrs"),
     **dict.fromkeys(("d", "day"), "days"),
 }
+_SHORTEST_INTERVAL = 0.001
 _LONGEST_INTERVAL = 10 * 365 * 86_400
 
 SCHEDULE = ("startTime", "timeZone", "loop", "event")
@@ -37,8 +38,13 @@ class Schedule:
 
 
 def interval(timing: Timing) -> Fraction | None:
-    """From start to start, in seconds, exactly as it is written; None: it runs once."""
-    return None if timing.value is None else Fraction(str(timing.value)) * UNITS[timing.units]
+    """From start to start, in seconds; None: it runs once."""
+    return None if timing.value is None else exact_seconds(timing.value, timing.units)
+
+
+def exact_seconds(value: float, units: str) -> Fraction:
+    """As it is written, not as binary fractions have it; in whole microseconds, so that sums stay small."""
+    return Fraction(round(Fraction(str(value)) * UNITS[units] * 1_000_000), 1_000_000)
 
 
 def read_schedule(value: Value, issues: Issues) -> Schedule:
@@ -133,8 +139,10 @@ def _loop(loop: Fields | None, issues: Issues) -> tuple[int, float | None, str] 
     if not units:
         issues.error(loop.place("units"), "`units` is missing", f"write one of {', '.join(UNITS)}")
         return None
-    if each * UNITS[units] > _LONGEST_INTERVAL:
-        issues.error(loop.place("value"), "a loop cannot be longer than ten years", "write less")
+    seconds = each * UNITS[units]
+    if not _SHORTEST_INTERVAL <= seconds <= _LONGEST_INTERVAL:
+        message = "a loop takes from a millisecond to ten years"
+        issues.error(loop.place("value"), message, "write less" if seconds > 1 else "write more")
         return None
     return quantity, each, units
 

@@ -8,7 +8,7 @@ from missions.mission_files.fields import Fields, Value, fields, listed, number,
 from missions.mission_files.issues import Issues, Place
 from missions.mission_files.plan import Command, ErrorPolicy, ThreadPlan, plain_id
 from missions.mission_files.references import References
-from missions.mission_files.schedules import Schedule, interval, read_schedule
+from missions.mission_files.schedules import Schedule, exact_seconds, interval, read_schedule
 from missions.mission_files.yaml_tree import Items, Mapping, Scalar
 
 DEFAULT_POLICY = ErrorPolicy.RETRY
@@ -39,14 +39,14 @@ class ReadThread:
     plan: ThreadPlan | None = None
 
 
-def read_thread(value: Value, number_: int, references: References, issues: Issues) -> ReadThread:
+def read_thread(value: Value, ordinal: int, references: References, issues: Issues) -> ReadThread:
     """One item of `mission`."""
-    return _Thread(number_, references, issues).read(value)
+    return _Thread(ordinal, references, issues).read(value)
 
 
 class _Thread:
-    def __init__(self, number_: int, references: References, issues: Issues) -> None:
-        self._read = ReadThread(number_)
+    def __init__(self, ordinal: int, references: References, issues: Issues) -> None:
+        self._read = ReadThread(ordinal)
         self._references = references
         self._issues = issues
 
@@ -70,7 +70,7 @@ class _Thread:
         pre, sequence, post = (self._sequence(thread, name, ids, errors) for name in SEQUENCES)
         if thread.get("missionSequence") is not None and not any(thread.filled(name) for name in SEQUENCES):
             self._issues.warning(thread.place("missionSequence"), "the thread does nothing", "write its commands")
-        self._read.waits = sum((Fraction(str(each.wait_minutes or 0)) for each in sequence), Fraction(0)) * 60
+        self._read.waits = sum((exact_seconds(each.wait_minutes or 0, "mins") for each in sequence), Fraction(0))
         self._refuse_short_loop()
         schedule = self._read.schedule
         if schedule.timing is not None or schedule.trigger is not None:

@@ -17,7 +17,7 @@ from store import event_history
 from store.connection import Connection
 from store.database import Database
 from store.event_tables import event_outlets
-from store.events import append
+from store.events import append, of_mission
 from tests.api.conftest import mission, problem
 from tests.api.event_log import archived, names, news, positioned, write
 
@@ -237,6 +237,19 @@ async def test_a_page_of_the_newest_tells_from_where_to_follow(log: AsyncClient,
     older = await events(log, order="desc", limit=3, after=page["nextCursor"])
     assert (names(older["items"]), older["position"]) == ([7, 6, 5], 7)
     assert (await events(log, order="desc", type="task.*"))["position"] == 11
+
+
+async def test_a_missions_event_that_is_written_while_its_events_are_read_is_not_taken_for_archived(
+    log: AsyncClient, world: AsyncClient, database: Database
+) -> None:
+    made = await mission(world, status="draft")
+    await write(database, news("a"), mission=made["id"])
+    async with database.transaction() as connection:
+        before = await of_mission(connection, made["id"], after=2)
+    await write(database, news("b"), mission=made["id"])
+    async with database.transaction() as connection:
+        assert before == []
+        assert await event_history.archived_of_mission(connection, made["id"], 2, before) is None
 
 
 async def test_a_mission_tells_which_of_its_events_are_archived(

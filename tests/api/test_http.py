@@ -69,7 +69,7 @@ async def test_the_root_leads_to_the_description(app: FastAPI) -> None:
 def test_the_description_has_examples_and_problems(app: FastAPI) -> None:
     document = app.openapi()
     create = document["paths"]["/api/v1/work-processes"]["post"]
-    assert set(create["responses"]) == {"200", "201", "400", "401", "413", "422", "503"}
+    assert set(create["responses"]) == {"200", "201", "400", "401", "409", "413", "422", "503"}
     assert "application/problem+json" in create["responses"]["422"]["content"]
     assert "Problem" in document["components"]["schemas"]
     assert document["components"]["schemas"]["WorkProcessCreate"]["examples"]

@@ -27,7 +27,7 @@ async def station(api: AsyncClient) -> AsyncClient:
 
 async def test_an_instrument_has_an_alias_and_a_platform(station: AsyncClient, database: Database) -> None:
     async with database.transaction() as connection:
-        await instruments.note_state(connection, 2, "IDLE")
+        await instruments.note_states(connection, {2: "IDLE"})
     platform, instrument, truck = (await station.get("/agents")).json()["items"]
     assert (platform["agentClass"], platform["platformState"], platform["instrumentState"]) == (
         "platform",

@@ -1,5 +1,6 @@
 """Platforms: what they say of themselves, and the commands that they take."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -106,6 +107,13 @@ async def test_a_command_reserves_the_instruments_that_need_it(
         await connection.execute(update(work_processes).values(status="canceled"))
     after = (await station.get("/platforms/1")).json()
     assert (after["underWay"], after["acceptedCommands"]) == (None, ["GO_ACTIVE", "RESET"])
+
+
+async def test_of_two_commands_at_once_one_is_taken(station: AsyncClient, database: Database) -> None:
+    answers = await asyncio.gather(
+        *(station.post("/platforms/LJ01D/commands", json={"command": "INITIALIZE"}) for _ in range(3))
+    )
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409]
 
 
 async def test_what_the_platform_itself_is_to_do_goes_to_its_agent(

@@ -1,11 +1,13 @@
 """The parts of the docs that are made from the code: `python -m tests.docs.generated` writes them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
+from missions.mission_files.schema import mission_file_schema
 from missions.transitions import work_process_diagram
 from settings import Settings
 from tests.docs.event_tables import catalogue
@@ -75,6 +77,14 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
 }
 
 
+SCHEMA = DOCS / "mission-file.schema.json"
+
+
+def mission_file_schema_text() -> str:
+    """The JSON Schema of mission files."""
+    return json.dumps(mission_file_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 def with_generated_part(file: str) -> str:
     """The file as it should be."""
     name, make = PARTS[file]
@@ -87,3 +97,4 @@ def with_generated_part(file: str) -> str:
 if __name__ == "__main__":
     for each in PARTS:
         (DOCS / each).write_text(with_generated_part(each))
+    SCHEMA.write_text(mission_file_schema_text())

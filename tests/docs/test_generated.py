@@ -1,12 +1,16 @@
 import pytest
 
 from settings import Settings
-from tests.docs.generated import DOCS, MEANINGS, PARTS, unit, with_generated_part
+from tests.docs.generated import DOCS, MEANINGS, PARTS, SCHEMA, mission_file_schema_text, unit, with_generated_part
 
 
 @pytest.mark.parametrize("file", PARTS)
 def test_generated_part_is_current(file: str) -> None:
     assert (DOCS / file).read_text() == with_generated_part(file), "run: python -m tests.docs.generated"
+
+
+def test_schema_of_mission_files_is_current() -> None:
+    assert SCHEMA.read_text() == mission_file_schema_text(), "run: python -m tests.docs.generated"
 
 
 def test_every_setting_has_one_meaning() -> None:

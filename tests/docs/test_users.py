@@ -15,7 +15,7 @@ from settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "users.md").read_text()
-CALLING_PAGES = ["docs/users.md", "docs/operators.md", "docs/instruments.md", "README.md"]
+CALLING_PAGES = ["docs/users.md", "docs/operators.md", "docs/instruments.md", "docs/platforms.md", "README.md"]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_every_call_is_one_of_the_api(page: str, paths: dict[str, Any]) -> None:
 
 def test_every_path_in_the_text_is_one_of_the_api(paths: dict[str, Any]) -> None:
     known = {re.sub(r"\{\w+\}", "{}", path) for path in paths} | {"/docs", "/redoc", "/openapi.json"}
-    for page in ("users.md", "operators.md", "security.md"):
+    for page in ("users.md", "operators.md", "platforms.md", "security.md"):
         named = re.findall(r"`(?:[A-Z]+ )?(/(?:api|health|docs|openapi)[^`\s*]*)`", (ROOT / "docs" / page).read_text())
         assert named
         assert [path for path in named if re.sub(r"\{\w+\}", "{}", path) not in known] == []

@@ -8,13 +8,15 @@ from sqlalchemy import insert, select, update
 
 from missions.errors import Conflict, NotFound
 from missions.events import EventSource
-from missions.mission_files.platform_states import PlatformState
+from missions.mission_files.platform_states import PlatformCommand, PlatformState
 from missions.principals import MUSTER
-from store import instruments, platforms
+from settings import Settings
+from store import instruments, platform_commands, platforms
 from store.database import Database
 from store.device_tables import mission_files
 from store.device_tables import platforms as platforms_table
-from store.tables import agents, events, work_processes
+from store.tables import agents, events, reservations, work_processes
+from tests.support.locks import until_somebody_waits_for_a_lock
 from tests.support.rows import Rows
 
 pytestmark = pytest.mark.stack
@@ -33,6 +35,10 @@ class Station(Rows):
         async with self.database.transaction() as connection:
             platform = await platforms.lock(connection, self.platform)
             await platforms.set_state(connection, platform, state, cause="the test", **WHO)
+
+    async def locked(self) -> platforms.Platform:
+        async with self.database.transaction() as connection:
+            return await platforms.lock(connection, self.platform)
 
     async def state(self) -> str:
         async with self.database.statement() as connection:
@@ -84,8 +90,7 @@ async def station(database: Database) -> Station:
 
 async def test_a_platform_begins_uninitialized(station: Station) -> None:
     assert await station.state() == "UNINITIALIZED"
-    async with station.database.transaction() as connection:
-        locked = await platforms.lock(connection, station.platform)
+    locked = await station.locked()
     assert (locked.uuid, locked.state, locked.saved_state) == (station.name, "UNINITIALIZED", None)
 
 
@@ -110,6 +115,21 @@ async def test_two_missions_that_end_at_once_do_not_wait_for_each_other(station:
     assert await station.state() == "COMMAND"
 
 
+async def test_who_waits_for_a_platform_sees_what_the_one_before_wrote(station: Station) -> None:
+    await station.bring_to(PlatformState.COMMAND)
+    command = await station.made(
+        work_processes, work_process_type_name="platform-command", status="draft", created_by={}
+    )
+    async with station.database.transaction() as connection:
+        platform = await platforms.lock(connection, station.platform)
+        waiting = asyncio.create_task(station.locked())
+        await until_somebody_waits_for_a_lock(station.database)
+        await platforms.set_state(connection, platform, PlatformState.IDLE, cause="the test", **WHO)
+        await platforms.note_command(connection, station.platform, command)
+    seen = await waiting
+    assert (seen.state, seen.under_way) == ("IDLE", command)
+
+
 @pytest.mark.parametrize("state", ["UNINITIALIZED", "INACTIVE", "IDLE", "STOPPED"])
 async def test_no_mission_begins_in_another_state(station: Station, state: str) -> None:
     await station.bring_to(PlatformState(state))
@@ -117,6 +137,41 @@ async def test_no_mission_begins_in_another_state(station: Station, state: str) 
         await station.begin()
     assert refused.value.remedy
     assert await station.state() == state
+
+
+async def test_no_mission_begins_while_a_command_is_to_change_the_state(station: Station) -> None:
+    await station.bring_to(PlatformState.COMMAND)
+    command = await station.made(
+        work_processes, work_process_type_name="platform-command", status="executing", created_by={}
+    )
+    async with station.database.transaction() as connection:
+        await platforms.note_command(connection, station.platform, command)
+    with pytest.raises(Conflict, match="on its way to another state") as refused:
+        await station.begin()
+    assert f"work process {command}" in refused.value.remedy
+    async with station.database.transaction() as connection:
+        of_command = work_processes.c.id == command
+        await connection.execute(update(work_processes).where(of_command).values(status="failed"))
+    await station.begin()
+    assert await station.state() == "MISSION_COMMAND"
+
+
+async def test_a_command_waits_for_no_instrument_where_missions_shall_not(station: Station) -> None:
+    held = await station.made(agents, uuid=f"{station.name}-1", agent_class="instrument", parent_id=station.platform)
+    holder = await station.made(work_processes, work_process_type_name="drive", status="executing", created_by={})
+    async with station.database.transaction() as connection:
+        await connection.execute(insert(reservations).values(agent_id=held, work_process_id=holder, attempt=1))
+    order = platform_commands.Order(PlatformCommand.INITIALIZE)
+    for busy in ("refuse", "wait"):
+        async with station.database.transaction() as connection:
+            giving = platform_commands.give(
+                connection, station.platform, order, settings=Settings(instruments_busy=busy), **WHO
+            )
+            if busy == "wait":
+                assert await giving
+                continue
+            with pytest.raises(Conflict, match=f"held by work process {holder}"):
+                await giving
 
 
 async def test_an_agent_of_another_class_is_no_platform(station: Station) -> None:
@@ -132,8 +187,8 @@ async def test_an_instruments_state_is_told_when_it_changes(station: Station) ->
     ids = [await station.made(agents, uuid=f"{station.name}-{n}", agent_class="instrument") for n in (1, 2)]
     async with station.database.transaction() as connection:
         assert await instruments.states(connection, ids) == dict.fromkeys(ids)
-        assert await instruments.note_state(connection, ids[0], "IDLE")
-        assert not await instruments.note_state(connection, ids[0], "IDLE")
+        assert await instruments.note_states(connection, {ids[0]: "IDLE"}) == {ids[0]}
+        assert await instruments.note_states(connection, {ids[0]: "IDLE"}) == set()
         assert await instruments.note_states(connection, {ids[0]: "COMMAND", ids[1]: "BUSY"}) == set(ids)
         assert await instruments.note_states(connection, {ids[0]: "COMMAND", ids[1]: "IDLE"}) == {ids[1]}
         assert await instruments.states(connection, ids) == {ids[0]: "COMMAND", ids[1]: "IDLE"}

@@ -1,5 +1,6 @@
 """A platform with simulated CTDs on a whole site, and mission files that run on it."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,17 +47,27 @@ class Stage:
         assert answer.status_code == 200, answer.text
         return simulated
 
+    async def ask(self, question: str, *values: Any) -> Any:
+        """One value of the database, for what the API does not show."""
+        connection = await asyncpg.connect(self.site.addresses.database_url)
+        try:
+            return await connection.fetchval(question, *values)
+        finally:
+            await connection.close()
+
     async def platform(self, uuid: str = "") -> "Platform":
         """A platform in the state COMMAND with three CTDs."""
         mark = secrets.token_hex(2)
         uuid = uuid or f"P{mark}"
         device = await self.device(uuid, "platform", agentClass="platform")
         platform = Platform(self, uuid, device)
-        for number in (2, 3, 4):
-            name = f"CTD{mark}{number}"
-            platform.ctds.append(
-                await self.device(name, "ctd", agentClass="instrument", alias=f"PRE:{name}", parentId=self.ids[uuid])
+        names = [f"CTD{mark}{number}" for number in (2, 3, 4)]
+        platform.ctds = await asyncio.gather(
+            *(
+                self.device(name, "ctd", agentClass="instrument", alias=f"PRE:{name}", parentId=self.ids[uuid])
+                for name in names
             )
+        )
         await platform.put_in_state("COMMAND")
         return platform
 

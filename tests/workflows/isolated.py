@@ -94,7 +94,7 @@ class FakeActivities:
     """What the real ones do to one mission's row, in a few lines; `scripts` change single answers."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = client
         self.canceling = False
         """Whether the row says so."""
         self.status = ""
@@ -226,7 +226,7 @@ class FakeActivities:
         await self._act(call, lambda: call)
         info = activity.info()
         assert info.workflow_id is not None
-        handle = self._client.get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
+        handle = self.client.get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
         await handle.cancel(reason=call.reason)
 
     @activity.defn(name=QueueActivity.ADVANCE_MISSION_QUEUE)
@@ -480,9 +480,9 @@ async def assert_canceled(run: Run) -> None:
     assert names.index(Activity.STOP_MISSION) < last_finish
 
 
-@pytest.fixture(scope="module")
-async def client() -> AsyncIterator[Client]:
-    """An engine of this test file's own."""
+@asynccontextmanager
+async def engine() -> AsyncIterator[Client]:
+    """One of its own, whose runs are soon told to continue as new."""
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
         data_converter=DATA_CONVERTER,
@@ -491,6 +491,13 @@ async def client() -> AsyncIterator[Client]:
     )
     async with environment:
         yield environment.client
+
+
+@pytest.fixture(scope="module")
+async def client() -> AsyncIterator[Client]:
+    """An engine of this test file's own."""
+    async with engine() as client:
+        yield client
 
 
 ALSO_WITHOUT_CACHE = pytest.mark.parametrize(

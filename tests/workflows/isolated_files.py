@@ -174,12 +174,7 @@ class FileRun(Run):
 
     def thread(self, number: int = 0) -> WorkflowHandle[Any, Any]:
         """A thread's run, whatever it was continued as."""
-        return self.fake_client.get_workflow_handle(f"{self.handle.id}-thread-{number}")
-
-    @property
-    def fake_client(self) -> Client:
-        """The engine."""
-        return self.fake._client
+        return self.fake.client.get_workflow_handle(f"{self.handle.id}-thread-{number}")
 
 
 class FileBench(Bench):

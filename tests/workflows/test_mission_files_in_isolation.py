@@ -103,6 +103,16 @@ async def test_event_driven_threads_end_with_the_timed_ones_after_what_was_raise
     assert await ends(run) == [ThreadEnd.DONE, ThreadEnd.DONE]
 
 
+async def test_a_thread_that_sleeps_hears_that_the_timed_ones_have_ended(file_bench: FileBench) -> None:
+    file_bench.fake.scripts = {FileActivity.SEND_COMMAND: lambda call: SENT}
+    run = await file_bench.run_file(timed(command("A")), triggered(command("B"), number=1))
+    await run.until_called(FileActivity.TAKE_EVENT)
+    await run.until_called(FileActivity.SEND_COMMAND)
+    await run.thread(0).signal("assignment_ended", AssignmentEnded(assignment_id=1, status="succeeded"))
+    assert await run.handle.result() == "succeeded"
+    assert run.fake.sent() == ["A"]
+
+
 # --- errors
 
 

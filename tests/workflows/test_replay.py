@@ -15,7 +15,7 @@ from temporalio.workflow import NondeterminismError
 from engine.client import DATA_CONVERTER
 from scripts.record_histories import kinds
 from tests.workflows.isolated import SANDBOX
-from tests.workflows.mutated import OneActivityMore, OneQueueActivityMore
+from tests.workflows.mutated import MUTATED
 from worker import RUNNER, WORKFLOW_INTERCEPTORS, WORKFLOWS
 
 FOLDER = Path(__file__).with_name("histories")
@@ -23,6 +23,7 @@ CLOSED = {
     "succeeded": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
     "failed": "EVENT_TYPE_WORKFLOW_EXECUTION_FAILED",
     "canceled": "EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED",
+    "continued": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
 }
 FAILURES = {
     "failed_by_a_silent_agent": "agent_silent",
@@ -33,6 +34,8 @@ FAILURES = {
     "failed_mission_time_out": "mission_timeout",
     "failed_assignment_time_out": "assignment_timeout",
     "failed_unconfirmed_start": "assignment_not_started",
+    "failed_mission_file": "thread_aborted",
+    "failed_platform_command": "assignment_failed",
 }
 # Activities that some ending must show, or its history is not of that kind.
 SHOWN = {
@@ -41,6 +44,14 @@ SHOWN = {
     "canceled_as_its_row_said": "request_native_cancel",
     "canceled_by_signal": "request_native_cancel",
     "canceled_unconfirmed": "resend_cancels",
+    "canceled_mission_file_by_policy": "begin_abort",
+    "canceled_mission_file_in_a_command": "bring_to_inactive",
+    "succeeded_mission_file": "disarm_threads",
+    "succeeded_thread": "end_sequence",
+    "succeeded_thread_by_events": "event_raised",
+    "succeeded_thread_after_a_pause": "pause",
+    "succeeded_thread_in_being_aborted": "bring_to_inactive",
+    "succeeded_thread_in_being_stopped": "cancel_command",
     "canceled_queue": "cancel_mission_queue",
     "canceled_queue_as_its_row_said": "request_native_cancel",
     "succeeded_after_a_failed_assignment": "settle_failed_assignment",
@@ -61,7 +72,14 @@ def events(kind: str) -> list[dict[str, Any]]:
 
 
 def history(kind: str) -> WorkflowHistory:
-    return WorkflowHistory.from_json("work-process-replayed", (FOLDER / f"{kind}.json").read_text())
+    return WorkflowHistory.from_json(_id_of(kind), (FOLDER / f"{kind}.json").read_text())
+
+
+def _id_of(kind: str) -> str:
+    """The run's id, where another one would not fit: those of its threads are made of it."""
+    started = [event.get("startChildWorkflowExecutionInitiatedEventAttributes", {}) for event in events(kind)]
+    of_thread = next((one["workflowId"] for one in started if one), "work-process-replayed-thread-0")
+    return str(of_thread.rpartition("-thread-")[0])
 
 
 def replayer(*workflows: type, runner: WorkflowRunner = RUNNER) -> Replayer:
@@ -104,4 +122,4 @@ async def test_workflow_replays(kind: str, runner: WorkflowRunner) -> None:
 @each
 async def test_workflow_with_one_activity_more_does_not(kind: str) -> None:
     with pytest.raises(NondeterminismError):
-        await replayer(OneActivityMore, OneQueueActivityMore).replay_workflow(history(kind))
+        await replayer(*MUTATED).replay_workflow(history(kind))

@@ -908,7 +908,7 @@ def upgrade() -> None:
         "mission_threads",
         sa.Column("work_process_id", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("status", sa.Text(), server_default="waiting", nullable=False),
+        sa.Column("status", sa.Text(), server_default="not_started", nullable=False),
         sa.Column("workflow_id", sa.Text(), nullable=False),
         sa.Column("loop", sa.Integer(), server_default="0", nullable=False),
         sa.Column("loops_ended", sa.Integer(), server_default="0", nullable=False),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from missions.mission_files.child_dispatch import CHILD_COMMANDS, needs
+from missions.mission_files.child_dispatch import CHILD_COMMANDS, missed, needs
 from missions.mission_files.instrument_states import InstrumentState, LifeCycleCommand
 from missions.mission_files.platform_states import STEPS, PlatformCommand
 
@@ -42,3 +42,19 @@ def test_each_command_of_the_platforms_life_cycle_has_one_for_the_children() -> 
     assert life_cycle <= CHILD_COMMANDS.keys()
     assert CHILD_COMMANDS["START_MONITORING"] == "START_AUTOSAMPLE"
     assert CHILD_COMMANDS["STOP_MONITORING"] == "STOP_AUTOSAMPLE"
+
+
+@pytest.mark.parametrize(
+    ("command", "said", "wrong"),
+    [
+        ("RUN", "COMMAND", ""),
+        ("RUN", None, ""),
+        ("RUN", "IDLE", "it is IDLE after RUN, and not COMMAND"),
+        ("GO_ACTIVE", "STREAMING", ""),  # it found that it streams already
+        ("GO_INACTIVE", "UNINITIALIZED", ""),
+        ("GO_INACTIVE", "COMMAND", "it is COMMAND after GO_INACTIVE, and not INACTIVE"),
+        ("PAUSE", "BUSY", "it is BUSY after PAUSE, and not STOPPED"),
+    ],
+)
+def test_a_child_that_is_not_where_its_command_leads_has_failed(command: str, said: str | None, wrong: str) -> None:
+    assert missed(LifeCycleCommand(command), said) == wrong

@@ -195,10 +195,26 @@ def test_anchors_and_merges_are_yaml_as_ever() -> None:
         "".join(f"k{n}: \n" for n in range(100_000)),
         mission(*[thread(start="x", wait=0)] * 6_000),
         "mission:\n" + "- a\n" * 60_000,
+        mission(
+            *[thread(start=f"2026-01-01T00:00:{n % 60:02}", quantity=-1, value=1 + n / 7, wait=0) for n in range(100)]
+        ),
+        mission(*[thread(quantity=2_147_483_647, value=5_000_000 + n, start=f"2026-01-{1 + n:02}") for n in range(31)]),
         "x" * 1_000_001,
         "a: '" + "x\n" * 400_000,
     ],
-    ids=["alias bomb", "brackets", "dashes", "items", "keys", "threads", "scalars", "large", "long text"],
+    ids=[
+        "alias bomb",
+        "brackets",
+        "dashes",
+        "items",
+        "keys",
+        "threads",
+        "scalars",
+        "clashes",
+        "far clashes",
+        "large",
+        "long text",
+    ],
 )
 def test_a_hostile_file_is_refused_in_a_second(text: str) -> None:
     begin = time.process_time()
@@ -213,6 +229,23 @@ def test_a_long_mission_is_read_in_a_second() -> None:
     assert time.process_time() - begin < 1
     assert plan is not None
     assert len(plan.threads[0].sequence) == 1_002
+
+
+def test_many_warnings_leave_nothing_out() -> None:
+    read = read_mission_file(FILE.format(**USUAL | {"more": "      - {command: wait(0), timeout: 9}\n" * 700}))
+    assert read.plan is not None
+    assert len(read.plan.threads[0].sequence) == 702
+    assert len(read.warnings) == 500
+    assert len(read_mission_file(FILE.format(**USUAL | {"more": "      - wait(0)\n" * 700})).errors) >= 500
+
+
+def test_many_threads_that_never_meet_are_compared_in_a_second() -> None:
+    minutes = [
+        thread(start=f"2026-01-01T{n // 60:02}:{n % 60:02}:00", quantity=-1, value=100, wait=0) for n in range(100)
+    ]
+    begin = time.process_time()
+    assert read_mission_file(mission(*minutes)).issues == []
+    assert time.process_time() - begin < 1
 
 
 # --- threads against each other

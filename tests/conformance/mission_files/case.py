@@ -1,0 +1,86 @@
+"""What one case of the conformance suite says: a mission, what goes wrong, and what must come of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tests.conformance.mission_files.mission_text import Thread
+from tests.support.platform_stage import TIME_SCALE, FileMission, Platform
+
+if TYPE_CHECKING:
+    from tests.conformance.mission_files.running import Ran
+
+NORMAL = ("STARTING", "STARTED", "STOPPED")
+FAILED = ("STARTING", "STARTED", "STOPPED FAILED")
+ABORTED = ("STARTING", "STARTED", "STOPPING ABORTED", "STOPPED ABORTED")
+STATUSES = {NORMAL: "succeeded", FAILED: "failed", ABORTED: "canceled"}
+"""The status of the work process, by the frame of mission events."""
+
+ANCHOR = datetime(2026, 3, 2, 12, 0, 20, tzinfo=UTC)
+"""The mission's time at its acceptance."""
+
+
+def done(loops: int = 1) -> tuple[str, ...]:
+    """The events of a thread that ended normally."""
+    return ("T STARTED", *("S STARTED", "S STOPPED") * loops, "T STOPPED")
+
+
+def broken(loops: int = 0, *, within: bool = True) -> tuple[str, ...]:
+    """Of a thread that ended otherwise: after so many whole sequences, and `within` one more or not."""
+    return (*done(loops)[:-1], *(("S STARTED",) if within else ()), "T STOPPED FAILED")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong with a device: `02` to `04`, or `LJ01D`; as of its simulator, or `stuck`: a parameter."""
+
+    device: str
+    kind: str
+    command: str
+    nth: int = 0
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def words(self) -> str:
+        """In a line, for the table of cases."""
+        which = f" ({self.nth}.)" if self.nth else ""
+        more = "".join(f", {value:g} s" for name, value in self.more.items() if name == "seconds")
+        return f"{self.device} {self.kind} {self.command}{which}{more}"
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """What somebody does while the mission runs."""
+
+    words: str
+    do: Callable[[Platform, FileMission], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What holds beside the events."""
+
+    words: str
+    do: Callable[["Ran"], Awaitable[None] | None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table. Devices by their numbers: `02` to `04`, and `LJ01D`."""
+
+    name: str
+    threads: tuple[Thread, ...]
+    events: tuple[tuple[str, ...], ...]
+    """Of each thread, in the order in which they must come."""
+    frame: tuple[str, ...] = NORMAL
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """The names of all commands that a device got, in order."""
+    ends: Mapping[str, str] = field(default_factory=dict)
+    """The states of the instruments at the end, where it is not COMMAND."""
+    faults: tuple[Fault, ...] = ()
+    errors: Mapping[int, str] = field(default_factory=dict)
+    """What a thread's STOPPED FAILED says, or a part of it; empty: nothing, as of one that was stopped."""
+    meanwhile: Meanwhile | None = None
+    also: Check | None = None
+    scale: float = TIME_SCALE
+    anchor: datetime = ANCHOR
