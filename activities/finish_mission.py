@@ -106,9 +106,10 @@ class Finisher:
         call: FinishMission,
         status: WorkProcessStatus,
     ) -> list[int]:
+        failure = None if call.failure is None else await assignments.in_words(connection, call.failure)
+        before = await mission_files.run_ends(connection, work_process, status, failure)  # a platform, before agents
         raised = await quarantine_unconfirmed(connection, work_process, call.unconfirmed, halted=call.halted)
         now = utc_now()
-        failure = None if call.failure is None else await assignments.in_words(connection, call.failure)
         values: dict[str, Any] = {"ended_at": now, "pause": Pause.NONE, **attempts.begun(work_process)}
         if failure is not None:
             values["failure"] = failure.model_dump(mode="json")
@@ -118,7 +119,6 @@ class Finisher:
         shown, cleared = attention.at_end(work_process.attention)
         shown += raised
         also += [attention.raised(entry) for entry in raised]
-        before = await mission_files.run_ends(connection, work_process, status, failure)
         if shown != work_process.attention:
             values["attention"] = shown
         await change(

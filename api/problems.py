@@ -80,6 +80,7 @@ _WORDS = {
     410: "archived: no more in the log",
     412: "changed since you read it",
     413: "the body is over the limit",
+    415: "the body has a form that is not read",
     422: "invalid input",
     503: "a part does not answer",
 }

@@ -101,7 +101,7 @@ app.add_typer(mission_file, name="mission-file")
 def validate_mission_files(
     files: Annotated[list[str], typer.Argument(help="Mission files; `-`: standard input.")],
     platform: Annotated[
-        str, typer.Option(help="Id or uuid of a platform: the API says whether it has their instruments.")
+        str, typer.Option(help="A platform's id, uuid or alias: the API says whether it has their instruments.")
     ] = "",
 ) -> None:
     """Say what is wrong with mission files, with line and column; needs no running Muster."""

@@ -22,7 +22,7 @@ _WIDEST = 160
 def validate(settings: Settings, names: Sequence[str], platform: str, console: Console) -> int:
     """Say everything that is wrong with the files; returns the exit code.
 
-    `names`: paths, or `-` for standard input; `platform`: id or uuid of one that the API knows, or empty.
+    `names`: paths, or `-` for standard input; `platform`: id, uuid or alias of one that the API knows, or empty.
     """
     wrong = False
     for name in names:
@@ -48,12 +48,11 @@ def _content(name: str) -> bytes:
 
 
 def _ask(settings: Settings, content: bytes, platform: str) -> list[Issue]:
-    which = {"platformId" if platform.isdecimal() else "platformUuid": platform}
     answer = post(
         settings,
         "/mission-files/validate",
         content=content,
-        params=which,
+        params={"platformId": platform},
         headers={"Content-Type": "application/yaml"},
     )
     found = answer.json()

@@ -381,7 +381,8 @@ async def in_words(connection: Connection, failure: Failure) -> Failure:
             .where(assignments.c.id == failure.assignment_id)
         )
     ).one()
-    said = row.error or (f"its result: {str(row.result)[:300]}" if row.result else "")
+    told = row.result.get("error") if isinstance(row.result, Mapping) else None
+    said = row.error or (str(told)[:300] if told else f"its result: {str(row.result)[:300]}" if row.result else "")
     return failure.model_copy(
         update={
             "text": f"{failure.text} at agent {row.uuid}" + (f" ({said})" if said else ""),

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from missions.errors import NotFound
-from missions.mission_files.plan import ENDLESS, MissionPlan, ThreadPlan
+from missions.mission_files.plan import ENDLESS, ThreadPlan
 from store.connection import Connection
 from store.rows import Row
 
@@ -31,6 +31,12 @@ async def newest(connection: Connection, platform_id: int, plan_id: str) -> Row:
     return found[0]
 
 
+async def content(connection: Connection, work_process_id: int) -> str:
+    """The mission file of a run, as it came."""
+    found: str = await connection.scalar(_CONTENT, {"of": work_process_id})
+    return found
+
+
 async def of_work_process(connection: Connection, work_process_id: int) -> Row:
     """The run that is this work process."""
     rows = await connection.execute(_ONE, {"of": work_process_id})
@@ -42,9 +48,8 @@ async def _with_threads(connection: Connection, runs: list[dict[str, Any]]) -> l
     for row in (await connection.execute(_THREADS, {"ids": [run["id"] for run in runs]})).mappings():
         of_run[row["work_process_id"]].append(dict(row))
     for run in runs:
-        plan = MissionPlan.model_validate(run["plan"])
-        run["threads"] = [thread | _planned(plan.threads[thread["number"]]) for thread in of_run[run["id"]]]
-        run["name"], run["description"] = plan.name, plan.description
+        outlines = [ThreadPlan.model_validate(one) for one in run["outlines"]]
+        run["threads"] = [thread | _planned(outlines[thread["number"]]) for thread in of_run[run["id"]]]
     return runs
 
 
@@ -62,7 +67,12 @@ def _planned(thread: ThreadPlan) -> dict[str, Any]:
 _COLUMNS = """
     w.id, f.plan_id, agents.uuid AS platform_uuid, agents.id AS platform_id, w.status, w.pause, w.priority,
     w.workflow_id, w.failure, w.attention, w.cancel_reason, w.created_at, w.started_at, w.ended_at, w.version,
-    f.plan, f.content, f.time_scale, f.running
+    f.time_scale, f.running, f.plan ->> 'name' AS name, f.plan ->> 'description' AS description,
+    -- Without the commands, which may be many.
+    (
+        SELECT jsonb_agg(thread - CAST('{pre,sequence,post}' AS text[]) ORDER BY place)
+        FROM jsonb_array_elements(f.plan -> 'threads') WITH ORDINALITY AS threads(thread, place)
+    ) AS outlines
     FROM mission_files f JOIN work_processes w ON w.id = f.work_process_id JOIN agents ON agents.id = f.platform_id
 """
 _PAGE = text(
@@ -72,6 +82,7 @@ _PAGE = text(
     """
 )
 _ONE = text(f"SELECT {_COLUMNS} WHERE f.work_process_id = :of")
+_CONTENT = text("SELECT content FROM mission_files WHERE work_process_id = :of")
 _NEWEST = text(
     f"""
     SELECT {_COLUMNS} WHERE f.platform_id = :platform AND f.plan_id = :plan_id

@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Any
 
 from sqlalchemy import text
 
 from missions.errors import Failure, FailureCode, NotFound
 from missions.events import EventSource, NewEvent
+from missions.mission_files.contracts import Sequence
 from missions.mission_files.lifecycle import Lifecycle
 from missions.mission_files.mission_time import MissionTime
-from missions.mission_files.plan import MISSION_FILE, MissionPlan
+from missions.mission_files.plan import MISSION_FILE, Command, ThreadPlan
 from missions.principals import MUSTER, Principal
 from missions.statuses import WorkProcessStatus
 from store import mission_threads, platforms
@@ -28,17 +27,11 @@ class Run:
     platform_id: int
     platform_uuid: str
     plan_id: str
-    raw_plan: Mapping[str, Any]
     devices: Mapping[str, int]
     anchored_at: datetime
     anchor: datetime
     time_scale: float
     running: bool
-
-    @cached_property
-    def plan(self) -> MissionPlan:
-        """What the file says."""
-        return MissionPlan.model_validate(self.raw_plan)
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -62,6 +55,23 @@ async def read(connection: Connection, work_process_id: int) -> Run:
             remedy="list the platform's missions to find its id",
         )
     return Run(*row)
+
+
+async def command(connection: Connection, work_process_id: int, number: int, sequence: Sequence, index: int) -> Command:
+    """One command of a thread."""
+    place = {"of": work_process_id, "number": number, "sequence": _LISTS[sequence], "index": index}
+    return Command.model_validate(await connection.scalar(_COMMAND, place))
+
+
+async def thread(connection: Connection, work_process_id: int, number: int) -> ThreadPlan:
+    """A thread with all its commands."""
+    return ThreadPlan.model_validate(await connection.scalar(_THREAD, {"of": work_process_id, "number": number}))
+
+
+async def outlines(connection: Connection, work_process_id: int) -> list[ThreadPlan]:
+    """The threads in the file's order, without their commands, which may be many."""
+    found = await connection.scalars(_OUTLINES, {"of": work_process_id})
+    return [ThreadPlan.model_validate(one) for one in found]
 
 
 async def abort_begins(
@@ -102,9 +112,24 @@ async def run_ends(
 
 _READ = text(
     """
-    SELECT f.work_process_id, f.platform_id, agents.uuid, f.plan_id, f.plan, f.devices, f.anchored_at, f.anchor,
+    SELECT f.work_process_id, f.platform_id, agents.uuid, f.plan_id, f.devices, f.anchored_at, f.anchor,
         f.time_scale, f.running
     FROM mission_files f JOIN agents ON agents.id = f.platform_id WHERE f.work_process_id = :of
     """
 )
+_COMMAND = text(
+    """
+    SELECT plan -> 'threads' -> CAST(:number AS integer) -> :sequence -> CAST(:index AS integer)
+    FROM mission_files WHERE work_process_id = :of
+    """
+)
+_THREAD = text("SELECT plan -> 'threads' -> CAST(:number AS integer) FROM mission_files WHERE work_process_id = :of")
+_OUTLINES = text(
+    """
+    SELECT thread - CAST('{pre,sequence,post}' AS text[])
+    FROM mission_files, jsonb_array_elements(plan -> 'threads') WITH ORDINALITY AS threads(thread, place)
+    WHERE work_process_id = :of ORDER BY place
+    """
+)
+_LISTS = {Sequence.PRE: "pre", Sequence.MAIN: "sequence", Sequence.POST: "post"}
 _END = text("UPDATE mission_files SET running = false WHERE work_process_id = :of")

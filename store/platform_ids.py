@@ -2,20 +2,23 @@
 
 from sqlalchemy import text
 
-from missions.errors import NotFound
+from missions.errors import InvalidInput, NotFound
 from missions.requests import MAX_ID
 from missions.statuses import AgentClass
 from store.connection import Connection
 
 
-async def platform_id(connection: Connection, name: str) -> int:
-    """The id of the platform of this uuid, else alias, else id; raises NotFound."""
+async def platform_id(connection: Connection, name: str, *, field: str | None = None) -> int:
+    """The id of the platform of this uuid, else alias, else id.
+
+    Raises NotFound if there is none; where a `field` of the request names it, InvalidInput for that.
+    """
     number = int(name) if name.isascii() and name.isdecimal() and len(name) < 20 else 0
     found: int | None = await connection.scalar(_FIND, {"name": name, "id": number if number <= MAX_ID else 0})
     if found is None:
-        raise NotFound(
+        raise (NotFound if field is None else InvalidInput)(
             f"there is no platform {name!r}",
-            field="platform",
+            field=field or "platform",
             value=name,
             remedy="use the uuid, alias or id of an agent of class `platform` (GET /api/v1/agents?agentClass=platform)",
         )

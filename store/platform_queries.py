@@ -51,7 +51,7 @@ _INSTRUMENTS = (
 )
 _MISSIONS = text(
     """
-    SELECT platform_id, plan_id, work_process_id FROM mission_files
+    SELECT platform_id, plan_id AS mission_id, work_process_id FROM mission_files
     WHERE running AND platform_id = ANY(CAST(:ids AS bigint[])) ORDER BY work_process_id
     """
 )

@@ -12,7 +12,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
-    from missions.contracts import AssignmentEnded, Outcome, PauseWish, Signal
+    from missions.contracts import AssignmentCancelWish, AssignmentEnded, Outcome, PauseWish, Signal
     from missions.mission_files import contracts as of_file
     from missions.mission_files.contracts import (
         MISSION_THREAD,
@@ -56,12 +56,13 @@ class MissionThread:
     def __init__(self, start: ThreadStart) -> None:
         self._start = start
         self._plan: ThreadPlan | None = None
-        self._pre_done, self._loop, self._start_at = start.pre_done, start.loop, start.start_at
+        self._pre_done, self._loop, self._next = start.pre_done, start.loop, start.start
         self._commands_sent = start.commands
         self._stopping = self._halted = False
         self._pause = PauseWish(paused=start.paused, number=start.pause_number)
         self._raised = self._commanding = False
         self._ended: dict[int, str] = {}
+        self._cancels_wished: set[int] = set()
         self._commands = Commands(
             start.work_process_id,
             start.number,
@@ -88,6 +89,11 @@ class MissionThread:
     def assignment_ended(self, report: AssignmentEnded) -> None:
         """A device's last word on a command."""
         self._ended.setdefault(report.assignment_id, report.status)
+
+    @workflow.signal(name=Signal.CANCEL_ASSIGNMENT)
+    def cancel_command(self, wish: AssignmentCancelWish) -> None:
+        """Cancel one command alone; its policy says what follows."""
+        self._cancels_wished.add(wish.assignment_id)
 
     @workflow.signal(name=ThreadSignal.EVENT_RAISED)
     def event_raised(self, _: of_file.EventRaised) -> None:
@@ -119,10 +125,10 @@ class MissionThread:
 
     async def _live(self) -> ThreadEnded | None:
         """None: the history has got long, and another run goes on."""
-        loaded = await act(FileActivity.LOAD_THREAD, self._call(of_file.ThreadCall), of_file.LoadedThread, "load")
+        call = self._call(of_file.LoadThread, begins=self._next is None)
+        loaded = await act(FileActivity.LOAD_THREAD, call, of_file.LoadedThread, "load")
         self._plan = plan = loaded.plan
-        if self._start_at is None:
-            self._start_at = loaded.start_at
+        self._next = self._next or loaded.start
         try:
             if not self._pre_done:
                 await self._run_all(of_file.Sequence.PRE, plan.pre)
@@ -149,17 +155,18 @@ class MissionThread:
         """Run the mission sequence on its grid; False: another run goes on."""
         assert plan.timing is not None
         while True:
-            assert self._start_at is not None, "a timed thread has a next start until its last loop has ended"
-            await self._until_time(self._start_at, f"the start of loop {self._loop + 1}")
+            assert self._next is not None, "a timed thread has a next start until its last loop has ended"
+            workflow.set_current_details(f"**waiting** for the start of loop {self._loop + 1}: {self._next.due}")
+            await self._until_time(self._next.at, f"the start of loop {self._loop + 1}")
             await self._holding()
             self._loop += 1
             await self._begin_sequence("")
             await self._run_all(of_file.Sequence.MAIN, plan.sequence)
             last = plan.timing.quantity != ENDLESS and self._loop >= plan.timing.quantity
             ended = await self._end_sequence(last)
-            if last or ended.start_at is None:
+            if last or ended.start is None:
                 return True
-            self._start_at = ended.start_at
+            self._next = ended.start
             if workflow.info().is_continue_as_new_suggested():
                 return False
 
@@ -179,6 +186,7 @@ class MissionThread:
             if taken.over:
                 return True
             if not taken.event:
+                workflow.set_current_details(f"**waiting** for {plan.trigger.event} of {plan.trigger.source}")
                 await self._until(lambda: self._raised, waiting=f"{plan.trigger.event} of {plan.trigger.source}")
                 continue
             self._loop += 1
@@ -194,6 +202,7 @@ class MissionThread:
     async def _run_all(self, sequence: of_file.Sequence, commands: Sequence[Command]) -> None:
         for index, command in enumerate(commands):
             await self._holding()
+            workflow.set_current_details(f"**{_STATUS[sequence]}** loop {self._loop}: {command.text}")
             if command.wait_minutes is not None:
                 await self._show(_STATUS[sequence], command.text)
                 until = workflow.time() + self._scaled(command.wait_minutes * 60)
@@ -210,7 +219,7 @@ class MissionThread:
             self._commanding = False
             if not error or command.on_error is ErrorPolicy.SKIP:
                 return
-            words = f"{error} Mission sequence command = {command.text}"
+            words = f"{error.removesuffix('.')}. Mission sequence command = {command.text}"
             if command.on_error is ErrorPolicy.ABORT_MISSION:
                 raise _Aborted(words, mission=True)
             if command.on_error is ErrorPolicy.ABORT or attempt == self._plan.max_retries:
@@ -234,14 +243,16 @@ class MissionThread:
         if sent.outcome is Outcome.FAILED:
             return sent.error
         limit = command.timeout or self._start.command_timeout
+        key = sent.assignment_id
         status = sent.ended or await self._commands.end_of(
-            sent.assignment_id, limit, f"{command.device}: {command.text}", lambda: self._stopping
+            key, limit, f"{command.device}: {command.text}", lambda: self._stopping or key in self._cancels_wished
         )
         if status is None:
-            status = await self._commands.cancel(sent.assignment_id, command.device)
+            status = await self._commands.cancel(key, command.device)
             self._check()
             if status is None or status == AssignmentStatus.CANCELED:
-                return f"{command.device} did not end it within {limit:g} s."
+                cancelled = "Somebody cancelled it." if key in self._cancels_wished else ""
+                return cancelled or f"{command.device} did not end it within {limit:g} s."
         self._check()
         if status in ASSIGNMENT_SUCCEEDED and command.method not in _CHECKED:
             return ""
@@ -254,14 +265,16 @@ class MissionThread:
         return checked.error
 
     async def _begin_sequence(self, event: str) -> None:
+        workflow.set_current_details(f"**running** loop {self._loop}")
         call = self._call(of_file.BeginSequence, loop=self._loop, event=event)
         await act(FileActivity.BEGIN_SEQUENCE, call, None, f"begin loop {self._loop}")
 
     async def _end_sequence(self, last: bool) -> of_file.SequenceEnded:
-        call = self._call(of_file.EndSequence, loop=self._loop, last=last, start_at=self._start_at)
+        call = self._call(of_file.EndSequence, loop=self._loop, last=last, due=self._next and self._next.due)
         return await act(FileActivity.END_SEQUENCE, call, of_file.SequenceEnded, f"end loop {self._loop}")
 
     async def _end(self, end: ThreadEnd, error: str = "") -> ThreadEnded:
+        workflow.set_current_details(f"**{end}** {error}".strip())
         call = self._call(of_file.EndThread, end=end, error=error)
         await act(FileActivity.END_THREAD, call, None, f"end the thread: {end}", ENDING)
         return ThreadEnded(end=end, error=error)
@@ -318,7 +331,7 @@ class MissionThread:
         changes = {
             "pre_done": self._pre_done,
             "loop": self._loop,
-            "start_at": self._start_at,
+            "start": self._next,
             "commands": self._commands_sent,
             "paused": self._pause.paused,
             "pause_number": self._pause.number,

@@ -88,6 +88,7 @@ class Threads:
             static_summary=f"thread {thread.number} of mission {start.plan_id}"[:150],
         )
         self._handles[thread.number] = handle
+        self._mission.board.step(f"thread {thread.number}", f"runs as {handle.id}")
         self._waiting.append(asyncio.create_task(self._await(thread.number, handle)))
 
     async def _await(self, number: int, handle: _Handle) -> None:
@@ -154,7 +155,8 @@ class Threads:
         """What became of them."""
         failed = {number: ended for number, ended in sorted(self._ended.items()) if ended.end is not ThreadEnd.DONE}
         first = next(iter(failed))
-        return f"{len(failed)} of {len(self._ended)} threads were aborted; thread {first}: {failed[first].error}"
+        were = "was" if len(failed) == 1 else "were"
+        return f"{len(failed)} of {len(self._ended)} threads {were} aborted; thread {first}: {failed[first].error}"
 
     async def stop(self) -> None:
         """Stop those that still run, and wait until each has ended."""

@@ -18,7 +18,6 @@ from missions.mission_files.contracts import (
     Sequence,
 )
 from missions.mission_files.outcomes import error_of
-from missions.mission_files.plan import Command, ThreadPlan
 from missions.mission_files.thread_status import ThreadStatus
 from missions.transitions import ASSIGNMENT_ENDED
 from store import assignment_cancels, assignments, commands, mission_files, mission_threads
@@ -46,7 +45,9 @@ class ThreadCommands:
                 if work_process.superseded:
                     return CommandSent(outcome=Outcome.SUPERSEDED)
                 run = await mission_files.read(connection, call.work_process_id)
-                command = _command(run.plan.threads[call.number], call)
+                command = await mission_files.command(
+                    connection, call.work_process_id, call.number, call.sequence, call.index
+                )
                 written = await commands.write(
                     connection,
                     work_process,
@@ -60,7 +61,11 @@ class ThreadCommands:
                 await mission_threads.show(
                     connection, call.work_process_id, call.number, _STATUS[call.sequence], command=command.text
                 )
-            return await send(self._parts, written)
+            sent = await send(self._parts, written)
+            if sent.error:
+                async with self._parts.database.statement() as connection:
+                    await mission_threads.note_error(connection, call.work_process_id, call.number, sent.error)
+            return sent
 
     @activity.defn(name=FileActivity.CHECK_COMMAND)
     async def check_command(self, call: CheckCommand) -> CommandChecked:
@@ -85,8 +90,3 @@ class ThreadCommands:
         async with self._parts.database.statement() as connection:
             found = await assignments.statuses(connection, [call.assignment_id])
         return CommandChecked(ended=not awaited, status=found[call.assignment_id])
-
-
-def _command(thread: ThreadPlan, call: SendCommand) -> Command:
-    sequences = {Sequence.PRE: thread.pre, Sequence.MAIN: thread.sequence, Sequence.POST: thread.post}
-    return sequences[call.sequence][call.index]

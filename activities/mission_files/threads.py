@@ -1,6 +1,6 @@
 """What a mission's threads tell of themselves: they start, their sequences begin and end, they end."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from temporalio import activity
 
@@ -13,11 +13,12 @@ from missions.mission_files.contracts import (
     EndThread,
     FileActivity,
     LoadedThread,
+    LoadThread,
+    NextStart,
     SequenceEnded,
     ShowThread,
     StartedThread,
     StartThreads,
-    ThreadCall,
     ThreadEnd,
     ThreadsStarted,
 )
@@ -26,6 +27,7 @@ from missions.mission_files.thread_status import ThreadStatus
 from missions.principals import MUSTER
 from missions.statuses import WorkProcessStatus
 from store import events, mission_files, mission_threads, thread_events
+from store.mission_files import Run
 from store.work_process_status import change, lock
 
 _ENDS = {
@@ -34,6 +36,10 @@ _ENDS = {
     ThreadEnd.ABORT_MISSION: ThreadStatus.ABORTED,
     ThreadEnd.STOPPED: ThreadStatus.STOPPED,
 }
+
+
+def _next_start(run: Run, due: datetime) -> NextStart:
+    return NextStart(at=run.time.real(due).timestamp(), due=due.isoformat())
 
 
 class Threads:
@@ -50,7 +56,7 @@ class Threads:
             if work_process.superseded:
                 return ThreadsStarted(outcome=Outcome.SUPERSEDED)
             run = await mission_files.read(connection, call.work_process_id)
-            threads = run.plan.threads
+            threads = await mission_files.outlines(connection, call.work_process_id)
             if work_process.status is not WorkProcessStatus.EXECUTING:
                 life = run.lifecycle
                 await change(
@@ -76,16 +82,16 @@ class Threads:
         )
 
     @activity.defn(name=FileActivity.LOAD_THREAD)
-    async def load_thread(self, call: ThreadCall) -> LoadedThread:
+    async def load_thread(self, call: LoadThread) -> LoadedThread:
         """What the thread is to do, and a timed one's first start as seen from now."""
         async with self._parts.database.transaction() as connection:
-            run = await mission_files.read(connection, call.work_process_id)
-            thread = run.plan.threads[call.number]
-            if thread.timing is None:
+            thread = await mission_files.thread(connection, call.work_process_id, call.number)
+            if thread.timing is None or not call.begins:
                 return LoadedThread(plan=thread)
+            run = await mission_files.read(connection, call.work_process_id)
             start = first_start(thread.timing, run.time.at(utc_now()))
             await mission_threads.plan_start(connection, call.work_process_id, call.number, start)
-        return LoadedThread(plan=thread, start_at=run.time.real(start).timestamp())
+        return LoadedThread(plan=thread, start=_next_start(run, start))
 
     @activity.defn(name=FileActivity.SHOW_THREAD)
     async def show_thread(self, call: ShowThread) -> None:
@@ -113,12 +119,12 @@ class Threads:
         async with self._parts.database.transaction() as connection:
             await lock(connection, call.work_process_id)
             run = await mission_files.read(connection, call.work_process_id)
-            thread, life = run.plan.threads[call.number], run.lifecycle
+            thread = (await mission_files.outlines(connection, call.work_process_id))[call.number]
+            life = run.lifecycle
             start = None
             if thread.timing is not None:
-                assert call.start_at is not None
-                due = run.time.at(datetime.fromtimestamp(call.start_at, UTC))
-                start = None if call.last else next_start(thread.timing, due)
+                assert call.due is not None
+                start = None if call.last else next_start(thread.timing, datetime.fromisoformat(call.due))
                 ended = life.loop_ended(call.number, call.loop, thread.timing.quantity, start)
             else:
                 assert thread.trigger is not None
@@ -128,7 +134,7 @@ class Threads:
             )
             if shown:
                 await events.append_for_mission(connection, call.work_process_id, [ended])
-        return SequenceEnded(start_at=None if start is None else run.time.real(start).timestamp())
+        return SequenceEnded(start=None if start is None else _next_start(run, start))
 
     @activity.defn(name=FileActivity.END_THREAD)
     async def end_thread(self, call: EndThread) -> None:
@@ -138,6 +144,8 @@ class Threads:
             if not await mission_threads.end(connection, call.work_process_id, call.number, _ENDS[call.end]):
                 return
             await thread_events.forget(connection, call.work_process_id, call.number)
+            if call.error:
+                await mission_threads.note_error(connection, call.work_process_id, call.number, call.error)
             life = (await mission_files.read(connection, call.work_process_id)).lifecycle
             if call.end is ThreadEnd.DONE:
                 ended = life.thread_ended(call.number)

@@ -4,7 +4,6 @@ from temporalio import activity
 
 from activities.parts import Parts
 from missions.mission_files.contracts import DisarmThreads, EventTaken, FileActivity, TakeEvent, ThreadCall
-from missions.mission_files.thread_status import ThreadStatus
 from store import mission_files, mission_threads, thread_events
 from store.thread_events import OVER
 
@@ -17,14 +16,13 @@ class Triggers:
 
     @activity.defn(name=FileActivity.ARM_THREAD)
     async def arm_thread(self, call: ThreadCall) -> None:
-        """From now on what its thread waits for is kept for it; so it says that it waits not before."""
+        """From now on what its thread waits for is kept for it."""
         async with self._parts.database.transaction() as connection:
             run = await mission_files.read(connection, call.work_process_id)
-            trigger = run.plan.threads[call.number].trigger
+            trigger = (await mission_files.outlines(connection, call.work_process_id))[call.number].trigger
             assert trigger is not None, "only event-driven threads are armed"
             source = run.devices[trigger.source]
             await thread_events.arm(connection, call.work_process_id, call.number, source, trigger.event)
-            await mission_threads.show(connection, call.work_process_id, call.number, ThreadStatus.WAITING)
 
     @activity.defn(name=FileActivity.TAKE_EVENT)
     async def take_event(self, call: TakeEvent) -> EventTaken:

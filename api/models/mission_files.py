@@ -2,28 +2,21 @@
 
 from datetime import datetime
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from api.models.base import QueryText, Resource
+from api.models.base import Resource
+from api.models.platforms import NamedPlatform
 from missions.mission_files.issues import Issue
 from missions.mission_files.plan import MissionPlan, ThreadPlan
 from missions.mission_files.reader import Read
 from missions.mission_files.schedules import interval
-from missions.requests import MAX_ID, Request
+from missions.requests import Request
 
 
 class ForPlatform(Request):
     """The platform that a file is checked against; without one, the file is checked by itself."""
 
-    platform_id: int | None = Field(None, ge=1, le=MAX_ID, description="id of the platform", examples=[7])
-    platform_uuid: QueryText | None = Field(None, description="or its uuid", examples=["LJ01D"])
-
-
-class PlatformQuery(ForPlatform):
-    """The same in an address."""
-
-    # Query values arrive as text.
-    model_config = ConfigDict(strict=False)
+    platform_id: NamedPlatform | None = Field(None, description="the platform's id, uuid or alias", examples=["LJ01D"])
 
 
 class FileToCheck(ForPlatform):

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.models.base import Moment, Resource
-from api.models.work_processes import Attention, WaitingReason
+from api.models.work_processes import Attention, MissionFailure, WaitingReason
 from missions.priorities import Priority
 from missions.requests import AnyPriority, Request, SentTime, Words
 from missions.statuses import OnBusy, Pause, WorkProcessStatus
@@ -21,11 +21,10 @@ MissionId = Annotated[
 ]
 
 
-class RunMission(Request):
-    """RUN_MISSION: a mission file under an id that no running mission of the platform has."""
+class RunOptions(Request):
+    """What is said beside a mission file that is to be run."""
 
     mission_id: MissionId
-    mission_yaml: str = Field(description="the mission file, as text", min_length=1)
     on_busy: Annotated[OnBusy | None, Field(strict=False)] = Field(
         None,
         description="when another mission holds one of its instruments: `wait`, or `refuse` with 409; default: the "
@@ -42,6 +41,21 @@ class RunMission(Request):
     time_anchor: SentTime | None = Field(
         None, description="the mission's time at its acceptance, likewise; default: the present moment"
     )
+
+
+class RunQuery(RunOptions):
+    """The same in an address: all of it where the body is the file itself."""
+
+    # Query values arrive as text.
+    model_config = ConfigDict(strict=False)
+
+    mission_id: MissionId | None = None  # type: ignore[assignment]  # JSON has it in the body
+
+
+class RunMission(RunOptions):
+    """RUN_MISSION: a mission file under an id that no running mission of the platform has."""
+
+    mission_yaml: str = Field(description="the mission file, as text", min_length=1)
 
 
 class AbortMission(Request):
@@ -83,7 +97,7 @@ class PlatformMission(Resource):
     threads: list[MissionThread]
     waiting_reasons: list[WaitingReason]
     attention: list[Attention]
-    failure: dict[str, Any] | None
+    failure: MissionFailure | None
     cancel_reason: str | None
     time_scale: float
     created_at: Moment

@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
-from api.models.base import Moment, Resource, storable
+from api.models.base import Moment, QueryText, Resource, storable
 from missions.mission_files.platform_states import STEPS, TAKEN_ALWAYS, PlatformCommand, PlatformState, accepted
 from missions.requests import Name, Request
 
@@ -14,6 +14,14 @@ PlatformName = Annotated[
     AfterValidator(storable),
     Path(max_length=200, description="the platform's id, uuid or alias", examples=["LJ01D"]),
 ]
+
+
+def _as_text(name: object) -> object:
+    return str(name) if isinstance(name, int) and not isinstance(name, bool) else name
+
+
+NamedPlatform = Annotated[QueryText, BeforeValidator(_as_text, json_schema_input_type=int | str)]
+"""A platform's id, uuid or alias in a body or query."""
 
 
 class Instrument(Resource):
@@ -33,7 +41,7 @@ class Instrument(Resource):
 class RunningMission(Resource):
     """A mission file that the platform runs."""
 
-    plan_id: str = Field(description="the mission's id, as its client chose it", examples=["ctd-2026-11"])
+    mission_id: str = Field(description="the mission's id, as its client chose it", examples=["ctd-2026-11"])
     work_process_id: int = Field(examples=[42])
 
 

@@ -3,17 +3,27 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.deps import Parts, PartsDep, PrincipalDep, next_cursor, read_cursor
 from api.idempotency import MADE_BEFORE, CreationDep
 from api.mission_file_problems import refused
 from api.models.base import Page, PageQuery
-from api.models.platform_missions import AbortMission, MissionFileText, MissionId, PlatformMission, RunMission
+from api.models.platform_missions import (
+    AbortMission,
+    MissionFileText,
+    MissionId,
+    PlatformMission,
+    RunMission,
+    RunOptions,
+    RunQuery,
+)
 from api.models.platforms import PlatformName
 from api.models.work_processes import PauseBody
 from api.problems import responses
+from api.yaml_bodies import read_file, yaml_or_json
 from missions.errors import Conflict, InvalidInput
 from missions.events import EventSource
 from missions.mission_files.lifecycle import load_error
@@ -21,10 +31,11 @@ from missions.mission_files.plan import MissionPlan
 from missions.mission_files.reader import read_mission_file
 from missions.principals import Principal
 from missions.statuses import OnBusy, WorkProcessStatus
-from store import cancels, events, instant_actions, mission_file_queries, pauses, platform_facts
+from store import cancels, events, instant_actions, mission_file_queries, pauses
 from store.connection import Connection
 from store.mission_file_starts import NewRun, accept
 from store.notifications import notify
+from store.platform_facts import facts
 from store.platform_ids import platform_id
 from store.rows import Row
 from store.waiting_reasons import waiting_reasons
@@ -35,10 +46,16 @@ router = APIRouter(prefix="/platforms/{platform}/missions", tags=["platforms"])
 PathMission = Annotated[MissionId, Path(alias="missionId")]
 
 
-@router.post("", status_code=201, responses=MADE_BEFORE | responses(400, 404, 409, 413, 422))
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra=yaml_or_json(RunMission),
+    responses=MADE_BEFORE | responses(400, 404, 409, 413, 415, 422),
+)
 async def run_mission(
     platform: PlatformName,
-    body: RunMission,
+    request: Request,
+    query: Annotated[RunQuery, Query()],
     response: Response,
     parts: PartsDep,
     principal: PrincipalDep,
@@ -46,16 +63,20 @@ async def run_mission(
 ) -> PlatformMission:
     """Run a mission file. It is checked as a whole first: what is wrong is told with line and column, all at once.
 
-    The mission waits for its instruments, or is refused, as `onBusy` says.
+    The body is the file itself, and the query says the rest; or JSON says it all. The mission waits for its
+    instruments, or is refused, as `onBusy` says.
     """
-    if not parts.settings.mission_time_scale and body.model_fields_set & {"time_scale", "time_anchor"}:
+    content, sent = await read_file(request, query, RunOptions, RunMission, "mission_yaml")
+    if not parts.settings.mission_time_scale and sent.model_fields_set & {"time_scale", "time_anchor"}:
         raise InvalidInput(
             "this server lets no mission have a time of its own",
             field="timeScale",
-            value=body.time_scale,
+            value=sent.time_scale,
             remedy="leave `timeScale` and `timeAnchor` out, or set MUSTER_MISSION_TIME_SCALE=true (demos and tests)",
         )
-    plan = await _read(parts, platform, body, principal)
+    plan = await _read(parts, platform, content, sent.mission_id, principal)
+    text = content if isinstance(content, str) else content.decode()
+    body = RunMission.model_validate(sent.model_dump(exclude_unset=True) | {"mission_yaml": text})
     wakeups: list[Wakeup] = []
     async with parts.database.transaction() as connection:
         made = await creation.made_before(connection, body)
@@ -80,19 +101,21 @@ async def run_mission(
         row = await mission_file_queries.of_work_process(connection, work_process_id)
         shown = await _shown(connection, [row])
     await parts.waker.send(wakeups)
-    response.headers["Location"] = f"/api/v1/platforms/{platform}/missions/{body.mission_id}"
+    response.headers["Location"] = f"/api/v1/platforms/{quote(platform, safe='')}/missions/{body.mission_id}"
     return shown[0]
 
 
-async def _read(parts: Parts, platform: str, body: RunMission, principal: Principal) -> MissionPlan:
+async def _read(
+    parts: Parts, platform: str, content: str | bytes, mission_id: str, principal: Principal
+) -> MissionPlan:
     """What the file says, checked for its platform; a refusal is an event of the platform too."""
     async with parts.database.transaction() as connection:
-        facts = await platform_facts.facts(connection, await platform_id(connection, platform))
-    assert facts is not None, "its id was found a moment ago, and platforms stay"
-    read = await asyncio.to_thread(read_mission_file, body.mission_yaml, facts)
+        known = await facts(connection, await platform_id(connection, platform))
+    read = await asyncio.to_thread(read_mission_file, content, known)
     if read.plan is None:
         async with parts.database.transaction() as connection:
-            error = load_error(facts.uuid, body.mission_id, str(read.errors[0]), actor=principal)
+            more = f" (and {len(read.errors) - 1} more)" if len(read.errors) > 1 else ""
+            error = load_error(known.uuid, mission_id, f"{read.errors[0]}{more}", actor=principal)
             await events.append(connection, [error])
         raise refused(read.errors)
     return read.plan
@@ -131,7 +154,8 @@ async def get_mission_file(
     """The mission file, as it came."""
     async with parts.database.transaction() as connection:
         row = await mission_file_queries.newest(connection, await platform_id(connection, platform), mission_id)
-    return MissionFileText(mission_id=row["plan_id"], mission_yaml=row["content"])
+        content = await mission_file_queries.content(connection, row["id"])
+    return MissionFileText(mission_id=row["plan_id"], mission_yaml=content)
 
 
 @router.post("/{missionId}/abort", responses=responses(400, 404, 409, 413, 422))

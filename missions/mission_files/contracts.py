@@ -80,6 +80,17 @@ class MissionFileStart(WorkProcessStart):
     time_scale: float = Field(1.0, description="how many times as fast the mission's time goes (demos and tests)")
 
 
+class NextStart(Contract):
+    """When a timed thread's sequence starts. `at`: in real time, seconds since 1970.
+
+    `due`: the same in the mission's time, ISO 8601, from which the grid goes on; reckoned back from the other it would
+    not be exact.
+    """
+
+    at: float
+    due: str
+
+
 class ThreadStart(Contract):
     """Input of a thread's run; after `continue-as-new` with what was before it."""
 
@@ -97,7 +108,7 @@ class ThreadStart(Contract):
     instrument_ids: list[int] = Field(default_factory=list, description="its instruments: agents, in the file's order")
     pre_done: bool = False
     loop: int = Field(0, description="sequences that have ended")
-    start_at: float | None = Field(None, description="the next sequence's start: seconds since 1970, real time")
+    start: NextStart | None = Field(None, description="of a timed thread's next sequence")
     commands: int = Field(0, description="how many attempts of commands were made: each has a number of its own")
     paused: bool = False
     pause_number: int = 0
@@ -142,11 +153,17 @@ class ThreadCall(Contract):
     number: int
 
 
+class LoadThread(ThreadCall):
+    """What is the thread to do? `begins`: it has no start yet; else it goes on as a new run."""
+
+    begins: bool
+
+
 class LoadedThread(Contract):
-    """`start_at`: the first start of a timed thread that has none yet: seconds since 1970, real time."""
+    """`start`: the first one of a timed thread that has none yet."""
 
     plan: ThreadPlan
-    start_at: float | None = None
+    start: NextStart | None = None
 
 
 class ShowThread(ThreadCall):
@@ -168,13 +185,13 @@ class EndSequence(ThreadCall):
 
     loop: int
     last: bool
-    start_at: float | None = Field(None, description="when it was due, of a timed thread")
+    due: str | None = Field(None, description="when it was due, of a timed thread: in the mission's time, ISO 8601")
 
 
 class SequenceEnded(Contract):
-    """When the next sequence of a timed thread starts: seconds since 1970, real time."""
+    """When the next sequence of a timed thread starts; none: it was the last."""
 
-    start_at: float | None = None
+    start: NextStart | None = None
 
 
 class EndThread(ThreadCall):

@@ -12,13 +12,15 @@ from missions.mission_files.references import (
     check_against_platform,
     check_by_themselves,
 )
-from missions.mission_files.threads import read_thread
+from missions.mission_files.threads import ReadThread, read_thread
 from missions.mission_files.yaml_tree import Mapping, Node, read_tree
 
 FILE = ("name", "version", "description", "platform", "mission")
 PLATFORM = ("platformID",)
 MAX_THREADS = 100
 """In one file: each is compared with each."""
+MAX_THREAD = 512 * 1024
+"""Bytes of a thread's plan: the engine, which gets it with each run of the thread, refuses results of 2 MB."""
 
 
 class Read(BaseModel):
@@ -56,7 +58,10 @@ def _read_plan(root: Node | None, platform: PlatformFacts | None, issues: Issues
     references = References()
     name, version, description = (_line(file, key, issues) for key in ("name", "version", "description"))
     own = _platform_id(file, references, issues)
-    threads = [read_thread(each, number, references, issues) for number, each in enumerate(_threads(file, issues))]
+    values = _threads(file, issues)
+    threads = [read_thread(each, number, references, issues) for number, each in enumerate(values)]
+    for each, thread in zip(values, threads, strict=True):
+        _check_size(each, thread, issues)
     check_between(threads, issues)
     if platform is None:
         check_by_themselves(references, issues)
@@ -64,6 +69,15 @@ def _read_plan(root: Node | None, platform: PlatformFacts | None, issues: Issues
         check_against_platform(references, platform, issues)
     plans = [thread.plan for thread in threads if thread.plan is not None]
     return MissionPlan(name=name, version=version, description=description, platform=own, threads=plans)
+
+
+def _check_size(value: Value, thread: ReadThread, issues: Issues) -> None:
+    if thread.plan is not None and len(thread.plan.model_dump_json()) > MAX_THREAD:
+        issues.error(
+            value.place,
+            f"the thread's commands take more than {MAX_THREAD // 1024} KiB as they are kept",
+            "write it as several threads, or several files",
+        )
 
 
 def _line(file: Fields, key: str, issues: Issues) -> str:

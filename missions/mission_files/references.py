@@ -43,6 +43,7 @@ class References:
     prefixes: list[Place] = field(default_factory=list)
     sources: list[Place] = field(default_factory=list)
     complete: bool = True
+    command_text: int = 0  # characters of all commands
 
 
 def check_by_themselves(references: References, issues: Issues) -> None:

@@ -28,6 +28,10 @@ class _Errors:
     attempts: int
 
 
+MAX_COMMAND_TEXT = 1024 * 1024
+"""Characters of all commands of a file; an alias may repeat a long one many times."""
+
+
 @dataclass
 class ReadThread:
     """A thread as far as it can be read, and where it stands: for what is checked between threads."""
@@ -158,7 +162,7 @@ class _Thread:
             return []
         commands = []
         for item in listed(value, self._issues, "write each command as an item: `- command: …`"):
-            if self._issues.full:
+            if self._issues.full or self._references.command_text > MAX_COMMAND_TEXT:
                 break
             command = self._item(item, ids, errors)
             if command is not None:
@@ -179,6 +183,11 @@ class _Thread:
             remedy = "put the whole command in quotes"
             kind = "a list" if isinstance(written.node, Items) else "a mapping"
             self._issues.error(written.place, f"the command is {kind}", remedy)
+            return None
+        self._references.command_text += len(written.node.value)
+        if self._references.command_text > MAX_COMMAND_TEXT:
+            message = f"the file's commands have more than {MAX_COMMAND_TEXT // 1024} KiB of text up to here"
+            self._issues.error(written.place, message, "write several files; what an alias repeats counts each time")
             return None
         call = parse_command(written.node.value)
         for problem in call.problems:

@@ -13,7 +13,7 @@ from missions.mission_files.reader import read_mission_file
 from missions.mission_files.schema import mission_file_schema
 from settings import Settings
 from store.database import Database
-from tests.api.conftest import TOKEN, created, stored
+from tests.api.conftest import TOKEN, created, problem, stored
 from tests.api.test_apply_command import served
 
 FIXTURES = (served,)
@@ -31,7 +31,7 @@ async def checked(api: httpx.AsyncClient, content: str | bytes, **params: Any) -
 
 @pytest.fixture
 async def platform(world: httpx.AsyncClient) -> dict[str, Any]:
-    found = await created(world, "/agents", {"uuid": "LJ01D", "yardId": 1, "agentClass": "platform"})
+    found = await created(world, "/agents", {"uuid": "LJ01D", "alias": "PRE:LJ01D", "agentClass": "platform"})
     return found
 
 
@@ -75,27 +75,40 @@ async def test_no_content_is_too_odd(api: httpx.AsyncClient, content: bytes) -> 
 
 async def test_devices_are_checked_against_a_platform(world: httpx.AsyncClient, platform: dict[str, Any]) -> None:
     content = (FILES / "01_scheduled_ctd.yml").read_text()
-    for named in ({"platformId": platform["id"]}, {"platformUuid": "LJ01D"}):
+    for named in ({"platformId": platform["id"]}, {"platformId": "LJ01D"}, {"platformId": "PRE:LJ01D"}):
         sent = await world.post("/mission-files/validate", json={"content": content, **named})
         assert sent.json() == await checked(world, content, **named)
         assert sent.json()["errors"][0]["path"] == "mission[0].instrumentID[0]"
         assert sent.json()["errors"][0]["message"] == "the platform `LJ01D` has no `PRE:SBE37_SIM_02`"
 
 
-@pytest.mark.parametrize(
-    ("params", "status", "field"),
-    [
-        ({"platformId": 1}, 404, "platformId"),  # an agent, and no platform
-        ({"platformUuid": "LJ09D"}, 404, "platformUuid"),
-        ({"platformId": 1, "platformUuid": "LJ01D"}, 422, "platformUuid"),
-        ({"platform": "LJ01D"}, 422, "platform"),
-    ],
-)
-async def test_a_platform_that_there_is_not(
-    world: httpx.AsyncClient, params: dict[str, Any], status: int, field: str
-) -> None:
-    answer = await world.post("/mission-files/validate", content=WRONG, params=params, headers=YAML)
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
+async def test_the_query_counts_before_the_body(world: httpx.AsyncClient, platform: dict[str, Any]) -> None:
+    content = (FILES / "01_scheduled_ctd.yml").read_text()
+    sent = {"content": content, "platformId": "LJ09D"}
+    answer = await world.post("/mission-files/validate", json=sent, params={"platformId": "LJ01D"})
+    assert answer.json() == await checked(world, content, platformId="LJ01D")
+
+
+@pytest.mark.parametrize("name", ["1", "truck-1", "LJ09D", "-1", str(10**30), ""])
+async def test_a_platform_that_there_is_not(world: httpx.AsyncClient, name: str) -> None:
+    for given in (
+        {"content": WRONG, "params": {"platformId": name}, "headers": YAML},
+        {"json": {"content": WRONG, "platformId": name}},
+    ):
+        (error,) = problem(await world.post("/mission-files/validate", **given), 422)["errors"]
+        assert (error["field"], error["value"]) == ("platformId", name)
+
+
+@pytest.mark.parametrize("wrong", [True, 1.5, ["LJ01D"]])
+async def test_what_names_no_platform(api: httpx.AsyncClient, wrong: object) -> None:
+    answer = await api.post("/mission-files/validate", json={"content": WRONG, "platformId": wrong})
+    assert [error["field"] for error in problem(answer, 422)["errors"]] == ["platformId"]
+
+
+async def test_a_form_is_told_how_to_send_the_file(api: httpx.AsyncClient) -> None:
+    (error,) = problem(await api.post("/mission-files/validate", files={"file": b"x"}), 415)["errors"]
+    assert error["value"] == "multipart/form-data"
+    assert "curl --data-binary @FILE '…/api/v1/mission-files/validate'" in error["remedy"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +118,7 @@ async def test_a_platform_that_there_is_not(
         (b"[]", 422, None),
         (b'{"content": 5}', 422, "content"),
         (b'{"content": "", "x": 1}', 422, "x"),
+        (b'{"content": "", "platformUuid": "LJ01D"}', 422, "platformUuid"),
     ],
 )
 async def test_json_that_is_not_the_bodys(api: httpx.AsyncClient, body: bytes, status: int, field: str | None) -> None:
@@ -117,14 +131,14 @@ async def test_the_command_line_asks_the_api_about_a_platform(
     world: httpx.AsyncClient, platform: dict[str, Any], served: str
 ) -> None:
     settings, file = Settings(api_url=served, api_token=TOKEN), str(FILES / "01_scheduled_ctd.yml")
-    for named in ("LJ01D", str(platform["id"])):
+    for named in ("LJ01D", "PRE:LJ01D", str(platform["id"])):
         console = Console(record=True, width=1000)
         assert await asyncio.to_thread(validate, settings, [file], named, console) == 1
         told = console.export_text()
         assert f"{file}:10:20: error: the platform `LJ01D` has no `PRE:SBE37_SIM_02`" in told
     console = Console(record=True, width=1000)
     assert await asyncio.to_thread(validate, settings, [file], "LJ09D", console) == 1
-    assert console.export_text() == "there is no platform LJ09D\n"
+    assert console.export_text() == "there is no platform 'LJ09D'\n"
 
 
 async def test_the_schema_is_given(api: httpx.AsyncClient) -> None:

@@ -61,7 +61,7 @@ async def test_a_platform_is_found_by_each_of_its_names(station: AsyncClient, da
         ("PRE:SBE37_SIM_02", "STREAMING"),
         ("PRE:SBE37_SIM_03", None),
     ]
-    assert listed["missions"] == [{"planId": "m1", "workProcessId": 1}]
+    assert listed["missions"] == [{"missionId": "m1", "workProcessId": 1}]
     for name in ("truck-1", "4", "99", "LJ02"):
         problem(await station.get(f"/platforms/{name}"), 404)
 

@@ -11,6 +11,7 @@ from missions.mission_files.schema import mission_file_schema
 from missions.transitions import work_process_diagram
 from settings import Settings
 from tests.docs.event_tables import catalogue
+from tests.docs.mission_file_cases import case_tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -74,6 +75,7 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "configuration.md": ("settings", settings_table),
     "users.md": ("status diagram", diagram),
     "events.md": ("catalogue", catalogue),
+    "mission-file-conformance.md": ("cases", case_tables),
 }
 
 

@@ -33,6 +33,11 @@ class Threads(DeviceRows):
         async with self.database.transaction() as connection:
             await thread_events.forget(connection, self.mission, number)
 
+    async def status(self, number: int) -> str:
+        mine = (mission_threads.c.work_process_id == self.mission) & (mission_threads.c.number == number)
+        async with self.database.statement() as connection:
+            return str(await connection.scalar(select(mission_threads.c.status).where(mine)))
+
     async def asleep(self, number: int) -> bool:
         mine = (mission_threads.c.work_process_id == self.mission) & (mission_threads.c.number == number)
         async with self.database.transaction() as connection:
@@ -53,6 +58,12 @@ async def test_a_thread_gets_only_what_is_raised_while_it_is_armed(threads: Thre
     await threads.raise_("atStep")
     assert await threads.take(0, 0) == "atStep"
     assert await threads.take(0, 1) is OVER
+
+
+async def test_a_thread_waits_from_the_moment_at_which_it_is_armed(threads: Threads) -> None:
+    assert await threads.status(0) == "not_started"
+    await threads.arm(0)
+    assert await threads.status(0) == "waiting"
 
 
 async def test_an_event_of_another_agent_is_not_kept(threads: Threads) -> None:

@@ -50,6 +50,7 @@ class DeviceRows:
                     plan_id=word,
                     content="",
                     plan={},
+                    devices={},
                     thread_count=threads,
                 )
             )

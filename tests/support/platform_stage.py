@@ -56,16 +56,16 @@ class Stage:
             await connection.close()
 
     async def platform(self, uuid: str = "") -> "Platform":
-        """A platform in the state COMMAND with three CTDs."""
+        """A platform in the state COMMAND with three CTDs and a camera."""
         mark = secrets.token_hex(2)
         uuid = uuid or f"P{mark}"
         device = await self.device(uuid, "platform", agentClass="platform")
         platform = Platform(self, uuid, device)
-        names = [f"CTD{mark}{number}" for number in (2, 3, 4)]
-        platform.ctds = await asyncio.gather(
+        kinds = {f"CTD{mark}2": "ctd", f"CTD{mark}3": "ctd", f"CTD{mark}4": "ctd", f"CAM{mark}": "camera"}
+        *platform.ctds, platform.camera = await asyncio.gather(
             *(
-                self.device(name, "ctd", agentClass="instrument", alias=f"PRE:{name}", parentId=self.ids[uuid])
-                for name in names
+                self.device(name, kind, agentClass="instrument", alias=f"PRE:{name}", parentId=self.ids[uuid])
+                for name, kind in kinds.items()
             )
         )
         await platform.put_in_state("COMMAND")
@@ -78,6 +78,7 @@ class Platform:
     def __init__(self, stage: Stage, uuid: str, device: Simulated) -> None:
         self.stage, self.site, self.uuid, self.device = stage, stage.site, uuid, device
         self.ctds: list[Simulated] = []
+        self.camera: Simulated
 
     async def put_in_state(self, state: str) -> None:
         """Have it in a state, whatever its commands would say."""
@@ -104,9 +105,10 @@ class Platform:
         await until(there, 20)
 
     def named(self, text: str) -> str:
-        """A file's text with this platform's names for `LJ01D` and `SBE37_SIM_02` to `_04`."""
+        """A file's text with this platform's names for `LJ01D`, `SBE37_SIM_02` to `_04` and the camera's."""
         for number, ctd in zip((2, 3, 4), self.ctds, strict=True):
             text = text.replace(f"SBE37_SIM_0{number}", ctd.uuid)
+        text = text.replace("HDCamera03A", self.uuid).replace("HDCAM", self.camera.uuid)
         return text.replace("LJ01D", self.uuid)
 
     async def run(self, text: str, mission_id: str = "", **fields: Any) -> "FileMission":

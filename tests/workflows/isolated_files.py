@@ -60,6 +60,10 @@ def triggered(*sequence: Command, number: int = 0, quantity: int = -1, **fields:
     )
 
 
+def _start(at: float) -> of_file.NextStart:
+    return of_file.NextStart(at=at, due=datetime.fromtimestamp(at, UTC).isoformat())
+
+
 class FakeFileActivities(FakeActivities):
     """What the real ones do, in a few lines. A command succeeds at once unless a script says otherwise."""
 
@@ -92,10 +96,10 @@ class FakeFileActivities(FakeActivities):
         return await self._act(call, lambda: superseded if self.canceling else started)
 
     @activity.defn(name=FileActivity.LOAD_THREAD)
-    async def load_thread(self, call: of_file.ThreadCall) -> of_file.LoadedThread:
+    async def load_thread(self, call: of_file.LoadThread) -> of_file.LoadedThread:
         plan = self.plans[call.number]
-        start_at = None if plan.timing is None else time.time()
-        return await self._act(call, lambda: of_file.LoadedThread(plan=plan, start_at=start_at))
+        start = None if plan.timing is None else _start(time.time())
+        return await self._act(call, lambda: of_file.LoadedThread(plan=plan, start=start))
 
     @activity.defn(name=FileActivity.SHOW_THREAD)
     async def show_thread(self, call: of_file.ShowThread) -> None:
@@ -107,8 +111,10 @@ class FakeFileActivities(FakeActivities):
 
     @activity.defn(name=FileActivity.END_SEQUENCE)
     async def end_sequence(self, call: of_file.EndSequence) -> of_file.SequenceEnded:
-        next_at = None if call.last or call.start_at is None else call.start_at + INTERVAL
-        return await self._act(call, lambda: of_file.SequenceEnded(start_at=next_at))
+        start = None
+        if not call.last and call.due is not None:
+            start = _start(datetime.fromisoformat(call.due).timestamp() + INTERVAL)
+        return await self._act(call, lambda: of_file.SequenceEnded(start=start))
 
     @activity.defn(name=FileActivity.END_THREAD)
     async def end_thread(self, call: of_file.EndThread) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from missions.contracts import Activity, AssignmentEnded, Outcome, PauseWish, Reserved
+from missions.contracts import Activity, AssignmentCancelWish, AssignmentEnded, Outcome, PauseWish, Reserved
 from missions.mission_files.contracts import CommandSent, EventRaised, FileActivity, ThreadEnd
 from missions.mission_files.plan import ENDLESS, ErrorPolicy
 from tests.workflows.isolated import client
@@ -247,3 +247,13 @@ async def test_a_pause_holds_at_once_for_threads_that_wait(file_bench: FileBench
     await run.until_called(Activity.NOTE_PAUSE)
     await run.handle.cancel()
     assert await run.ended() == "CANCELED"
+
+
+async def test_a_command_that_is_cancelled_alone_has_failed(file_bench: FileBench) -> None:
+    file_bench.fake.scripts = {FileActivity.SEND_COMMAND: lambda call: SENT if call.index == 0 else None}
+    run = await file_bench.run_file(timed(command("A", ErrorPolicy.SKIP, timeout=60), command("B")))
+    await _until_at_device(run)
+    await run.thread().signal("cancel_assignment", AssignmentCancelWish(assignment_id=1))
+    assert await run.handle.result() == "succeeded"
+    assert run.fake.names().count(FileActivity.CANCEL_COMMAND) == 1
+    assert run.fake.sent() == ["A", "B"]

@@ -3,13 +3,16 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.conformance.mission_files.mission_text import Thread
+from tests.conformance.mission_files.mission_text import Thread, mission_file
 from tests.support.platform_stage import TIME_SCALE, FileMission, Platform
 
 if TYPE_CHECKING:
     from tests.conformance.mission_files.running import Ran
+
+FILES = Path(__file__).parents[2] / "mission_files"
 
 NORMAL = ("STARTING", "STARTED", "STOPPED")
 FAILED = ("STARTING", "STARTED", "STOPPED FAILED")
@@ -43,7 +46,7 @@ class Fault:
 
     def words(self) -> str:
         """In a line, for the table of cases."""
-        which = f" ({self.nth}.)" if self.nth else ""
+        which = f" no. {self.nth}" if self.nth else ""
         more = "".join(f", {value:g} s" for name, value in self.more.items() if name == "seconds")
         return f"{self.device} {self.kind} {self.command}{which}{more}"
 
@@ -69,9 +72,13 @@ class Case:
     """One row of the table. Devices by their numbers: `02` to `04`, and `LJ01D`."""
 
     name: str
-    threads: tuple[Thread, ...]
     events: tuple[tuple[str, ...], ...]
     """Of each thread, in the order in which they must come."""
+    threads: tuple[Thread, ...] = ()
+    file: str = ""
+    """Instead of threads: a file of `tests/mission_files/`."""
+    but: tuple[str, str] = ("", "")
+    """What is put in place of what in its text."""
     frame: tuple[str, ...] = NORMAL
     commands: Mapping[str, str] = field(default_factory=dict)
     """The names of all commands that a device got, in order."""
@@ -84,3 +91,11 @@ class Case:
     also: Check | None = None
     scale: float = TIME_SCALE
     anchor: datetime = ANCHOR
+
+    def text(self) -> str:
+        """The mission file."""
+        if not self.file:
+            return mission_file(*self.threads)
+        text = (FILES / self.file).read_text()
+        assert self.but[0] in text
+        return text.replace(*self.but) if self.but[0] else text

@@ -1,10 +1,11 @@
-"""The cases of the conformance suite: one row each, held by `test_cases.py` and shown in the docs."""
+"""The cases of the conformance suite, by what they are about: one row each, held by a test and shown in the docs."""
 
 from datetime import UTC, datetime, timedelta
 
 from tests.conformance.mission_files import acts
 from tests.conformance.mission_files.acts import emit
 from tests.conformance.mission_files.case import ABORTED, ANCHOR, FAILED, Case, Fault, broken, done
+from tests.conformance.mission_files.file_cases import FILES
 from tests.conformance.mission_files.mission_text import Thread
 
 MINUTE = (1, 1, "mins")
@@ -13,11 +14,6 @@ STREAM = ("START_AUTOSAMPLE", "wait(0.2)", "STOP_AUTOSAMPLE")
 AT_STEP = ("LJ01D", "atStep")
 _NOW = ANCHOR.replace(tzinfo=None)
 _SOON = _NOW + timedelta(minutes=2)
-_A_WHILE = Thread(ctds=("02",), sequence=("wait(0.5)",))
-
-
-def _after(*commands: str) -> str:
-    return " ".join(commands)
 
 
 SCHEDULES = [
@@ -75,7 +71,7 @@ SCHEDULES = [
         commands={"02": "ACQUIRE_SAMPLE"},
     ),
     Case(
-        "quantity_zero_is_once",
+        "loop_of_quantity_zero_is_once",
         threads=(Thread(sequence=SAMPLE, loop=(0, None, None)),),
         events=(done(),),
         commands={"02": "ACQUIRE_SAMPLE"},
@@ -423,7 +419,7 @@ EVENTS = [
         ),
         events=(done(), done(3)),
         faults=(Fault("03", "late", "ACQUIRE_SAMPLE", more={"seconds": 0.2}),),
-        commands={"03": _after(*("ACQUIRE_SAMPLE", "ACQUIRE_STATUS") * 3)},
+        commands={"03": " ".join(["ACQUIRE_SAMPLE ACQUIRE_STATUS"] * 3)},
         meanwhile=emit("atStep", 3),
     ),
     Case(
@@ -526,4 +522,11 @@ EVENTS = [
     ),
 ]
 
-CASES = [*SCHEDULES, *SEQUENCES, *ERRORS, *COMMANDS, *EVENTS]
+TABLES = {
+    "Schedules": SCHEDULES,
+    "Sequences": SEQUENCES,
+    "Errors": ERRORS,
+    "Commands": COMMANDS,
+    "Events": EVENTS,
+    "Whole files": FILES,
+}

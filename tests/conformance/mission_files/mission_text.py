@@ -29,7 +29,7 @@ class Thread:
     policy: str = "retry"
     attempts: int = 3
     timeout: float | None = None
-    """Of each command."""
+    """Seconds, of each command."""
 
     @property
     def loops(self) -> int | None:
@@ -69,9 +69,9 @@ class Thread:
         if self.event:
             when = f"on {self.event[1]} of {self.event[0]}" + (f", {self.loops} times" if self.loops else "")
         else:
-            when = "once" if self.loops is None else f"{self.loops} × {self.loop[1]} {self.loop[2]}"
+            when = "once" if not self.loops else f"{self.loops} × {self.loop[1]} {self.loop[2]}"
             when += "" if self.start == PAST else f" from {self.start:%Y-%m-%d %H:%M:%S} {self.zone or 'UTC'}"
-        handling = f"{self.policy}/{self.attempts}"
+        handling = f"{self.policy}/{self.attempts}" + (f", timeout {self.timeout:g} s" if self.timeout else "")
         named = (("pre", self.pre), ("mission", self.sequence), ("post", self.post))
         parts = [f"{name}: {', '.join(commands)}" for name, commands in named if commands]
         return f"{'+'.join(self.ctds)} {when}, {handling}; {'; '.join(parts)}"

@@ -58,25 +58,26 @@ async def test_it_holds_when_the_commands_under_way_have_ended(platform: Platfor
 
 
 async def test_loops_that_were_missed_are_caught_up(platform: Platform) -> None:
-    mission = await platform.run(file(timed(SAMPLE, every=18, quantity=6)))  # 0.3 s
+    """Another mission on the same grid tells when starts are over."""
+    mission = await platform.run(file(timed(SAMPLE, every=36, quantity=5)))  # 0.6 s
+    clock = await platform.run(file(timed(SAMPLE, of=[3], every=36, quantity=-1)))
     await sent(platform, 1)
     await wish(mission, "pause")
     await until_pause(mission, "paused")
     so_far = len(platform.ctds[0].commands)
 
-    async def late() -> bool:
-        """Three more starts are over."""
-        shown = await mission.site.get(f"/work-processes/{mission.id}/events?limit=1000")
-        return bool(shown)
-
-    await until(late, 10)
+    await sent(platform, len(platform.ctds[1].commands) + 3, 3)
     assert len(platform.ctds[0].commands) == so_far
 
     await wish(mission, "resume")
 
     await mission.until("succeeded")
-    assert len(platform.ctds[0].commands) == 6
-    assert await mission.of_thread(0) == ["T0 STARTED", *["S0 STARTED", "S0 STOPPED"] * 6, "T0 STOPPED"]
+    assert len(platform.ctds[0].commands) == 5
+    assert await mission.of_thread(0) == ["T0 STARTED", *["S0 STARTED", "S0 STOPPED"] * 5, "T0 STOPPED"]
+    began = [one.at for one in platform.ctds[0].commands]
+    assert began[so_far + 2] - began[so_far] < 1.2, "two of them are late, and wait for nothing"
+    await clock.abort()
+    await check_aborted(clock)
 
 
 async def test_it_can_be_aborted(platform: Platform) -> None:

@@ -330,3 +330,12 @@ def test_devices_are_those_of_the_platform(changed: dict[str, str], issues: list
 def test_an_unknown_instrument_names_the_nearest() -> None:
     found = read_mission_file(FILE.format(**USUAL | {"ids": "[CTD_2]", "command": "wait(1)"}), PLATFORM).errors
     assert found[0].remedy == "write `CTD_1`"
+
+
+def test_a_thread_that_the_engine_would_refuse_is_an_error() -> None:
+    commands = "".join(f"      - command: 'PRE:A, execute_resource(COMMAND_{n})'\n" for n in range(4000))
+    head = "mission:\n  - instrumentID: 'PRE:A'\n    schedule: {startTime: 2026-01-01}\n    missionSequence:\n"
+    text = head + commands
+    (issue,) = read_mission_file(text).errors
+    assert "more than 512 KiB" in issue.message
+    assert (issue.line, issue.column) == (2, 5)

@@ -1,0 +1,13 @@
+"""What runs of a thread's three sequences: rows of the table of cases."""
+
+import pytest
+
+from tests.conformance.mission_files.case import Case
+from tests.conformance.mission_files.cases import SEQUENCES
+from tests.conformance.mission_files.running import run
+from tests.support.platform_stage import Platform
+
+
+@pytest.mark.parametrize("case", SEQUENCES, ids=lambda case: case.name)
+async def test_sequence(platform: Platform, case: Case) -> None:
+    await run(platform, case)
