@@ -27,7 +27,7 @@ down: .venv/.ready ## stop the stack of this folder
 test: setup ## all tests but the conformance
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/conformance $(PYTEST_ARGS)
 
-conformance: setup ## helyOS's own scenarios, their messages counted on the broker; and a thousand missions on two workers
+conformance: setup ## helyOS's own scenarios, their messages counted on the broker; mission files case by case; a thousand missions on two workers; the demo
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/conformance $(PYTEST_ARGS)
 
 check: lint ## lint and the tests that need no server, under 2 minutes

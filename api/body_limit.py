@@ -4,8 +4,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import Problem, problem_response
-from missions.errors import TooLarge
+from api.problems import Problem, problem_response, too_large
 
 
 class BodyLimit:
@@ -41,8 +40,4 @@ class BodyLimit:
         await self._app(scope, counted, send)
 
     def _problem(self) -> Problem:
-        return Problem(
-            title=TooLarge.title,
-            status=TooLarge.status,
-            detail=f"the body is over {self._limit} bytes; send less, or raise MUSTER_MAX_BODY_BYTES",
-        )
+        return too_large(f"the body is over {self._limit} bytes; send less, or raise MUSTER_MAX_BODY_BYTES")

@@ -200,17 +200,22 @@ def _remedy(kind: str, detail: str) -> str:
         return "add it"
     if kind == "extra_forbidden":
         return "remove it: this field is not known here (see /docs for those that are)"
-    if kind == "model_attributes_type":
+    if kind in ("model_attributes_type", "model_type", "dict_type"):
         return "send a JSON object"
-    if " should " in detail:
-        return "send a value that " + detail.partition(" should ")[2].replace("be ", "is ", 1)
-    return "correct it"
+    wanted = detail.partition(" should ")[2].partition(", unable to parse")[0]
+    verb, _, rest = wanted.partition(" ")
+    if verb == "be" and rest.startswith(("a ", "an ")):
+        return f"send {rest}"
+    is_so = {"be": "is", "match": "matches the", "have": "has"}.get(verb, verb)
+    return f"send a value that {is_so} {rest}" if wanted else "correct it"
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    title = TooLarge.title if error.status_code == TooLarge.status else HTTPStatus(error.status_code).phrase
+    title = HTTPStatus(error.status_code).phrase
     detail = error.detail
+    if error.status_code == TooLarge.status:
+        return problem_response(too_large(detail), error.headers)
     if error.status_code == 400 and isinstance(error.__cause__, RecursionError | UnicodeDecodeError):
         return problem_response(_unreadable(error.__cause__))
     if error.status_code == 404 and detail == "Not Found":
@@ -218,6 +223,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
     elif error.status_code == 405:
         detail = f"{request.method} is not possible here; /docs lists what is"
     return problem_response(Problem(title=title, status=error.status_code, detail=detail), error.headers)
+
+
+def too_large(detail: str) -> Problem:
+    """A body over the limit. `detail`: what is wrong; and the remedy, after a semicolon."""
+    said, _, remedy = detail.partition("; ")
+    item = FieldProblem(field=None, value=None, detail=said, remedy=remedy)
+    return Problem(title=TooLarge.title, status=TooLarge.status, detail=detail, errors=[item])
 
 
 def _unreadable(cause: RecursionError | UnicodeDecodeError) -> Problem:

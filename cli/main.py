@@ -110,6 +110,18 @@ def validate_mission_files(
     raise typer.Exit(run(read_settings(), files, platform, console))
 
 
+@mission_file.command("run")
+def run_mission_file(
+    file: Annotated[str, typer.Argument(help="Mission file; `-`: standard input.")],
+    platform: Annotated[str, typer.Option(help="The platform's id, uuid or alias.")],
+    mission_id: Annotated[str, typer.Option(help="Your own id of the mission: letters, digits and `_.:-`.")],
+) -> None:
+    """Run a mission file on a platform; prints the mission's id and address."""
+    from .mission_files import run
+
+    raise typer.Exit(run(read_settings(), file, platform, mission_id, console))
+
+
 @app.command()
 def status(
     env: Annotated[bool, typer.Option("--env", help='As variables: eval "$(muster status --env)"')] = False,

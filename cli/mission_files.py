@@ -1,7 +1,10 @@
-"""`muster mission-file validate`: what is wrong with mission files, with the line that says it."""
+"""`muster mission-file`: what is wrong with mission files, with the line that says it; and runs one."""
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -17,6 +20,7 @@ from .asking import CannotAsk, post
 _COLOURS = {"error": "red", "warning": "yellow"}
 _WIDEST = 160
 """Characters of a line that are shown."""
+_YAML = {"Content-Type": "application/yaml"}
 
 
 def validate(settings: Settings, names: Sequence[str], platform: str, console: Console) -> int:
@@ -40,6 +44,52 @@ def validate(settings: Settings, names: Sequence[str], platform: str, console: C
     return 1 if wrong else 0
 
 
+def run(settings: Settings, name: str, platform: str, mission_id: str, console: Console) -> int:
+    """Have a file run on a platform, under an id of the user's; returns the exit code. `name`: as for `validate`."""
+    try:
+        content = _content(name)
+        answer = post(
+            settings,
+            f"/platforms/{quote(platform, safe='')}/missions",
+            content=content,
+            params={"missionId": mission_id},
+            headers=_YAML,
+        )
+    except OSError as error:
+        _say(console, f"{name}: cannot be read: {error.strerror}; correct the path")
+        return 1
+    except CannotAsk as error:
+        _say(console, str(error))
+        return 1
+    found = answer.json()
+    if not answer.is_error:
+        _say(console, f"{found['missionId']} {answer.url.join(answer.headers['Location'])}")
+        return 0
+    refusals = found.get("errors", [])
+    issues = [issue for each in refusals if (issue := _issue(each)) is not None]
+    if issues:
+        _show(name, content, issues, console)
+    else:
+        _say(console, "; ".join([found["detail"], *(each["remedy"] for each in refusals)]))
+    return 1
+
+
+def _issue(refusal: Mapping[str, Any]) -> Issue | None:
+    """What the API says of a place in the file; None: it is about something else."""
+    place = re.fullmatch(r"missionYaml:(\d+):(\d+)", refusal["field"] or "")
+    if place is None:
+        return None
+    return Issue(
+        severity="error",
+        line=int(place[1]),
+        column=int(place[2]),
+        path="",
+        text=refusal["value"],
+        message=refusal["detail"],
+        remedy=refusal["remedy"],
+    )
+
+
 def _content(name: str) -> bytes:
     if name == "-":
         return sys.stdin.buffer.read()
@@ -53,7 +103,7 @@ def _ask(settings: Settings, content: bytes, platform: str) -> list[Issue]:
         "/mission-files/validate",
         content=content,
         params={"platformId": platform},
-        headers={"Content-Type": "application/yaml"},
+        headers=_YAML,
     )
     found = answer.json()
     if answer.is_error:

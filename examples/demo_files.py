@@ -5,6 +5,7 @@ tests only. Exit code 0 only if all threads ended well and the instruments' own 
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -25,7 +26,7 @@ from rich.live import Live
 from api.token import ensure_token
 from cli.stack.processes import Processes
 from examples.crew import HERE, CannotRun, api_client
-from examples.devices import Devices, devices
+from examples.devices import Devices, devices, in_the_way
 from examples.instruments.instrument import Command
 from examples.mission_board import board
 from examples.performance import perform, run
@@ -114,12 +115,17 @@ async def _with_devices(settings: Settings, running: Muster, folder: Path, conso
     """Run the mission files; returns what speaks against a pass."""
     processes = running.stack.processes if running.stack else Processes(folder, "muster-demo-files")
     platforms = {show.platform: show.instruments for show in SHOWS}
-    async with (
-        api_client(running.api_url, ensure_token(settings)) as api,
-        devices(
-            settings, api, processes, amqp_url=running.addresses.amqp_url, platforms=platforms, on_sdk=ON_SDK
-        ) as started,
-    ):
+    async with api_client(running.api_url, ensure_token(settings)) as api, contextlib.AsyncExitStack() as stack:
+        # Before anything is started or changed: devices of somebody else are left alone.
+        others = await in_the_way(api, platforms, {show.name for show in SHOWS})
+        if others:
+            raise CannotRun(
+                f"Somebody uses the demo's platforms: {', '.join(others)}. Nothing was changed. Run the demo on a data"
+                " folder of its own: `MUSTER_DATA_DIR=/tmp/demo-files make demo-files`."
+            )
+        started = await stack.enter_async_context(
+            devices(settings, api, processes, amqp_url=running.addresses.amqp_url, platforms=platforms, on_sdk=ON_SDK)
+        )
         _profile_with(started, "SBE37_SIM_22", "LJ03A")
         ids = {show.name: await _start(api, show) for show in SHOWS}
         shown = await _watch(api, console)

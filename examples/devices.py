@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -45,8 +45,8 @@ class Devices:
     async def bring_up(self, platform: str) -> None:
         """Bring a platform and its instruments to COMMAND, from wherever an earlier demo left it."""
         for mission in (await self._platform(platform))["missions"]:
-            await self._api.post(f"/platforms/{platform}/missions/{mission['planId']}/abort", json={})
-        await self._until(platform, lambda shown: not shown["missions"])
+            await self._api.post(f"/platforms/{platform}/missions/{mission['missionId']}/abort", json={})
+        await self._until(platform, lambda shown: not shown["missions"], "its missions do not end")
         if (await self._platform(platform))["state"] != "UNINITIALIZED":
             await self._command(platform, "RESET", "UNINITIALIZED")
         for command, state in zip(_UP, ("INACTIVE", "IDLE", "COMMAND"), strict=True):
@@ -70,9 +70,19 @@ class Devices:
         answer = await self._api.post(f"/platforms/{platform}/commands", json={"command": command})
         if answer.is_error:
             raise CannotRun(f"{platform} refused {command}: {answer.text}")
-        await self._until(platform, lambda shown: shown["state"] == expected)
+        does_it = answer.json()["workProcessId"]
+        await self._until(platform, lambda shown: True, f"{command} does not end")
+        state = (await self._platform(platform))["state"]
+        if state != expected:
+            raise CannotRun(f"{platform} is in {state}, not in {expected}: {await self._why(command, does_it)}")
 
-    async def _until(self, platform: str, is_so: Callable[[dict[str, Any]], bool]) -> None:
+    async def _why(self, command: str, work_process: int) -> str:
+        """Why a command was not done."""
+        shown = (await self._api.get(f"/work-processes/{work_process}")).raise_for_status().json()
+        text = shown["failure"]["text"] if shown["failure"] else f"{command} is {shown['status']}"
+        return f"{text} (work process {work_process})"
+
+    async def _until(self, platform: str, is_so: Callable[[dict[str, Any]], bool], else_: str) -> None:
         """Wait until it is so, and no command is under way that would change the state."""
         shown: dict[str, Any] = {}
 
@@ -81,10 +91,27 @@ class Devices:
             return shown["underWay"] is None and is_so(shown)
 
         if not await eventually(there, _PATIENCE):
-            raise CannotRun(f"{platform} is stuck in {shown['state']}.")
+            raise CannotRun(f"{platform} is stuck in {shown['state']}: {else_}.")
 
     async def _platform(self, platform: str) -> dict[str, Any]:
         return dict((await self._api.get(f"/platforms/{platform}")).raise_for_status().json())
+
+
+async def in_the_way(
+    api: httpx.AsyncClient, platforms: Mapping[str, Sequence[str]], missions: Collection[str]
+) -> list[str]:
+    """What somebody else has on these platforms: other instruments than these, other missions than the demo's."""
+    found = []
+    for platform, ours in platforms.items():
+        answer = await api.get(f"/platforms/{platform}")
+        if answer.status_code == 404:
+            continue
+        shown = answer.raise_for_status().json()
+        found += [f"{platform} carries {one['uuid']}" for one in shown["instruments"] if one["uuid"] not in ours]
+        found += [
+            f"{platform} runs {one['missionId']}" for one in shown["missions"] if one["missionId"] not in missions
+        ]
+    return found
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,10 @@ from settings import Settings
 ANONYMOUS = "anonymous"
 
 
+class CheckInRefused(RuntimeError):
+    """What Muster says to a check-in that it does not take."""
+
+
 class ThinAgent:
     """One agent with its own account and connection."""
 
@@ -25,12 +29,15 @@ class ThinAgent:
         """`hear` gets each message that comes."""
         self._settings, self.uuid, self._hear = settings, uuid, hear
         self._connection: AbstractConnection | None = None
+        self._gone = asyncio.Event()
         self._queue: AbstractQueue | None = None
         self._uplink: AbstractExchange | None = None
 
     async def listen(self, password: str) -> None:
         """Connect as itself and listen."""
         self._connection = await aio_pika.connect(with_login(self._settings.amqp_url, self.uuid, password))
+        self._gone = gone = asyncio.Event()
+        self._connection.close_callbacks.add(lambda *_: gone.set())
         channel = await self._connection.channel(publisher_confirms=False)
         self._queue = await channel.declare_queue(exclusive=True)
         self._downlink = await channel.get_exchange(self._settings.downlink_exchange, ensure=False)
@@ -61,9 +68,8 @@ class ThinAgent:
         await self.publish("state", "agent_state", body)
 
     async def closed(self) -> None:
-        """Wait until the connection is no more."""
-        assert self._connection is not None
-        await self._connection.closed()
+        """Wait until the connection is no more, whoever closed it."""
+        await self._gone.wait()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -105,7 +111,7 @@ class CheckIn:
         await self._exchange.publish(message, f"agent.{uuid}.checkin", mandatory=False)
         content = await asyncio.wait_for(answer, 30)
         if content["response_code"] != "200":
-            raise RuntimeError(f"check-in of {uuid} refused: {content['message']}")
+            raise CheckInRefused(f"check-in of {uuid} refused: {content['message']}")
         return str(content["rbmq_password"])
 
     async def close(self) -> None:

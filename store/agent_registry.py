@@ -13,7 +13,7 @@ from missions.event_payloads.agent import AgentQuarantineCleared, AgentRegistere
 from missions.event_payloads.base import Payload
 from missions.principals import Principal
 from missions.statuses import AgentClass
-from store import account_rights, agent_parents, events, follower_links
+from store import account_rights, agent_names, agent_parents, events, exclusive_access, follower_links
 from store.agents import part
 from store.connection import Connection
 from store.device_tables import instruments, platforms
@@ -99,14 +99,15 @@ async def get(connection: Connection, agent_id: int) -> Row:
 async def insert_agent(connection: Connection, values: Row) -> int:
     """Store an agent (columns of the table, or `parent_uuid`); raises Conflict, InvalidInput. Then: `registered`."""
     await _refuse_unknown_yard(connection, values)
-    values = await agent_parents.resolved(connection, values)
+    sent, values = values, await agent_parents.resolved(connection, values)
     try:
         agent_id: int | None = await connection.scalar(insert(agents).values(**values).returning(agents.c.id))
     except IntegrityConstraintViolationError as error:
-        raise agent_parents.same_name(error, values) or error from error
+        raise agent_names.same_name(error, values) or error from error
     assert agent_id is not None
+    await agent_names.refuse_taken(connection, agent_id, values)
     if values.get("parent_id") is not None:
-        await agent_parents.refuse_unfit(connection, agent_id)
+        await agent_parents.refuse_unfit(connection, agent_id, sent)
     return agent_id
 
 
@@ -136,19 +137,24 @@ async def patch(connection: Connection, agent_id: int, values: Row, *, principal
     await follower_links.lock_with_leader(connection, agent_id=agent_id)
     row = await _locked(connection, agent_id)
     await _refuse_unknown_yard(connection, values)
-    values = await agent_parents.resolved(connection, values)
+    sent, values = values, await agent_parents.resolved(connection, values)
     changed = {name: value for name, value in values.items() if row[name] != value}
     if not changed:
         return False
     _refuse_verifying_without_key(row, changed)
+    if row["agent_class"] == AgentClass.INSTRUMENT:
+        await agent_parents.refuse_while_used(connection, agent_id, row["uuid"], changed, sent)
+        if "agent_class" in changed:
+            await exclusive_access.refuse_if_held(connection, [agent_id], field="agentClass")
     try:
         await connection.execute(
             update(agents).where(agents.c.id == agent_id).values(modified_at=func.now(), **changed)
         )
     except IntegrityConstraintViolationError as error:
-        raise agent_parents.same_name(error, values) or error from error
+        raise agent_names.same_name(error, values) or error from error
+    await agent_names.refuse_taken(connection, agent_id, changed)
     if not changed.keys().isdisjoint({"parent_id", "agent_class"}):
-        await agent_parents.refuse_unfit(connection, agent_id)
+        await agent_parents.refuse_unfit(connection, agent_id, sent)
     if not changed.keys().isdisjoint({"yard_id", "agent_class"}):
         await account_rights.changed(connection, [agent_id])
     if "yard_id" in changed or changed.get("agent_class") == AgentClass.ASSISTANT:

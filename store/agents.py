@@ -22,7 +22,7 @@ from missions.event_payloads.agent import (
 from missions.events import EventSource, NewEvent
 from missions.principals import Principal, PrincipalKind
 from missions.statuses import AgentStatus
-from store import account_rights, follower_links, selectors
+from store import account_rights, agent_names, follower_links, selectors
 from store.connection import Connection
 from store.events import append
 from store.tables import agents, map_objects, yards
@@ -152,7 +152,10 @@ async def class_and_yard(connection: Connection, uuid: str) -> tuple[str, int | 
 
 
 async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
-    """Write a check-in, registering the agent if it is new. Raises InvalidInput if the yard does not exist."""
+    """Write a check-in, registering the agent if it is new.
+
+    Raises InvalidInput if the yard does not exist, Conflict if its uuid is another agent's alias.
+    """
     yard = (
         await connection.execute(select(yards).where(yards.c.uid == arrival.yard_uid, yards.c.deleted_at.is_(None)))
     ).one_or_none()
@@ -166,6 +169,8 @@ async def check_in(connection: Connection, arrival: CheckIn) -> CheckedIn:
     new_id = await connection.scalar(
         insert(agents).values(uuid=arrival.uuid, name=arrival.uuid).on_conflict_do_nothing().returning(agents.c.id)
     )
+    if new_id is not None:
+        await agent_names.refuse_taken(connection, new_id, {"uuid": arrival.uuid})
     before = await follower_links.lock_with_leader(connection, uuid=arrival.uuid)
     assert before is not None
     agent_id: int = before["id"]

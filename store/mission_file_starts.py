@@ -159,6 +159,14 @@ async def _devices(connection: Connection, new: NewRun) -> dict[str, _Device]:
 
 def _instruments(plan: MissionPlan, devices: Mapping[str, _Device]) -> list[_Device]:
     """Those that the mission reserves, each once, in the file's order."""
+    for name in sorted(_names(plan)):
+        if name not in devices:  # it was there a moment ago, when the file was checked
+            raise Conflict(
+                f"{name} is no device of this platform any more",
+                field="missionYaml",
+                value=name,
+                remedy="give the instrument its platform again, or leave it out of the file",
+            )
     names = [name for thread in plan.threads for name in thread.instruments]
     return list({devices[name].id: devices[name] for name in names}.values())
 
@@ -227,7 +235,7 @@ _DEVICES = text(
     SELECT agents.id, agents.uuid, agents.alias, agents.yard_id, yards.uid AS yard_uid
     FROM agents LEFT JOIN yards ON yards.id = agents.yard_id
     WHERE agents.id = :platform OR agents.parent_id = :platform AND agents.agent_class = 'instrument'
-    ORDER BY agents.id
+    ORDER BY agents.id FOR KEY SHARE OF agents
     """
 )
 _WHERE: Any = text(

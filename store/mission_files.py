@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 from missions.errors import Failure, FailureCode, NotFound
 from missions.events import EventSource, NewEvent
-from missions.mission_files.contracts import Sequence
 from missions.mission_files.lifecycle import Lifecycle
 from missions.mission_files.mission_time import MissionTime
 from missions.mission_files.plan import MISSION_FILE, Command, ThreadPlan
+from missions.mission_files.thread_status import Sequence
 from missions.principals import MUSTER, Principal
 from missions.statuses import WorkProcessStatus
 from store import mission_threads, platforms

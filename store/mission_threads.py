@@ -13,6 +13,11 @@ async def start(connection: Connection, work_process_id: int) -> None:
     await connection.execute(_START, {"of": work_process_id})
 
 
+async def any_started(connection: Connection, work_process_id: int) -> bool:
+    """Whether they had been started before."""
+    return bool(await connection.scalar(_ANY_STARTED, {"of": work_process_id}))
+
+
 async def show(
     connection: Connection,
     work_process_id: int,
@@ -22,7 +27,10 @@ async def show(
     command: str = "",
     loop: int | None = None,
 ) -> None:
-    """What a thread does now. `command`: as the file says it; `loop`: None leaves what is there."""
+    """What a thread does now, unless it has ended.
+
+    `command`: as the file says it; `loop`: None leaves what is there.
+    """
     await connection.execute(
         _SHOW,
         {
@@ -57,11 +65,6 @@ async def loop_of(connection: Connection, work_process_id: int, number: int) -> 
     return loop
 
 
-async def disarm(connection: Connection, work_process_id: int) -> None:
-    """What is raised from now on is none of these threads'."""
-    await connection.execute(_DISARM, {"of": work_process_id})
-
-
 async def plan_start(connection: Connection, work_process_id: int, number: int, start: datetime) -> None:
     """When a timed thread's next sequence starts, in the mission's time; it may have its pre sequence before it."""
     await connection.execute(_PLAN_START, {"of": work_process_id, "number": number, "start": start})
@@ -75,12 +78,15 @@ async def end_loop(
     return bool(await connection.affected(_END_LOOP, values))
 
 
+_ANY_STARTED = text(
+    "SELECT EXISTS (SELECT FROM mission_threads WHERE work_process_id = :of AND status <> 'not_started')"
+)
 _START = text("UPDATE mission_threads SET status = 'preparing' WHERE work_process_id = :of AND status = 'not_started'")
 _SHOW = text(
     """
     UPDATE mission_threads SET status = :status, command = CAST(:command AS text), loop = coalesce(:loop, loop),
         next_start_at = CASE WHEN :status <> 'running' THEN next_start_at END
-    WHERE work_process_id = :of AND number = :number
+    WHERE work_process_id = :of AND number = :number AND status NOT IN ('done', 'aborted', 'stopped')
     """
 )
 # A run that continues one before it has its next start from there.
@@ -111,4 +117,3 @@ _ENDS = text(
     """
 )
 _LOOP = text("SELECT loop FROM mission_threads WHERE work_process_id = :of AND number = :number")
-_DISARM = text("UPDATE mission_threads SET armed = false WHERE work_process_id = :of")

@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import update
 
 from missions.contracts import PauseWish, Signal
-from missions.errors import Conflict
+from missions.errors import Conflict, InvalidInput
 from missions.event_catalogue import event
 from missions.event_payloads.work_process import WorkProcessPaused, WorkProcessPauseRequested, WorkProcessResumed
 from missions.events import EventSource
+from missions.mission_files.plan import MISSION_FILE
 from missions.principals import MUSTER, Principal
 from missions.statuses import Pause, PauseMode, WorkProcessStatus
 from store import assignments, events, instant_actions
@@ -34,6 +35,13 @@ async def request(
     """
     work_process = await lock(connection, work_process_id)
     _refuse_unless_running(work_process, "paused", also=_at_its_end(work_process))
+    if mode is PauseMode.IMMEDIATE and work_process.type_name == MISSION_FILE:
+        raise InvalidInput(
+            "a mission file cannot be paused in the midst of a command",
+            field="mode",
+            value=mode.value,
+            remedy="send `deferred`: it holds before the next command; or abort the mission",
+        )
     if work_process.pause is not Pause.NONE and mode in (PauseMode.DEFERRED, work_process.pause_mode):
         return []
     event = WorkProcessPauseRequested

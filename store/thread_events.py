@@ -92,9 +92,10 @@ async def arm(connection: Connection, work_process_id: int, number: int, source_
     await connection.execute(_ARM, {"mission": work_process_id, "number": number, "source": source_id, "event": event})
 
 
-async def disarm(connection: Connection, work_process_id: int, numbers: Collection[int]) -> None:
-    """Have no events kept any more, for good; what was raised before is still to be taken."""
-    await connection.execute(_DISARM, {"mission": work_process_id, "numbers": sorted(numbers)})
+async def disarm(connection: Connection, work_process_id: int, numbers: Collection[int] | None = None) -> None:
+    """Have no events kept any more for these threads (None: all), for good; what was raised is still to be taken."""
+    wanted = None if numbers is None else sorted(numbers)
+    await connection.execute(_DISARM, {"mission": work_process_id, "numbers": wanted})
 
 
 async def take(connection: Connection, work_process_id: int, number: int, served: int) -> str | Over | None:
@@ -164,7 +165,8 @@ _DISARM = text(
     """
     WITH locked AS (
         SELECT number FROM mission_threads
-        WHERE work_process_id = CAST(:mission AS bigint) AND number = ANY(CAST(:numbers AS integer[]))
+        WHERE work_process_id = CAST(:mission AS bigint)
+            AND (CAST(:numbers AS integer[]) IS NULL OR number = ANY(CAST(:numbers AS integer[])))
         ORDER BY number FOR NO KEY UPDATE
     )
     UPDATE mission_threads SET armed = false, asleep = false FROM locked

@@ -28,7 +28,7 @@ webhooks = Table(
     Column("url", Text, nullable=False),
     Column("description", Text),
     Column("types", ARRAY(Text), nullable=False),  # exact types or families, `task.*`; none: all
-    Column("mission_type", Text),  # only events of missions of this recipe
+    Column("mission_type", Text),  # only events of missions of this recipe or kind
     Column("mission_id", BigInteger),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("disabled_reason", Text),  # none: a client disabled it

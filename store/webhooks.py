@@ -6,6 +6,8 @@ from missions.errors import InvalidInput, NotFound
 from missions.event_catalogue import event
 from missions.event_payloads.configuration import WebhookChanged
 from missions.events import Action
+from missions.mission_files.plan import MISSION_FILE
+from missions.mission_files.platform_contracts import PLATFORM_COMMAND
 from missions.principals import Principal
 from store import events, recipes
 from store.connection import Connection
@@ -121,12 +123,12 @@ async def page(connection: Connection, *, after: int, limit: int, enabled: bool 
 
 async def _check_filters(connection: Connection, values: Row) -> None:
     recipe, mission = values.get("mission_type"), values.get("mission_id")
-    if recipe is not None and await recipes.id_of(connection, recipe) is None:
+    if recipe not in (None, MISSION_FILE, PLATFORM_COMMAND) and await recipes.id_of(connection, recipe) is None:
         raise InvalidInput(
             f"there is no recipe {recipe!r}",
             field="missionType",
             value=recipe,
-            remedy="list the recipes to find its name",
+            remedy=f"list the recipes to find its name, or send {MISSION_FILE} or {PLATFORM_COMMAND}",
         )
     if mission is not None and await connection.scalar(_MISSION, {"id": mission}) is None:
         raise InvalidInput(

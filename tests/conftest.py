@@ -28,7 +28,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 # Each takes half a minute or more: begun last, one would run on while the other pytest worker has nothing left to do.
 LONG = (
-    "examples/test_demo",
+    "demos/test_demo",
+    "mission_files/test_worker_killed",
     "workflows/test_kill_and_resume",
     "cli/test_stack_lifecycle",
     "deploy/test_dockerfile",

@@ -107,7 +107,9 @@ class Commands:
             if not step.assignment_id:
                 return
             waiting = f"instrument {agent_id} on its way to INACTIVE"
-            status = step.ended or await self.end_of(step.assignment_id, timeout, waiting, stopped)
+            status = step.ended or await self.end_of(
+                step.assignment_id, timeout, waiting, lambda: stopped() or self._halted()
+            )
             if status is None:
                 status = await self.cancel(step.assignment_id, f"instrument {agent_id}")
                 if stopped():

@@ -1,7 +1,7 @@
 """The ways in which a mission ends: it succeeds, it fails, it is canceled. Release never overtakes cancel."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -31,12 +31,12 @@ from workflows.search_attributes import MISSION_STATUS
 CancelPath = Callable[[], Awaitable[WorkProcessStatus]]
 
 
-async def succeed(mission: Mission) -> WorkProcessStatus:
-    """Release the agents; raises Stop if a cancel came first."""
+async def succeed(mission: Mission, unconfirmed: Sequence[int] = ()) -> WorkProcessStatus:
+    """Release the agents; raises Stop if a cancel came first. `unconfirmed`: assignments never confirmed as stopped."""
     mission.check()
     finished = await mission.act(
         Activity.FINISH_MISSION,
-        FinishMission(**mission.call(), status=WorkProcessStatus.SUCCEEDED),
+        FinishMission(**mission.call(), status=WorkProcessStatus.SUCCEEDED, unconfirmed=list(unconfirmed)),
         MissionFinished,
         "release agents, succeed",
     )

@@ -52,7 +52,7 @@ class MissionFile(MissionSignals):
             await threads.until_ended()
             if threads.aborted:
                 raise Failed(Failure(code=FailureCode.THREAD_ABORTED, text=threads.in_words()))
-            return await succeed(mission)
+            return await succeed(mission, threads.unconfirmed)
         except Failed as failed:
             return await self._fail(failed.failure)
         except Stop:

@@ -4,7 +4,7 @@ import asyncio
 
 from pydantic import BaseModel
 from temporalio import workflow
-from temporalio.exceptions import ChildWorkflowError, FailureError
+from temporalio.exceptions import ActivityError, ChildWorkflowError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from datetime import timedelta
@@ -52,10 +52,15 @@ class Threads:
         started = await self._mission.act(
             FileActivity.START_THREADS, StartThreads(**self._mission.call()), ThreadsStarted, "start the threads"
         )
+        self._known = {thread.number: thread for thread in started.threads}
         if started.outcome is Outcome.SUPERSEDED:
+            for number in self._known:  # they were started by a try whose worker died, and have no runs
+                call = EndThread(work_process_id=self._start.work_process_id, number=number, end=ThreadEnd.STOPPED)
+                await self._mission.act(FileActivity.END_THREAD, call, None, f"end thread {number}", ENDING)
             raise Stop
         self._mission.show_executing()
-        self._known = {thread.number: thread for thread in started.threads}
+        for number in self._known:  # in their order, in which they do not start
+            self._mission.board.step(f"thread {number}", "starts")
         pause = self._mission.pause
         # One that was wished just now: they start with it, and it still has to be seen to hold.
         self._pause_told = pause.number - 1 if pause.paused else pause.number
@@ -86,12 +91,24 @@ class Threads:
             task_timeout=timedelta(seconds=3),
             parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
             static_summary=f"thread {thread.number} of mission {start.plan_id}"[:150],
+            static_details=f"[mission {start.work_process_id}]({start.details_url})\n",
         )
         self._handles[thread.number] = handle
         self._mission.board.step(f"thread {thread.number}", f"runs as {handle.id}")
         self._waiting.append(asyncio.create_task(self._await(thread.number, handle)))
 
     async def _await(self, number: int, handle: _Handle) -> None:
+        ended = ThreadEnded(end=ThreadEnd.ABORTED, error="its end could not be written")
+        try:
+            ended = await self._end_of(number, handle)
+        except ActivityError as error:
+            workflow.logger.error("thread %s: %s", number, error)
+        self._ended[number] = ended
+        self._mission.board.step(f"thread {number}", f"{ended.end} {ended.error}".strip())
+        if ended.end is ThreadEnd.ABORT_MISSION and not self.abort_reason:
+            self.abort_reason = ended.error
+
+    async def _end_of(self, number: int, handle: _Handle) -> ThreadEnded:
         try:
             ended = await handle
         except ChildWorkflowError as error:
@@ -100,10 +117,7 @@ class Threads:
         if ended.end is ThreadEnd.STOPPED and not self._stopping:
             ended = ended.model_copy(update={"error": "its run was cancelled in the engine"})
             await self._abandoned(number)
-        self._ended[number] = ended
-        self._mission.board.step(f"thread {number}", f"{ended.end} {ended.error}".strip())
-        if ended.end is ThreadEnd.ABORT_MISSION and not self.abort_reason:
-            self.abort_reason = ended.error
+        return ended
 
     async def _ended_by_engine(self, number: int, error: ChildWorkflowError) -> ThreadEnded:
         """Its run ended without its own last words, such as by a termination: they are said for it."""
@@ -150,6 +164,11 @@ class Threads:
     def aborted(self) -> bool:
         """Whether one of them ended by an error."""
         return any(ended.end is not ThreadEnd.DONE for ended in self._ended.values())
+
+    @property
+    def unconfirmed(self) -> list[int]:
+        """Commands whose devices never confirmed a cancel."""
+        return [key for ended in self._ended.values() for key in ended.unconfirmed]
 
     def in_words(self) -> str:
         """What became of them."""

@@ -15,19 +15,12 @@ from missions.mission_files.contracts import (
     CommandSent,
     FileActivity,
     SendCommand,
-    Sequence,
 )
 from missions.mission_files.outcomes import error_of
-from missions.mission_files.thread_status import ThreadStatus
+from missions.mission_files.thread_status import OF_SEQUENCE
 from missions.transitions import ASSIGNMENT_ENDED
 from store import assignment_cancels, assignments, commands, mission_files, mission_threads
 from store.work_process_status import lock
-
-_STATUS = {
-    Sequence.PRE: ThreadStatus.PREPARING,
-    Sequence.MAIN: ThreadStatus.RUNNING,
-    Sequence.POST: ThreadStatus.CLOSING,
-}
 
 
 class ThreadCommands:
@@ -59,7 +52,7 @@ class ThreadCommands:
                     start_time=start_time(),
                 )
                 await mission_threads.show(
-                    connection, call.work_process_id, call.number, _STATUS[call.sequence], command=command.text
+                    connection, call.work_process_id, call.number, OF_SEQUENCE[call.sequence], command=command.text
                 )
             sent = await send(self._parts, written)
             if sent.error:

@@ -15,6 +15,7 @@ from missions.mission_files.contracts import (
     LoadedThread,
     LoadThread,
     NextStart,
+    SequenceBegun,
     SequenceEnded,
     ShowThread,
     StartedThread,
@@ -53,11 +54,11 @@ class Threads:
         """The mission has its instruments and executes; idempotent."""
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
-            if work_process.superseded:
+            if work_process.superseded and not await mission_threads.any_started(connection, call.work_process_id):
                 return ThreadsStarted(outcome=Outcome.SUPERSEDED)
             run = await mission_files.read(connection, call.work_process_id)
             threads = await mission_files.outlines(connection, call.work_process_id)
-            if work_process.status is not WorkProcessStatus.EXECUTING:
+            if work_process.status is WorkProcessStatus.PREPARING_RESOURCES:
                 life = run.lifecycle
                 await change(
                     connection,
@@ -70,7 +71,7 @@ class Threads:
                 )
                 await mission_threads.start(connection, call.work_process_id)
         return ThreadsStarted(
-            outcome=Outcome.DONE,
+            outcome=Outcome.SUPERSEDED if work_process.superseded else Outcome.DONE,
             threads=[
                 StartedThread(
                     number=thread.number,
@@ -100,24 +101,27 @@ class Threads:
             await mission_threads.show(connection, call.work_process_id, call.number, call.status, command=call.command)
 
     @activity.defn(name=FileActivity.BEGIN_SEQUENCE)
-    async def begin_sequence(self, call: BeginSequence) -> None:
-        """The mission sequence starts; once for each loop."""
+    async def begin_sequence(self, call: BeginSequence) -> SequenceBegun:
+        """The mission sequence starts; once for each loop, and in no mission that is being aborted."""
         async with self._parts.database.transaction() as connection:
-            await lock(connection, call.work_process_id)
+            work_process = await lock(connection, call.work_process_id)
+            if work_process.superseded:
+                return SequenceBegun(outcome=Outcome.SUPERSEDED)
             if await mission_threads.loop_of(connection, call.work_process_id, call.number) >= call.loop:
-                return
+                return SequenceBegun(outcome=Outcome.DONE)
             run = await mission_files.read(connection, call.work_process_id)
             await mission_threads.show(
                 connection, call.work_process_id, call.number, ThreadStatus.RUNNING, loop=call.loop
             )
             started = run.lifecycle.sequence_started(call.number, call.loop, call.event)
             await events.append_for_mission(connection, call.work_process_id, [started])
+        return SequenceBegun(outcome=Outcome.DONE)
 
     @activity.defn(name=FileActivity.END_SEQUENCE)
     async def end_sequence(self, call: EndSequence) -> SequenceEnded:
         """The mission sequence has ended well; a timed thread's next start, fixed here."""
         async with self._parts.database.transaction() as connection:
-            await lock(connection, call.work_process_id)
+            work_process = await lock(connection, call.work_process_id)
             run = await mission_files.read(connection, call.work_process_id)
             thread = (await mission_files.outlines(connection, call.work_process_id))[call.number]
             life = run.lifecycle
@@ -129,10 +133,11 @@ class Threads:
             else:
                 assert thread.trigger is not None
                 ended = life.event_served(call.number, call.loop, thread.trigger.event, last=call.last)
-            shown = await mission_threads.end_loop(
+            # In an aborted mission it may not have been begun, and nobody waits for the next one.
+            told = not work_process.superseded and await mission_threads.end_loop(
                 connection, call.work_process_id, call.number, call.loop, start, last=call.last
             )
-            if shown:
+            if told:
                 await events.append_for_mission(connection, call.work_process_id, [ended])
         return SequenceEnded(start=None if start is None else _next_start(run, start))
 

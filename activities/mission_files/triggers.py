@@ -4,7 +4,7 @@ from temporalio import activity
 
 from activities.parts import Parts
 from missions.mission_files.contracts import DisarmThreads, EventTaken, FileActivity, TakeEvent, ThreadCall
-from store import mission_files, mission_threads, thread_events
+from store import mission_files, thread_events
 from store.thread_events import OVER
 
 
@@ -37,4 +37,4 @@ class Triggers:
     async def disarm_threads(self, call: DisarmThreads) -> None:
         """No thread of the mission gets more; what was raised before is still served."""
         async with self._parts.database.statement() as connection:
-            await mission_threads.disarm(connection, call.work_process_id)
+            await thread_events.disarm(connection, call.work_process_id)

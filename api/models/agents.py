@@ -15,7 +15,14 @@ from missions.statuses import AgentClass, AgentStatus
 AGENT_UUID = r"^[A-Za-z0-9_-]{1,64}$"
 """What an agent's uuid may be made of: it is part of routing keys and of the broker's permission patterns."""
 
-Alias = Annotated[str, Field(pattern=r"^[^\s,(){}]{1,200}$")]
+
+def _no_number(alias: str) -> str:
+    if alias.isascii() and alias.isdecimal():
+        raise ValueError("an alias of digits alone would be read as an agent's id; write a letter too")
+    return alias
+
+
+Alias = Annotated[str, Field(pattern=r"^[^\s,(){}]{1,200}$"), AfterValidator(_no_number)]
 """Another name of an agent: one word, as it stands before the comma of a mission file's command."""
 
 
@@ -49,7 +56,10 @@ class AgentFields(Request):
     description: Words | None = None
     agent_class: Annotated[AgentClass, Field(strict=False)] = AgentClass.VEHICLE
     agent_type: Words | None = Field(None, examples=["truck"])
-    alias: Alias | None = Field(None, description="another name, such as mission files write: one word, used once")
+    alias: Alias | None = Field(
+        None,
+        description="another name, such as mission files write: one word, no number, used once (`PRE:` or not)",
+    )
     parent_id: Id | None = Field(None, description="of an instrument: id of its platform")
     parent_uuid: AgentUuid | None = Field(None, description="instead of `parentId`: the platform's uuid")
     operation_types: list[Name] = Field(default_factory=list, max_length=100)
@@ -62,7 +72,7 @@ class AgentFields(Request):
     @model_validator(mode="after")
     def _one_parent(self) -> "AgentFields":
         if {"parent_id", "parent_uuid"} <= self.model_fields_set:
-            raise ValueError("`parentId` and `parentUuid` say the same; send one of them")
+            raise ValueError("`parentId` and `parentUuid` both name the platform; send one of them")
         return self
 
     def columns(self) -> dict[str, Any]:

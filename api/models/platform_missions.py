@@ -1,11 +1,13 @@
 """Missions of platforms on the wire: RUN_MISSION and what became of it."""
 
+from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from api.models.base import Moment, Resource
 from api.models.work_processes import Attention, MissionFailure, WaitingReason
+from missions.mission_files.issues import Issue
 from missions.priorities import Priority
 from missions.requests import AnyPriority, Request, SentTime, Words
 from missions.statuses import OnBusy, Pause, WorkProcessStatus
@@ -41,6 +43,13 @@ class RunOptions(Request):
     time_anchor: SentTime | None = Field(
         None, description="the mission's time at its acceptance, likewise; default: the present moment"
     )
+
+    @field_validator("time_anchor")
+    @classmethod
+    def _in_this_age(cls, moment: datetime | None) -> datetime | None:
+        if moment is not None and not 1900 <= moment.year < 3000:
+            raise ValueError(f"the year {moment.year} is out of reach; send one from 1900 to 2999")
+        return moment
 
 
 class RunQuery(RunOptions):
@@ -109,6 +118,12 @@ class PlatformMission(Resource):
         """From a row of store/mission_file_queries.py, and why it waits."""
         values = dict(row) | {"mission_id": row["plan_id"], "work_process_id": row["id"], "waiting_reasons": waiting}
         return cls.model_validate(values)
+
+
+class AcceptedMission(PlatformMission):
+    """The same as the answer to RUN_MISSION."""
+
+    warnings: list[Issue] = Field(description="what its file may not mean as it says; it runs all the same")
 
 
 class MissionFileText(Resource):

@@ -37,7 +37,9 @@ class WebhookFields(Request):
     types: Types = Field(
         default_factory=list, description="types of events, or families; none: all", examples=[["task.*"]]
     )
-    mission_type: Name | None = Field(None, description="only events of missions of this recipe")
+    mission_type: Name | None = Field(
+        None, description="only events of missions of this recipe, or `mission-file`, `platform-command`"
+    )
     mission_id: Id | None = Field(None, description="only events of this mission")
     enabled: bool = Field(True, description="disabled: events wait, and are sent when it is enabled again")
 

@@ -13,6 +13,7 @@ from api.mission_file_problems import refused
 from api.models.base import Page, PageQuery
 from api.models.platform_missions import (
     AbortMission,
+    AcceptedMission,
     MissionFileText,
     MissionId,
     PlatformMission,
@@ -26,6 +27,7 @@ from api.problems import responses
 from api.yaml_bodies import read_file, yaml_or_json
 from missions.errors import Conflict, InvalidInput
 from missions.events import EventSource
+from missions.mission_files.issues import Issue
 from missions.mission_files.lifecycle import load_error
 from missions.mission_files.plan import MissionPlan
 from missions.mission_files.reader import read_mission_file
@@ -60,7 +62,7 @@ async def run_mission(
     parts: PartsDep,
     principal: PrincipalDep,
     creation: CreationDep,
-) -> PlatformMission:
+) -> AcceptedMission:
     """Run a mission file. It is checked as a whole first: what is wrong is told with line and column, all at once.
 
     The body is the file itself, and the query says the rest; or JSON says it all. The mission waits for its
@@ -74,9 +76,10 @@ async def run_mission(
             value=sent.time_scale,
             remedy="leave `timeScale` and `timeAnchor` out, or set MUSTER_MISSION_TIME_SCALE=true (demos and tests)",
         )
-    plan = await _read(parts, platform, content, sent.mission_id, principal)
+    plan, warnings = await _read(parts, platform, content, sent.mission_id, principal)
     text = content if isinstance(content, str) else content.decode()
-    body = RunMission.model_validate(sent.model_dump(exclude_unset=True) | {"mission_yaml": text})
+    said = sent.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    body = RunMission.model_validate(said | {"missionYaml": text})
     wakeups: list[Wakeup] = []
     async with parts.database.transaction() as connection:
         made = await creation.made_before(connection, body)
@@ -102,13 +105,13 @@ async def run_mission(
         shown = await _shown(connection, [row])
     await parts.waker.send(wakeups)
     response.headers["Location"] = f"/api/v1/platforms/{quote(platform, safe='')}/missions/{body.mission_id}"
-    return shown[0]
+    return AcceptedMission(**dict(shown[0]), warnings=warnings)
 
 
 async def _read(
     parts: Parts, platform: str, content: str | bytes, mission_id: str, principal: Principal
-) -> MissionPlan:
-    """What the file says, checked for its platform; a refusal is an event of the platform too."""
+) -> tuple[MissionPlan, list[Issue]]:
+    """What the file says, checked for its platform, and its warnings; a refusal is an event of the platform too."""
     async with parts.database.transaction() as connection:
         known = await facts(connection, await platform_id(connection, platform))
     read = await asyncio.to_thread(read_mission_file, content, known)
@@ -118,7 +121,7 @@ async def _read(
             error = load_error(known.uuid, mission_id, f"{read.errors[0]}{more}", actor=principal)
             await events.append(connection, [error])
         raise refused(read.errors)
-    return read.plan
+    return read.plan, read.warnings
 
 
 @router.get("", responses=responses(404, 422))

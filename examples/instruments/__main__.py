@@ -9,22 +9,29 @@ of JSON on the standard output.
 
 import argparse
 import asyncio
-import contextlib
 import json
+import logging
+import os
 import signal
+import stat
 import sys
+from typing import Any
+
+import httpx
 
 from api.token import ensure_token
 from examples.crew import api_client
 from examples.instruments.instrument import State
-from examples.instruments.registration import register
+from examples.instruments.registration import ask_for_state, register
 from examples.instruments.simulator import Instruments, Kind, Simulated
+from examples.thin_agent import CheckInRefused
 from settings import read_settings
 
 
 async def run(options: argparse.Namespace) -> None:
     """Keep the devices up until told to stop."""
     settings = read_settings()
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # we tell of lost connections ourselves
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -35,25 +42,34 @@ async def run(options: argparse.Namespace) -> None:
                 show(await instruments.start(uuid, kind, state=options.state))
         if options.register:
             async with api_client(settings.public_api_url, ensure_token(settings)) as api:
-                (platform,) = options.platform
-                await register(api, platform, [*options.ctd, *options.camera, *options.sdk])
+                await make_known(api, instruments, options)
         print(json.dumps({"listening": list(instruments.running)}), flush=True)
         for line in options.order:
             order(instruments, line)
         orders = asyncio.ensure_future(read_orders(instruments))
-        lost = [asyncio.ensure_future(each.lost()) for each in instruments.running.values()]
-        stopped = asyncio.ensure_future(stopping.wait())
-        await asyncio.wait([stopped, *lost], return_when=asyncio.FIRST_COMPLETED)
-        for task in (orders, stopped, *lost):
-            task.cancel()
-        if not stopping.is_set():
-            sys.exit("The connection to the broker is lost.")
+        await stopping.wait()
+        orders.cancel()
+
+
+async def make_known(api: httpx.AsyncClient, instruments: Instruments, options: argparse.Namespace) -> None:
+    """Tell the API what the devices are; then they say their states again, which count of instruments only."""
+    (platform,) = options.platform
+    await register(api, platform, [*options.ctd, *options.camera, *options.sdk])
+    for device in instruments.running.values():
+        device.conversation.say_state()
+        await device.said()
+    for uuid in options.sdk:
+        await ask_for_state(api, uuid)
 
 
 def show(device: Simulated) -> None:
-    """Print what it is sent."""
-    uuid = device.uuid
-    device.conversation.on_command = lambda sent: print(json.dumps({"agent": uuid, **vars(sent)}), flush=True)
+    """Print what it is sent, and what becomes of its connection."""
+
+    def tell(**facts: Any) -> None:
+        print(json.dumps({"agent": device.uuid, **facts}), flush=True)
+
+    device.conversation.on_command = lambda sent: tell(**vars(sent))
+    device.on_connection = lambda what: tell(connection=what)
 
 
 def order(instruments: Instruments, line: str) -> None:
@@ -66,12 +82,14 @@ def order(instruments: Instruments, line: str) -> None:
 
 async def read_orders(instruments: Instruments) -> None:
     """From the standard input, until it ends."""
+    kind = os.fstat(sys.stdin.fileno()).st_mode
+    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or sys.stdin.isatty()):
+        return  # a file or nothing: an event loop cannot wait for these
     reader = asyncio.StreamReader()
-    with contextlib.suppress(ValueError):  # a file, not a pipe or a terminal: nothing will come
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        while line := await reader.readline():
-            if line.strip():
-                order(instruments, line.decode())
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        if line.strip():
+            order(instruments, line.decode())
 
 
 def main() -> None:
@@ -90,7 +108,10 @@ def main() -> None:
         "--time-scale", type=float, default=1.0, help="how many times as fast as the clock profiles run"
     )
     parser.add_argument("--register", action="store_true", help="tell the API which are the one platform's instruments")
-    asyncio.run(run(parser.parse_args()))
+    try:
+        asyncio.run(run(parser.parse_args()))
+    except CheckInRefused as refused:
+        sys.exit(f"{refused} (its yard is named with --yard)")
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ class Conversation:
     def tell(self, line: str) -> str:
         """An order of whoever runs the simulator, by hand or as an instant action; returns the answer.
 
-        `fail|never|twice [COMMAND] [n]`, `late SECONDS [COMMAND] [n]`, `ignore_cancel`, `deaf`, `well`,
+        `fail|never|twice [COMMAND] [n]`, `late SECONDS [COMMAND] [n]`, `ignore_cancel`, `deaf`, `well`, `state`,
         `emit EVENT [VALUE]`, `profile [TIME_SCALE]`.
         """
         try:
@@ -188,6 +188,8 @@ class Conversation:
                 self._voice.listen(True)
             case "deaf":
                 self._voice.listen(False)
+            case "state":
+                self.say_state()
             case "emit":
                 self.emit(rest[0], rest[1] if len(rest) > 1 else None)
             case "profile":

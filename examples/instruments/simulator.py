@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from examples.instruments.conversation import Conversation, Device, Sent
 from examples.instruments.ctd import Ctd
@@ -27,6 +27,8 @@ class Kind(StrEnum):
     PLATFORM = "platform"
 
 
+_AGAIN = 1.0
+"""Seconds between two tries to connect again."""
 INSTRUMENTS: Mapping[str, type[Instrument]] = {Kind.CTD: Ctd, Kind.CAMERA: HdCamera}
 
 
@@ -40,7 +42,10 @@ class Simulated:
         self._settings, self._yard, self._sampling = settings, yard, sampling
         self.uuid, self.device = uuid, device
         self.conversation = Conversation(device, self._Voice(self), time_scale=time_scale)
+        self.on_connection: Callable[[str], None] = lambda what: None
+        """Is told when the connection is `lost`, why it is not made anew yet, and when it is there `again`."""
         self._agent = ThinAgent(settings, uuid, self._hear)
+        self._connected = asyncio.Event()
         self._saying: asyncio.Queue[tuple[str, str, dict[str, Any]] | bool] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._timers: set[asyncio.TimerHandle] = set()
@@ -106,18 +111,12 @@ class Simulated:
     # --- its life
 
     async def start(self, check_in: CheckIn) -> None:
-        """Check in, listen, and be free."""
-        await self._agent.listen(await check_in.password(self.uuid, self._yard))
-        self._tasks.append(asyncio.ensure_future(self._say()))
+        """Check in, listen, and be free; the same again on a new connection whenever this one is lost."""
+        await self._enter(check_in)
+        self._tasks += [asyncio.ensure_future(self._say()), asyncio.ensure_future(self._stay())]
         if self._sampling:
             self._tasks.append(asyncio.ensure_future(self._sample()))
-        self.conversation.say_state()
-        self.conversation.say()
         await self.said()
-
-    async def lost(self) -> None:
-        """Wait until its connection is no more."""
-        await self._agent.closed()
 
     async def stop(self) -> None:
         """Go without a word."""
@@ -128,6 +127,39 @@ class Simulated:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._agent.close()
 
+    async def _enter(self, check_in: CheckIn) -> None:
+        await self._agent.listen(await check_in.password(self.uuid, self._yard))
+        self.conversation.say_state()
+        self.conversation.say()
+        self._connected.set()
+
+    async def _stay(self) -> None:
+        while True:
+            await self._agent.closed()
+            self._connected.clear()
+            self.on_connection("lost")
+            while not self._connected.is_set():
+                try:
+                    await self._enter_again()
+                except (
+                    AMQPError,
+                    OSError,
+                    RuntimeError,
+                    TimeoutError,
+                ) as error:  # RuntimeError: channel dead, or refused
+                    self.on_connection(f"not yet: {error!r}")
+                    await asyncio.sleep(_AGAIN)
+            self.on_connection("again")
+
+    async def _enter_again(self) -> None:
+        """On a check-in of its own: that of the others may be lost, too."""
+        check_in = CheckIn(self._settings)
+        await check_in.connect()
+        try:
+            await self._enter(check_in)
+        finally:
+            await check_in.close()
+
     async def _hear(self, message: dict[str, Any]) -> None:
         self.conversation.hear(message)
 
@@ -135,7 +167,8 @@ class Simulated:
         """One after the other: what is said must not overtake."""
         while True:
             said = await self._saying.get()
-            with contextlib.suppress(AMQPError):  # the connection is lost, which `lost` tells
+            await self._connected.wait()
+            with contextlib.suppress(AMQPError, ChannelInvalidStateError):  # the connection is just being lost
                 if isinstance(said, bool):
                     await (self._agent.bind() if said else self._agent.unbind())
                 else:

@@ -108,9 +108,19 @@ class _Parser:
         elif "," in method:
             remedy = "name one device, and write one command for each"
             self._problem(start, method, "there are two commas before the `(`", remedy)
+        elif method.split()[-1] in {*Method, "wait"}:
+            self._no_comma(start, method)
         else:
             remedy = one_of(method, [*Method, "wait"])
             self._problem(start, method, f"`{shortened(method)}` is no method", remedy)
+
+    def _no_comma(self, start: int, before: str) -> None:
+        """`PRE:X set_resource(`: whose the command is can be read all the same."""
+        device, method = before.rsplit(maxsplit=1)
+        shown = shortened(device.rstrip(" :;"))
+        self.call.device, self.call.device_offset = device.rstrip(" :;"), start
+        remedy = f"write `{shown}, {method}(…)`" if method in set(Method) else "write `wait(…)` alone: it is nobody's"
+        self._problem(start, before, f"the comma after `{shown}` is missing", remedy)
 
     def _minutes(self) -> None:
         self.call.is_wait = True

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from missions.contracts import ActivityInput, CancelRequest, Contract, Outcome, TaskQueues, WorkProcessStart
 from missions.mission_files.plan import ThreadPlan
-from missions.mission_files.thread_status import ThreadStatus
+from missions.mission_files.thread_status import Sequence, ThreadStatus
 
 MISSION_FILE_RUN = "MissionFile"
 """The workflow type of a mission file's run."""
@@ -61,14 +61,6 @@ class ThreadEnd(StrEnum):
     STOPPED = "stopped"
 
 
-class Sequence(StrEnum):
-    """Which of a thread's three sequences."""
-
-    PRE = "pre"
-    MAIN = "main"
-    POST = "post"
-
-
 class MissionFileStart(WorkProcessStart):
     """Input of the run: what every mission has; the plan itself is in the store."""
 
@@ -78,6 +70,14 @@ class MissionFileStart(WorkProcessStart):
     command_timeout: float = Field(60.0, description="seconds, for a command that names none")
     inactive_timeout: float = Field(30.0, description="seconds for each command that brings an instrument to INACTIVE")
     time_scale: float = Field(1.0, description="how many times as fast the mission's time goes (demos and tests)")
+
+
+class Place(Contract):
+    """Where in a sequence a thread is: before this attempt of this command."""
+
+    sequence: Sequence
+    index: int
+    attempt: int = 1
 
 
 class NextStart(Contract):
@@ -110,8 +110,11 @@ class ThreadStart(Contract):
     loop: int = Field(0, description="sequences that have ended")
     start: NextStart | None = Field(None, description="of a timed thread's next sequence")
     commands: int = Field(0, description="how many attempts of commands were made: each has a number of its own")
+    place: Place | None = Field(None, description="in the midst of a sequence; none: between two")
+    unconfirmed: list[int] = Field(default_factory=list, description="commands whose devices never confirmed a cancel")
     paused: bool = False
     pause_number: int = 0
+    halted: bool = False
 
 
 class ThreadEnded(Contract):
@@ -119,6 +122,7 @@ class ThreadEnded(Contract):
 
     end: ThreadEnd
     error: str = ""
+    unconfirmed: list[int] = Field(default_factory=list, description="commands whose devices never confirmed a cancel")
 
 
 class StartedThread(Contract):
@@ -130,7 +134,7 @@ class StartedThread(Contract):
 
 
 class ThreadsStarted(Contract):
-    """SUPERSEDED: a cancel came first."""
+    """SUPERSEDED: a cancel came first; with threads: they had been started before it."""
 
     outcome: Outcome
     threads: list[StartedThread] = Field(default_factory=list)
@@ -178,6 +182,12 @@ class BeginSequence(ThreadCall):
 
     loop: int
     event: str = ""
+
+
+class SequenceBegun(Contract):
+    """SUPERSEDED: the mission is being stopped, and none begins."""
+
+    outcome: Outcome
 
 
 class EndSequence(ThreadCall):

@@ -96,6 +96,10 @@ class MissionPlan(_Part):
     threads: list[ThreadPlan]
 
 
+PREFIX = "PRE:"
+"""What mission files write before an instrument's id; it makes no difference."""
+
+
 def plain_id(text: str) -> str:
     """An instrument's id without the prefix that mission files write."""
-    return text.removeprefix("PRE:")
+    return text.removeprefix(PREFIX)

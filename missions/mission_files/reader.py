@@ -60,6 +60,9 @@ def _read_plan(root: Node | None, platform: PlatformFacts | None, issues: Issues
     own = _platform_id(file, references, issues)
     values = _threads(file, issues)
     threads = [read_thread(each, number, references, issues) for number, each in enumerate(values)]
+    if values and not issues.has_errors and not any(thread.instruments for thread in threads):
+        message = "no thread names an instrument, so there is nothing that the mission could be run with"
+        issues.error(file.place("mission"), message, "list the instruments that it needs under `instrumentID`")
     for each, thread in zip(values, threads, strict=True):
         _check_size(each, thread, issues)
     check_between(threads, issues)

@@ -114,37 +114,41 @@ def _timing(value: Value, loop: Fields | None, zone: str | None, issues: Issues)
 
 
 def _loop(loop: Fields | None, issues: Issues) -> tuple[int, float | None, str] | None:
-    """Quantity, value and units; None if they have errors."""
+    """Quantity, value and units; None if they have errors, all of which are told."""
     once = (1, None, "secs")
     if loop is None:
         return once
-    quantity_value = loop.filled("quantity")
-    quantity = 0 if quantity_value is None else whole(quantity_value, issues)
-    each, units = _value(loop, issues), _units(loop, issues)
+    quantity, each, units = _quantity(loop, issues), _value(loop, issues), _units(loop, issues)
+    if each == 0 and quantity not in (None, 0, 1):
+        issues.error(loop.place("value"), "`value` is missing: the time from start to start", "write it")
+    if units == "" and quantity != 0 and (each != 0 or quantity not in (None, 1)):
+        issues.error(loop.place("units"), "`units` is missing", f"write one of {', '.join(UNITS)}")
+    in_range = not each or not units or quantity == 0 or _is_in_range(loop, each * UNITS[units], issues)
     if quantity is None or each is None or units is None:
-        return None
-    if quantity < ENDLESS:
-        assert quantity_value is not None
-        remedy = "write how often, or -1 for ever"
-        issues.error(quantity_value.place, f"the quantity cannot be {quantity}", remedy)
         return None
     if quantity == 0:
         _say_without_effect(loop, ("value", "units"), "as there is no `quantity`", issues)
+    if quantity == 0 or (quantity == 1 and each == 0):
         return once
-    if each == 0:
-        if quantity == 1:
-            return once
-        issues.error(loop.place("value"), "`value` is missing: the time from start to start", "write it")
+    return (quantity, each, units) if each and units and in_range else None
+
+
+def _is_in_range(loop: Fields, seconds: float, issues: Issues) -> bool:
+    if _SHORTEST_INTERVAL <= seconds <= _LONGEST_INTERVAL:
+        return True
+    message = "a loop takes from a millisecond to ten years"
+    issues.error(loop.place("value"), message, "write less" if seconds > 1 else "write more")
+    return False
+
+
+def _quantity(loop: Fields, issues: Issues) -> int | None:
+    """0: there is none."""
+    value = loop.filled("quantity")
+    found = 0 if value is None else whole(value, issues)
+    if value is not None and found is not None and found < ENDLESS:
+        issues.error(value.place, f"the quantity cannot be {found}", "write how often, or -1 for ever")
         return None
-    if not units:
-        issues.error(loop.place("units"), "`units` is missing", f"write one of {', '.join(UNITS)}")
-        return None
-    seconds = each * UNITS[units]
-    if not _SHORTEST_INTERVAL <= seconds <= _LONGEST_INTERVAL:
-        message = "a loop takes from a millisecond to ten years"
-        issues.error(loop.place("value"), message, "write less" if seconds > 1 else "write more")
-        return None
-    return quantity, each, units
+    return found
 
 
 def _value(loop: Fields, issues: Issues) -> float | None:

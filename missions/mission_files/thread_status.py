@@ -3,6 +3,14 @@
 from enum import StrEnum
 
 
+class Sequence(StrEnum):
+    """Which of a thread's three sequences."""
+
+    PRE = "pre"
+    MAIN = "main"
+    POST = "post"
+
+
 class ThreadStatus(StrEnum):
     """Each is written by what brings it about."""
 
@@ -22,5 +30,12 @@ class ThreadStatus(StrEnum):
     STOPPED = "stopped"
     """The mission's abort ended it."""
 
+
+OF_SEQUENCE = {
+    Sequence.PRE: ThreadStatus.PREPARING,
+    Sequence.MAIN: ThreadStatus.RUNNING,
+    Sequence.POST: ThreadStatus.CLOSING,
+}
+"""What a thread is while one of its sequences runs."""
 
 THREAD_ENDED = frozenset({ThreadStatus.DONE, ThreadStatus.ABORTED, ThreadStatus.STOPPED})

@@ -87,4 +87,4 @@ def test_the_description_has_a_model_of_every_event(app: FastAPI) -> None:
     mapping = page["properties"]["items"]["items"]["discriminator"]["mapping"]
     assert set(mapping) == {kind.value for kind in EventType}
     for pointer in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)):
-        assert resolved(document, pointer)
+        assert resolved(document, pointer) is not None  # of any value the schema is empty

@@ -89,7 +89,8 @@ async def test_a_body_over_the_limit(world: AsyncClient, database: Database, set
         if path == "/nonsense" and not isinstance(body, bytes):
             problem(answer, 404)  # nobody reads it
         else:
-            assert "MUSTER_MAX_BODY_BYTES" in problem(answer, 413)["detail"]
+            (error,) = problem(answer, 413)["errors"]
+            assert "MUSTER_MAX_BODY_BYTES" in error["remedy"]
     assert await stored(database) == before
 
 

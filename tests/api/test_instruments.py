@@ -58,12 +58,17 @@ async def test_an_instrument_is_moved_to_another_platform_and_to_none(station: A
     ("body", "status", "field"),
     [
         ({"agentClass": "instrument", "parentId": 3}, 422, "parentId"),
-        ({"agentClass": "instrument", "parentUuid": "truck-1"}, 422, "parentId"),
+        ({"agentClass": "instrument", "parentUuid": "truck-1"}, 422, "parentUuid"),
         ({"agentClass": "instrument", "parentId": 99}, 422, "parentId"),
         ({"agentClass": "instrument", "parentUuid": "LJ99"}, 422, "parentUuid"),
         ({"parentId": 1}, 422, "parentId"),
+        ({"parentUuid": "LJ01D"}, 422, "parentUuid"),
         ({"agentClass": "instrument", "parentId": 1, "parentUuid": "LJ01D"}, 422, None),
         ({"alias": "PRE:SBE37_SIM_02"}, 409, "alias"),
+        ({"alias": "SBE37_SIM_02"}, 409, "alias"),  # in a mission file, the same as with PRE:
+        ({"alias": "PRE:LJ01D"}, 409, "alias"),
+        ({"alias": "LJ01D"}, 409, "alias"),
+        ({"alias": "1"}, 422, "alias"),  # it would be read as an id
         ({"alias": "two words"}, 422, "alias"),
         ({"alias": "a,b"}, 422, "alias"),
         ({"alias": ""}, 422, "alias"),
@@ -80,6 +85,16 @@ async def test_an_unfit_family_or_alias_is_refused(
         errors = problem(answer, status)["errors"]
         assert field is None or [error["field"] for error in errors] == [field]
     assert await stored(database) == before
+
+
+async def test_a_uuid_that_is_the_alias_of_another_agent_is_refused(station: AsyncClient, database: Database) -> None:
+    await created(station, "/agents", {"uuid": "ctd", "alias": "PRE:CTD_1"})
+    before = await stored(database)
+    (error,) = problem(await station.post("/agents", json={"uuid": "CTD_1"}), 409)["errors"]
+    assert (error["field"], error["value"]) == ("uuid", "CTD_1")
+    assert "agent ctd (alias PRE:CTD_1)" in error["detail"]
+    assert await stored(database) == before
+    assert (await station.patch("/agents/4", json={"alias": "CTD_1"})).status_code == 200  # its own
 
 
 async def test_a_platform_with_instruments_or_missions_stays_one(station: AsyncClient, database: Database) -> None:

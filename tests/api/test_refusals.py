@@ -382,3 +382,23 @@ async def test_a_long_value_is_shortened_in_an_error(world: AsyncClient) -> None
 async def test_a_body_that_cannot_be_read_is_refused_with_a_remedy(api: AsyncClient, body: bytes, remedy: str) -> None:
     answer = await api.post("/recipes", content=body, headers={"Content-Type": "application/json"})
     assert [error["remedy"] for error in problem(answer, 400)["errors"]] == [remedy]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "remedy"),
+    [
+        ("/agents", {"uuid": "a b"}, "send a value that matches the pattern '^[A-Za-z0-9_-]{1,64}$'"),
+        ("/agents", {"uuid": "a", "yardId": "x"}, "send a valid integer"),
+        ("/agents", {"uuid": "a", "yardId": 0}, "send a value that is greater than or equal to 1"),
+        ("/agents", ["a"], "send a JSON object"),
+        ("/mission-files/validate", ["a"], "send a JSON object"),
+        ("/webhooks", {"url": "http://x", "types": "task.*"}, "send a valid list"),
+    ],
+)
+async def test_remedies_are_sentences(api: AsyncClient, path: str, body: Any, remedy: str) -> None:
+    assert [error["remedy"] for error in problem(await api.post(path, json=body), 422)["errors"]] == [remedy]
+
+
+async def test_a_query_value_that_is_no_number_has_a_remedy(api: AsyncClient) -> None:
+    (error,) = problem(await api.get("/agents", params={"limit": "x"}), 422)["errors"]
+    assert error["remedy"] == "send a valid integer"

@@ -160,6 +160,12 @@ async def test_filters_that_match_nothing_are_refused_in_changes_too(api: AsyncC
     assert (none.status_code, none.json()["missionType"]) == (200, None)
 
 
+@pytest.mark.parametrize("kind", ["mission-file", "platform-command"])
+async def test_missions_of_platforms_have_a_type_without_a_recipe(api: AsyncClient, kind: str) -> None:
+    made = await created(api, "/webhooks", HOOK | {"missionType": kind})
+    assert made["missionType"] == kind
+
+
 async def test_one_that_is_made_disabled_holds_back_the_archive(api: AsyncClient, database: Database) -> None:
     made = await created(api, "/webhooks", HOOK | {"enabled": False})
     assert made["disabledAt"] is not None

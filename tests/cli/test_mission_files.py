@@ -1,4 +1,4 @@
-"""`muster mission-file validate`: without any server."""
+"""`muster mission-file`, without any server."""
 
 from pathlib import Path
 
@@ -63,9 +63,13 @@ def test_any_text_is_shown(text: str) -> None:
     assert validated("-", input=text).exit_code == 1
 
 
-def test_without_an_api_a_platform_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_api_no_platform_is_known_and_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"API_URL": "http://127.0.0.1:1", "API_TOKEN": "x", "DATA_DIR": str(tmp_path)}.items():
         monkeypatch.setenv(f"MUSTER_{name}", value)
     found = validated(str(FILES / "02_event_driven.yml"), "--platform", "LJ01D")
     assert found.exit_code == 1
     assert "MUSTER_API_URL" in found.stdout
+    running = ["mission-file", "run", str(FILES / "02_event_driven.yml"), "--platform", "LJ01D"]
+    found = CliRunner().invoke(app, [*running, "--mission-id", "ctd-1"])
+    assert (found.exit_code, "MUSTER_API_URL" in found.stdout) == (1, True)
+    assert CliRunner().invoke(app, running).exit_code == 2, "each mission has an id"

@@ -1,4 +1,4 @@
-"""The table of `make conformance`: one line for each scenario, with its figures."""
+"""The tables of `make conformance`: one line for each scenario with its figures, one for each case of mission files."""
 
 from typing import Any
 
@@ -17,14 +17,18 @@ HELYOS: dict[str, str] = {
 }
 
 _LINES: list[tuple[str, str]] = []
+_CASES: list[tuple[str, str]] = []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keep one line for each scenario."""
+    """Keep one line for each scenario, and for each case."""
     if report.when == "teardown":
         figures = dict(report.user_properties).get("figures")
         if figures is not None:
             _LINES.append((_name(report), str(figures)))
+        case = dict(report.user_properties).get("case")
+        if case is not None:
+            _CASES.append((_name(report), str(case)))
 
 
 def _name(report: pytest.TestReport) -> str:
@@ -32,13 +36,18 @@ def _name(report: pytest.TestReport) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The table of `make conformance`."""
-    if not _LINES:
-        return
+    """The tables of `make conformance`."""
     failed = {_name(report) for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, [])}
-    terminalreporter.section("helyOS's scenarios: messages on the broker")
+    if _LINES:
+        terminalreporter.section("helyOS's scenarios: messages on the broker")
     for name, figures in sorted(_LINES):
         outcome = "FAILED" if name in failed else "ok"
         terminalreporter.write_line(f"{outcome:6} {name.replace('_', ' '):75} {figures}")
         if name in HELYOS:
             terminalreporter.write_line(f"{'':6} {'':>66} helyOS: {HELYOS[name]}")
+    if _CASES:
+        terminalreporter.section("mission files: what each thread tells, and how the mission ends")
+    for name, case in sorted(_CASES):
+        outcome = "FAILED" if name in failed else "ok"
+        words = name.partition("[")[2].removesuffix("]").replace("_", " ")
+        terminalreporter.write_line(f"{outcome:6} {words:50} {case}")

@@ -1,8 +1,6 @@
 """The table of the cases that hold how mission files run."""
 
-from itertools import groupby
-
-from tests.conformance.mission_files.case import STATUSES, Case
+from tests.conformance.mission_files.case import STATUSES, Case, counted
 from tests.conformance.mission_files.cases import TABLES
 from tests.support.platform_stage import TIME_SCALE
 
@@ -26,7 +24,7 @@ def _cells(case: Case) -> list[str]:
         case.name.removeprefix("file_").replace("_", " ") if not case.file else f"`{case.file}`",
         _lines(_threads(case)),
         _lines(_happenings(case)),
-        _lines([f"{number}: {_short(events)}" for number, events in enumerate(case.events)]),
+        _lines(case.in_short),
         f"{', '.join(case.frame)}; `{STATUSES[case.frame]}`",
         _lines(_devices(case)),
     ]
@@ -45,23 +43,12 @@ def _happenings(case: Case) -> list[str]:
     return found if case.scale == TIME_SCALE else [*found, f"{case.scale:g} times as fast as the clock"]
 
 
-def _short(events: tuple[str, ...]) -> str:
-    """`S` is a sequence that started and stopped."""
-    folded = ", ".join(events).replace("S STARTED, S STOPPED", "S").split(", ")
-    counted = [(event, len(list(group))) for event, group in groupby(folded)]
-    return ", ".join(event if count == 1 else f"{count} × {event}" for event, count in counted)
-
-
 def _devices(case: Case) -> list[str]:
     return [
-        f"{name}: {_counted(case.commands.get(name, ''))}" + (f" → {case.ends[name]}" if name in case.ends else "")
+        f"{name}: {', '.join(counted(case.commands.get(name, '').split()))}"
+        + (f" → {case.ends[name]}" if name in case.ends else "")
         for name in sorted({*case.commands, *case.ends})
     ]
-
-
-def _counted(names: str) -> str:
-    counted = [(name, len(list(group))) for name, group in groupby(names.split())]
-    return ", ".join(name if count == 1 else f"{count} × {name}" for name, count in counted)
 
 
 def _lines(lines: list[str]) -> str:

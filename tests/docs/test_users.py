@@ -15,7 +15,10 @@ from settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "users.md").read_text()
-CALLING_PAGES = ["docs/users.md", "docs/operators.md", "docs/instruments.md", "docs/platforms.md", "README.md"]
+CALLING_PAGES = [
+    *(f"docs/{name}.md" for name in ("users", "operators", "instruments", "platforms", "mission-files")),
+    "README.md",
+]
 
 
 @pytest.fixture(scope="module")

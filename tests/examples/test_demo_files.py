@@ -3,16 +3,21 @@
 import io
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 
-from examples.crew import HERE
+from examples.crew import HERE, CannotRun
 from examples.demo_files import SHOWS, Show, disagreements
+from examples.devices import Devices, in_the_way
+from examples.instruments.simulator import Instruments
 from examples.mission_board import board, next_start, short
 from missions.mission_files.plan import plain_id
 from missions.mission_files.reader import read_mission_file
+from settings import Settings
 
 
 @pytest.mark.parametrize("show", SHOWS, ids=lambda show: show.name)
@@ -101,3 +106,30 @@ def test_commands_are_shown_without_device_and_method(command: str, shown: str) 
 
 def test_a_thread_that_has_ended_starts_no_more() -> None:
     assert next_start(thread(nextStartAt="2014-07-18T00:05:00Z")) == ""
+
+
+async def test_instruments_and_missions_of_somebody_else_on_its_platforms_are_in_the_way() -> None:
+    def api(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/platforms/LJ01D":
+            return httpx.Response(404)
+        instruments = [{"uuid": "SBE37_SIM_02"}, {"uuid": "MYCTD"}]
+        return httpx.Response(200, json={"instruments": instruments, "missions": [{"missionId": "mine"}]})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(api), base_url="http://muster") as client:
+        found = await in_the_way(client, {"LJ01D": ["SBE37_SIM_02"], "LJ01A": ["SBE37_SIM_12"]}, ["hourly-ctd"])
+    assert found == ["LJ01D carries MYCTD", "LJ01D runs mine"]
+
+
+async def test_a_command_that_is_not_done_is_told_with_its_reason() -> None:
+    def api(request: httpx.Request) -> httpx.Response:
+        answers: dict[str, Any] = {
+            "/platforms/LJ01D/commands": {"workProcessId": 7},
+            "/platforms/LJ01D": {"state": "COMMAND", "underWay": None, "missions": []},
+            "/work-processes/7": {"status": "failed", "failure": {"text": "SBE37_SIM_02 did not do RESET: it cannot"}},
+        }
+        return httpx.Response(200, json=answers[request.url.path])
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(api), base_url="http://muster") as client:
+        started = Devices(client, Instruments(Settings(), "demo"), Path("no-log"))
+        with pytest.raises(CannotRun, match="in COMMAND, not in UNINITIALIZED: SBE37_SIM_02 did not do RESET: it cann"):
+            await started.bring_up("LJ01D")

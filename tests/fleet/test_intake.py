@@ -359,6 +359,16 @@ async def test_refusals_say_why(check_in: CheckInByHand, settings: Settings, dat
     assert (await check_in(uuid, registration_token=token))["response_code"] == "200"
 
 
+async def test_who_has_the_alias_of_another_agent_as_uuid_cannot_check_in(
+    check_in: CheckInByHand, settings: Settings, database: Database, uuid: str
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(insert(agents).values(uuid=f"{uuid}-other", alias=f"PRE:{uuid}"))
+    token = settings.agent_registration_token.get_secret_value()
+    assert f"another name of agent {uuid}-other" in (await check_in(uuid, registration_token=token))["message"]
+    assert await agent_row(database, uuid) == {}
+
+
 async def test_a_known_agent_may_forbid_anonymous_check_ins(
     check_in: CheckInByHand, settings: Settings, database: Database, uuid: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -9,17 +10,24 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined
 
 from missions import contracts
-from missions.contracts import Activity, Contract, Outcome, QueueActivity, QueueSignal, Signal, json_object
+from missions.contracts import Activity, Contract, QueueActivity, QueueSignal, Signal, json_object
 from missions.errors import Failure, FailureCode
+from missions.mission_files import contracts as of_files
+from missions.mission_files import plan
+from missions.mission_files import platform_contracts as of_platforms
+from missions.mission_files.contracts import FileActivity, FileSignal, ThreadSignal
+from missions.mission_files.platform_contracts import PlatformActivity
 from missions.recipes import MissionOptions
 from missions.statuses import UnconfirmedStart
 
+MODULES = (contracts, of_files, of_platforms)
 CONTRACTS = sorted(
-    (
+    {
         member
-        for _, member in inspect.getmembers(contracts, inspect.isclass)
+        for module in MODULES
+        for _, member in inspect.getmembers(module, inspect.isclass)
         if issubclass(member, Contract) and member is not Contract
-    ),
+    },
     key=lambda contract: contract.__name__,
 )
 
@@ -72,11 +80,53 @@ ESSENTIAL = {
     "StepRan": {"outcome"},
     "TaskQueues": {"missions", "steps"},
     "WorkProcessStart": {"work_process_id", "steps", "task_queues"},
+    # Of mission files.
+    "LoadThread": {"begins"},
+    "NextStart": {"at", "due"},
+    "Place": {"sequence", "index"},
+    "SequenceBegun": {"outcome"},
+    "BeginSequence": {"loop"},
+    "BringToInactive": {"work_process_id", "number", "agent_id", "sent"},
+    "CancelCommand": {"work_process_id", "assignment_id"},
+    "CheckCommand": {"work_process_id", "number", "assignment_id"},
+    "CommandChecked": {"ended"},
+    "CommandSent": {"outcome"},
+    "DisarmThreads": {"work_process_id"},
+    "EndSequence": {"loop", "last"},
+    "EndThread": {"end"},
+    "LoadedThread": {"plan"},
+    "SendCommand": {"sequence", "index", "serial"},
+    "ShowThread": {"status"},
+    "StartedThread": {"number", "timed", "instrument_ids"},
+    "TakeEvent": {"served"},
+    "ThreadCall": {"work_process_id", "number"},
+    "ThreadEnded": {"end"},
+    "ThreadStands": {"number", "pause_number"},
+    "ThreadStart": {
+        "work_process_id", "number", "timed", "retry_pause", "command_timeout", "inactive_timeout", "time_scale",
+        "cancel_resend_interval", "cancel_attempts", "task_queues",
+    },
+    "ThreadsStarted": {"outcome"},
+    # Of platforms' commands.
+    "CommandSentTo": {"agent"},
+    "PlatformCommandSent": {"outcome"},
+    "PlatformCommandSettled": {"outcome"},
+    "SendPlatformCommand": {"platform_id", "command"},
+    "SettlePlatformCommand": {"platform_id", "command"},
 }  # fmt: skip
 
+# A plan is stored with its run, and is read by later versions.
+ESSENTIAL_OF_PLANS: dict[type[BaseModel], set[str]] = {
+    plan.MissionPlan: {"threads"},
+    plan.ThreadPlan: {"number", "instruments", "max_retries"},
+    plan.Timing: {"start"},
+    plan.Trigger: {"source", "event"},
+    plan.Command: {"text", "on_error"},
+}
+
 SAMPLES: dict[str, Any] = {
-    "int": 7, "str": "text", "bool": True, "list[str]": ["a"], "list[int]": [1], "dict[str, str]": {"1": "failed"},
-    str(FailureCode): "planning_failed",
+    "int": 7, "int | None": 7, "float": 1.5, "str": "text", "bool": True, "list[str]": ["a"], "list[int]": [1],
+    "dict[str, str]": {"1": "failed"},
 }  # fmt: skip
 
 
@@ -87,8 +137,8 @@ def sample(model: type[BaseModel]) -> dict[str, Any]:
         if not field.is_required():
             continue
         annotation: Any = field.annotation
-        if annotation is Outcome:
-            values[name] = "done"
+        if inspect.isclass(annotation) and issubclass(annotation, StrEnum):
+            values[name] = next(iter(annotation)).value
         elif inspect.isclass(annotation) and issubclass(annotation, BaseModel):
             values[name] = sample(annotation)
         elif annotation == list[contracts.StepPlan]:
@@ -133,6 +183,12 @@ def test_contract_is_frozen_and_its_defaults_are_not_shared(contract: type[Contr
         assert field.default is PydanticUndefined or not isinstance(field.default, list | dict)
 
 
+@pytest.mark.parametrize("part", ESSENTIAL_OF_PLANS, ids=lambda part: part.__name__)
+def test_only_essential_parts_of_a_plan_lack_a_default(part: type[BaseModel]) -> None:
+    required = {name for name, field in part.model_fields.items() if field.is_required()}
+    assert required <= ESSENTIAL_OF_PLANS[part], "plans that are stored do not have this field: give it a default"
+
+
 def test_failure_inside_an_answer_reads_what_a_later_version_writes() -> None:
     answer = {"outcome": "failed", "failure": {"code": "internal", "text": "x", "added_later": 1}}
     assert contracts.StepRan.model_validate(answer).failure == Failure(code=FailureCode.INTERNAL, text="x")
@@ -156,3 +212,12 @@ def test_names_are_what_stored_histories_say() -> None:
         "settle_failed_assignment",
     }  # fmt: skip
     assert {*Signal} >= {"agents_granted", "agents_ready", "assignment_ended", "assignment_started", "cancel"}
+    assert (of_files.MISSION_FILE_RUN, of_files.MISSION_THREAD) == ("MissionFile", "MissionThread")
+    assert of_platforms.PLATFORM_COMMAND_RUN == "PlatformCommand"
+    assert {*FileActivity} >= {
+        "start_threads", "disarm_threads", "begin_abort", "load_thread", "show_thread", "begin_sequence",
+        "end_sequence", "end_thread", "send_command", "check_command", "cancel_command", "bring_to_inactive",
+        "arm_thread", "take_event",
+    }  # fmt: skip
+    assert {*PlatformActivity} >= {"send_platform_command", "settle_platform_command"}
+    assert {*FileSignal, *ThreadSignal} >= {"thread_stands", "event_raised", "timed_threads_ended", "pause", "halt"}

@@ -203,7 +203,7 @@ async def test_what_is_planned_later_for_a_replaced_agent_goes_to_its_substitute
     request = {"id": None, "step": "later", "service_url": "http://planner"}
     async with world.database.transaction() as connection:
         mission = await lock(connection, await world.mission(gone))
-        rows, _ = await assignment_rows.plan(connection, mission, request, [entry], [[0]], {gone: world.free})
+        rows, *_ = await assignment_rows.plan(connection, mission, request, [entry], [[0]], {gone: world.free})
         assert [row["agent_id"] for row in rows] == [world.free]
         assert rows[0]["agent_uuid"] == await connection.scalar(select(agents.c.uuid).where(agents.c.id == world.free))
         with pytest.raises(PlanningFailed) as refused:

@@ -33,6 +33,7 @@ class HeldInstrument(Rows):
                     plan_id="ctd-1",
                     content="",
                     plan={},
+                    devices={},
                     thread_count=1,
                 )
             )

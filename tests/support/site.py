@@ -115,6 +115,8 @@ class Site:
             base_url=f"http://127.0.0.1:{port}/api/v1",
             headers={"Authorization": f"Bearer {TOKEN}"},
             timeout=20,
+            # Shorter than the server's: a connection that it just closes must not be used once more.
+            limits=httpx.Limits(keepalive_expiry=2),
         )
         self._root = f"http://127.0.0.1:{port}"
         self._agents: list[SdkAgent] = []

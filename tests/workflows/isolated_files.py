@@ -106,8 +106,9 @@ class FakeFileActivities(FakeActivities):
         await self._act(call, lambda: call)
 
     @activity.defn(name=FileActivity.BEGIN_SEQUENCE)
-    async def begin_sequence(self, call: of_file.BeginSequence) -> None:
-        await self._act(call, lambda: call)
+    async def begin_sequence(self, call: of_file.BeginSequence) -> of_file.SequenceBegun:
+        outcome = Outcome.SUPERSEDED if self.canceling else Outcome.DONE
+        return await self._act(call, lambda: of_file.SequenceBegun(outcome=outcome))
 
     @activity.defn(name=FileActivity.END_SEQUENCE)
     async def end_sequence(self, call: of_file.EndSequence) -> of_file.SequenceEnded:

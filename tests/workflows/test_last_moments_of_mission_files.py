@@ -23,16 +23,17 @@ async def test_a_cancel_is_heard_as_the_threads_run_is_to_be_continued(file_benc
     """The run that follows would not have heard of it."""
 
     async def cancel_then_end(call: Any) -> SequenceEnded | None:
-        if call.loop < 8:
+        if call.loop < 2:
             return None
-        await file_bench.client.get_workflow_handle(_run()).cancel()
-        return SequenceEnded(start_at=call.start_at)
+        await file_bench.client.get_workflow_handle(str(activity.info().workflow_id)).cancel()
+        return None
 
     file_bench.fake.scripts = {FileActivity.END_SEQUENCE: cancel_then_end}
-    run = await file_bench.run_file(timed(command("A"), quantity=ENDLESS))
-    assert await run.ended() == "CANCELED"
+    run = await file_bench.run_file(timed(*[command("A")] * 12, quantity=ENDLESS))  # each loop is a history
+    assert await run.ended() == "FAILED", "by the thread, whose run alone was cancelled"
     assert await ends(run) == [ThreadEnd.STOPPED]
-    assert max(call.loop for call in run.fake.inputs(FileActivity.BEGIN_SEQUENCE)) == 8
+    assert [call.loop for call in run.fake.inputs(FileActivity.BEGIN_SEQUENCE)] == [1, 2]
+    assert len(run.fake.inputs(FileActivity.LOAD_THREAD)) >= 2
 
 
 def _run() -> str:

@@ -3,7 +3,14 @@
 import pytest
 
 from missions.contracts import Activity, AssignmentCancelWish, AssignmentEnded, Outcome, PauseWish, Reserved
-from missions.mission_files.contracts import CommandSent, EventRaised, FileActivity, ThreadEnd
+from missions.mission_files.contracts import (
+    CommandSent,
+    EventRaised,
+    FileActivity,
+    StartedThread,
+    ThreadEnd,
+    ThreadsStarted,
+)
 from missions.mission_files.plan import ENDLESS, ErrorPolicy
 from tests.workflows.isolated import client
 from tests.workflows.isolated_files import (
@@ -257,3 +264,57 @@ async def test_a_command_that_is_cancelled_alone_has_failed(file_bench: FileBenc
     assert await run.handle.result() == "succeeded"
     assert run.fake.names().count(FileActivity.CANCEL_COMMAND) == 1
     assert run.fake.sent() == ["A", "B"]
+
+
+# --- long histories
+
+
+@ALSO_WITHOUT_CACHE
+async def test_a_long_sequence_goes_on_in_a_new_run_where_it_was(file_bench: FileBench) -> None:
+    names = {part: [f"{part}{n}" for n in range(7)] for part in ("A", "B", "C")}
+    of = {part: [command(name) for name in found] for part, found in names.items()}
+    run = await file_bench.run_file(timed(*of["B"], quantity=2, pre=of["A"], post=of["C"]))
+    assert await run.handle.result() == "succeeded"
+    assert run.fake.sent() == [*names["A"], *names["B"], *names["B"], *names["C"]]
+    assert [call.loop for call in run.fake.inputs(FileActivity.BEGIN_SEQUENCE)] == [1, 2]
+    assert len(run.fake.inputs(FileActivity.LOAD_THREAD)) > 3
+
+
+async def test_many_attempts_go_on_in_a_new_run_and_are_counted_on(file_bench: FileBench) -> None:
+    file_bench.fake.scripts = {FileActivity.SEND_COMMAND: failing()}
+    run = await file_bench.run_file(timed(command("A"), max_retries=9))
+    assert await run.ended() == "FAILED"
+    assert [call.serial for call in run.fake.inputs(FileActivity.SEND_COMMAND)] == list(range(1, 10))
+    assert len(run.fake.inputs(FileActivity.LOAD_THREAD)) > 1
+
+
+async def test_an_events_sequence_goes_on_in_a_new_run(file_bench: FileBench) -> None:
+    file_bench.fake.events = ["atStep", "atStep"]
+    names = [f"A{n}" for n in range(7)]
+    run = await file_bench.run_file(triggered(*map(command, names), quantity=2))
+    assert await run.handle.result() == "succeeded"
+    assert run.fake.sent() == [*names, *names]
+    assert len(run.fake.inputs(FileActivity.LOAD_THREAD)) > 1
+
+
+async def test_an_abort_does_not_wait_for_a_thread_that_cannot_be_loaded(file_bench: FileBench) -> None:
+    def fails(call: object) -> None:
+        raise RuntimeError("not now")
+
+    file_bench.fake.scripts = {FileActivity.LOAD_THREAD: fails}
+    run = await file_bench.run_file(timed(command("A")))
+    await run.until_called(FileActivity.LOAD_THREAD)
+    await run.handle.cancel()
+    assert await run.ended() == "CANCELED"
+    assert await ends(run) == [ThreadEnd.STOPPED]
+
+
+async def test_threads_that_were_started_and_have_no_runs_are_ended(file_bench: FileBench) -> None:
+    started = ThreadsStarted(
+        outcome=Outcome.SUPERSEDED, threads=[StartedThread(number=0, timed=True, instrument_ids=[5])]
+    )
+    file_bench.fake.scripts = {FileActivity.START_THREADS: lambda call: started}
+    run = await file_bench.run_file(timed(command("A")))
+    assert await run.ended() == "CANCELED"
+    assert await ends(run) == [ThreadEnd.STOPPED]
+    assert FileActivity.BRING_TO_INACTIVE in run.fake.names()

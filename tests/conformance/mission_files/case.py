@@ -1,8 +1,9 @@
 """What one case of the conformance suite says: a mission, what goes wrong, and what must come of it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,11 @@ class Case:
     scale: float = TIME_SCALE
     anchor: datetime = ANCHOR
 
+    @property
+    def in_short(self) -> list[str]:
+        """The events of each thread; `S` is a sequence that started and stopped."""
+        return [f"{number}: {_short(events)}" for number, events in enumerate(self.events)]
+
     def text(self) -> str:
         """The mission file."""
         if not self.file:
@@ -99,3 +105,14 @@ class Case:
         text = (FILES / self.file).read_text()
         assert self.but[0] in text
         return text.replace(*self.but) if self.but[0] else text
+
+
+def _short(events: tuple[str, ...]) -> str:
+    folded = ", ".join(events).replace("S STARTED, S STOPPED", "S").split(", ")
+    return ", ".join(counted(folded))
+
+
+def counted(words: Iterable[str]) -> list[str]:
+    """Each word once, with its number where it comes several times in a row."""
+    counts = [(word, len(list(group))) for word, group in groupby(words)]
+    return [word if count == 1 else f"{count} × {word}" for word, count in counts]

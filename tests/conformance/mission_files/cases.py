@@ -134,7 +134,7 @@ SEQUENCES = [
         events=(broken(within=False),),
         frame=FAILED,
         faults=(Fault("02", "fail", "ACQUIRE_SAMPLE"),),
-        errors={0: "simulated fault Mission sequence command = PRE:SBE37_SIM_02, execute_resource(ACQUIRE_SAMPLE)"},
+        errors={0: "simulated fault. Mission sequence command = PRE:SBE37_SIM_02, execute_resource(ACQUIRE_SAMPLE)"},
         commands={"02": "ACQUIRE_SAMPLE GO_INACTIVE"},
         ends={"02": "INACTIVE"},
     ),
@@ -393,7 +393,7 @@ EVENTS = [
     Case(
         "timed_and_event",
         threads=(
-            Thread(sequence=("wait(1.5)",)),
+            Thread(sequence=("wait(2)",)),
             Thread(
                 ctds=("03",), event=AT_STEP, pre=("set_resource(INTERVAL{1})",), sequence=SAMPLE, post=("CLOCK_SYNC",)
             ),
@@ -425,7 +425,7 @@ EVENTS = [
     Case(
         "event_served_after_the_timed_thread_has_ended",
         threads=(
-            Thread(sequence=("wait(1.5)",)),
+            Thread(sequence=("wait(2)",)),
             Thread(ctds=("03",), event=AT_STEP, sequence=("wait(1)", *SAMPLE), post=("CLOCK_SYNC",)),
         ),
         events=(done(), done(3)),
@@ -436,7 +436,7 @@ EVENTS = [
     Case(
         "event_raised_after_the_timed_thread_has_ended",
         threads=(
-            Thread(sequence=("wait(1)",)),
+            Thread(sequence=("wait(2)",)),
             Thread(ctds=("03",), event=AT_STEP, sequence=("wait(3)", *SAMPLE)),
         ),
         events=(done(), done(1)),

@@ -49,8 +49,8 @@ FILES = [
         commands={"camera": "START LOOK_AT CAMERA LIGHTS LIGHTS STOP GO_INACTIVE"},
         ends={"camera": "INACTIVE"},
         meanwhile=acts.abort_after_its_first_loop(),
-        anchor=datetime(2026, 3, 2, tzinfo=UTC),
-        scale=3600,
+        anchor=datetime(2026, 3, 2, 1, 30, tzinfo=UTC),
+        scale=1200,
     ),
     Case(
         "file_05_profiler_events",

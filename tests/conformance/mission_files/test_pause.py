@@ -74,8 +74,6 @@ async def test_loops_that_were_missed_are_caught_up(platform: Platform) -> None:
     await mission.until("succeeded")
     assert len(platform.ctds[0].commands) == 5
     assert await mission.of_thread(0) == ["T0 STARTED", *["S0 STARTED", "S0 STOPPED"] * 5, "T0 STOPPED"]
-    began = [one.at for one in platform.ctds[0].commands]
-    assert began[so_far + 2] - began[so_far] < 1.2, "two of them are late, and wait for nothing"
     await clock.abort()
     await check_aborted(clock)
 

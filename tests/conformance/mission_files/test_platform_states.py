@@ -6,6 +6,7 @@ from tests.conformance.mission_files.aborted import check_aborted
 from tests.conformance.mission_files.ordinary import ordinary_mission
 from tests.support.mission_file_text import SAMPLE, file, timed
 from tests.support.platform_stage import Platform
+from tests.support.site import until
 
 WAITING = file(timed("wait(60)"))
 
@@ -25,6 +26,10 @@ async def test_it_is_in_a_mission_until_the_last_one_has_ended(platform: Platfor
     await check_aborted(second)
     assert await platform.state() == before
 
+    async def told() -> bool:  # events have their places in the log a moment after they are written
+        return len(await changes(platform)) >= 2
+
+    await until(told, 10)
     assert await changes(platform) == [(before, meanwhile), (meanwhile, before)]
 
 

@@ -6,6 +6,7 @@ from tests.conformance.mission_files.aborted import check_aborted
 from tests.conformance.mission_files.ordinary import ordinary_mission
 from tests.support.mission_file_text import SAMPLE, file, timed
 from tests.support.platform_stage import FileMission, Platform
+from tests.support.site import until
 
 WAITING = file(timed("wait(60)"))
 
@@ -132,6 +133,11 @@ async def test_it_is_in_every_list_and_feed(platform: Platform) -> None:
     await mission.until("succeeded")
     site = platform.site
 
+    async def told() -> bool:  # events have their places in the log a moment after they are written
+        items = (await site.get(f"/events?platform={platform.uuid}&type=mission.stopped"))["items"]
+        return bool(items)
+
+    await until(told, 10)
     listed = (await site.get("/work-processes?type=mission-file&limit=200"))["items"]
     of_mission = [one["type"] for one in (await site.get(f"/events?missionId={mission.id}&type=mission.*"))["items"]]
     of_platform = (await site.get(f"/events?platform={platform.uuid}&type=mission.*"))["items"]

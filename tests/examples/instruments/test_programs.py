@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
 
 from tests.examples.instruments.conftest import Commanding
 from tests.support.sdk_process import agents_python
-from tests.support.site import YARD, Site, until
+from tests.support.site import TOKEN, YARD, Site, until
 from tests.support.tap import tapped
 
 ROOT = Path(__file__).parents[3]
@@ -129,3 +131,49 @@ async def test_the_simulator_as_a_process(site: Site, command: Commanding, tmp_p
         simulator.tell("nobody profile")
         answers = [line["answer"] for line in await simulator.says("answer", 3)]
         assert answers == ["done", "done", "no device 'nobody'"]
+
+
+async def test_instruments_registered_by_the_simulator_say_their_state_once_more(site: Site, tmp_path: Path) -> None:
+    ctd, platform = f"SBE37_SIM_{secrets.token_hex(3)}", f"LJ_{secrets.token_hex(3)}"
+    program = [
+        *(sys.executable, "-m", "examples.instruments", "--yard", YARD, "--platform", platform, "--ctd", ctd),
+        "--register",
+    ]
+    where = {
+        "MUSTER_AMQP_URL": site.addresses.amqp_url,
+        "MUSTER_API_URL": f"http://{site.api.base_url.netloc.decode()}",
+        "MUSTER_API_TOKEN": TOKEN,
+    }
+    with running(program, tmp_path / "out", **where) as simulator:
+        await simulator.says("listening")
+
+        async def known() -> bool:
+            return [each["state"] for each in (await site.get(f"/platforms/{platform}"))["instruments"]] == ["COMMAND"]
+
+        await until(known, 10)
+
+
+async def test_a_device_whose_connection_is_closed_comes_back_and_the_others_stay(
+    site: Site, command: Commanding, tmp_path: Path
+) -> None:
+    cut, other = f"SBE37_SIM_{secrets.token_hex(3)}", f"SBE37_SIM_{secrets.token_hex(3)}"
+    program = [sys.executable, "-m", "examples.instruments", "--yard", YARD, "--ctd", cut, "--ctd", other]
+    with running(program, tmp_path / "out", MUSTER_AMQP_URL=site.addresses.amqp_url) as simulator:
+        await simulator.says("listening")
+        await _close_connection(site, cut)
+        said = await simulator.says("connection", 2)
+        assert [(line["agent"], line["connection"]) for line in said] == [(cut, "lost"), (cut, "again")]
+        missions = [await command(uuid, START) for uuid in (cut, other)]
+        await asyncio.gather(*(mission.until("succeeded") for mission in missions))
+    assert (tmp_path / "out.err").read_text() == ""
+
+
+async def _close_connection(site: Site, user: str) -> None:
+    """By the broker, once it lists it."""
+    async with httpx.AsyncClient(base_url=site.addresses.amqp_management_url, trust_env=False) as management:
+
+        async def its() -> list[str]:
+            return [one["name"] for one in (await management.get("/api/connections")).json() if one.get("user") == user]
+
+        (name,) = await until(its, 15)
+        (await management.delete(f"/api/connections/{quote(name, safe='')}")).raise_for_status()

@@ -93,7 +93,7 @@ CASES = [
     # instrumentID
     accept("one instrument as text", ids="PRE:A"),
     accept("an id without the prefix", ids="[A, B]"),
-    accept("no instruments: only the platform is commanded", ids="[]", command="LJ01D, execute_resource(TURN_ON_PORT{1})"),
+    refuse("no instruments at all", "mission", "mission", ids="[]", command="LJ01D, execute_resource(TURN_ON_PORT{1})"),
     refuse("instruments are missing", f"{THREAD}.instrumentID", "instrumentID", ids=""),
     refuse("an id in the list is empty", f"{THREAD}.instrumentID[1]", "", ids="['PRE:A', ]".replace(", ", ", ''")),
     refuse("a prefix alone is no id", f"{THREAD}.instrumentID[1]", "PRE:", ids="['PRE:A', 'PRE:']"),

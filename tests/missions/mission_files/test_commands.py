@@ -32,3 +32,17 @@ def test_values(braces: str, values: list[Any], named: dict[str, Any]) -> None:
 def test_a_comma_between_values_parts_no_device() -> None:
     call = parse_command("execute_resource(X{1, 2})")
     assert (call.device, call.values) == ("", [1, 2])
+
+
+@pytest.mark.parametrize("between", [" ", "  ", ": ", "; "])
+def test_a_forgotten_comma_is_told_and_the_device_kept(between: str) -> None:
+    call = parse_command(f"PRE:CTD_1{between}execute_resource(START)")
+    (problem,) = call.problems
+    assert (problem.offset, problem.message) == (0, "the comma after `PRE:CTD_1` is missing")
+    assert problem.remedy == "write `PRE:CTD_1, execute_resource(…)`"
+    assert call.device == "PRE:CTD_1"
+
+
+def test_a_device_before_a_wait_is_to_go() -> None:
+    (problem,) = parse_command("PRE:CTD_1 wait(1)").problems
+    assert problem.remedy == "write `wait(…)` alone: it is nobody's"

@@ -123,10 +123,28 @@ def test_everything_is_told_at_once_in_the_files_order() -> None:
     assert [place for _, *place, _ in found] == sorted(place for _, *place, _ in found)
 
 
+@pytest.mark.parametrize(
+    ("loop", "wrong"),
+    [
+        ("{quantity: -2, value: -1, units: hours}", ["-2", "-1", "hours"]),
+        ("{quantity: -2, value: 1, units: hours}", ["-2", "hours"]),
+        ("{quantity: two, value: 9999, units: days}", ["two", "value"]),
+        ("{quantity: two, value: 5, units: }", ["two", "units"]),
+        ("{quantity: 3, value: , units: }", ["value", "units"]),
+        ("{quantity: 3, value: , units: hours}", ["value", "hours"]),
+        ("{quantity: 0, value: -1, units: hours}", ["-1", "hours"]),
+    ],
+)
+def test_each_part_of_a_loop_is_checked_even_if_another_is_wrong(loop: str, wrong: list[str]) -> None:
+    issues = read_mission_file(FILE.format(**USUAL | {"loop": loop})).errors
+    assert sorted(issue.text for issue in issues) == sorted(wrong)
+
+
 def test_remedies_name_what_was_meant() -> None:
     text = FILE.format(**USUAL | {"zone": "US/pacifc", "loop": "{quantity: 3, vlaue: 5, units: hours}"})
-    assert [issue.remedy for issue in read_mission_file(text).errors][:3] == [
+    assert [issue.remedy for issue in read_mission_file(text).errors][:4] == [
         "write `US/Pacific`",
+        "write it",  # `value` is missing
         "write `value`",
         "write `hrs`",
     ]

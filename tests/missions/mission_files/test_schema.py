@@ -26,6 +26,7 @@ _Loader.yaml_implicit_resolvers = {
 # What one value does not show: other values, other threads, all that the time zones or YAML itself know.
 ONLY_THE_READER = {
     "a key twice, though YAML would take the last",
+    "no instruments at all",
     "a prefix alone is no id",
     "two in one text",
     "the platform is no instrument",

@@ -17,7 +17,7 @@ from tests.support.muster_command import alive, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PORTS = ("postgres", "temporal", "temporal_ui", "amqp", "amqp_management", "mqtt", "epmd", "erlang", "api")
 GIVEN = {"MUSTER_DATABASE_URL", "MUSTER_AMQP_URL", "MUSTER_AMQP_MANAGEMENT_URL", "TEMPORAL_ADDRESS", "MUSTER_API_TOKEN"}
 
