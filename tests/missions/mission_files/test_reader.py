@@ -357,3 +357,16 @@ def test_a_thread_that_the_engine_would_refuse_is_an_error() -> None:
     (issue,) = read_mission_file(text).errors
     assert "more than 512 KiB" in issue.message
     assert (issue.line, issue.column) == (2, 5)
+
+
+def test_what_aliases_repeat_counts_each_time() -> None:
+    """Few kilobytes may stand for a hundred megabytes of commands."""
+    command = f"&c {{command: 'PRE:A, set_resource(P{{{'a' * 5000}}})'}}"
+    repeated = "".join("      - *c\n" for _ in range(12_000))
+    head = "mission:\n  - instrumentID: 'PRE:A'\n    schedule: {startTime: 2026-01-01}\n    missionSequence:\n"
+    text = f"{head}      - {command}\n{repeated}"
+    began = time.process_time()
+    errors = read_mission_file(text).errors
+    assert time.process_time() - began < 1
+    assert "KiB of text" in " ".join(error.message for error in errors)
+    assert len(errors) < 5
