@@ -165,7 +165,7 @@ class Conversation:
         """Tell one profile's events, each in its time."""
         scale = time_scale or self._time_scale
         for seconds, event in PROFILE:
-            self._voice.later(seconds / scale, lambda event=event: self.emit(event))  # type: ignore[misc]
+            self._voice.later(seconds / scale, lambda event=event: self.emit(event))  # type: ignore[misc]  # mypy infers no lambda with a default
 
     # --- what its operator says
 

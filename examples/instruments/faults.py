@@ -54,7 +54,7 @@ class Faults:
         if kind == "ignore_cancel":
             self.ignore_cancel = True
         else:
-            self._faults.append(Fault(Kind(kind), command, nth, **more))  # type: ignore[arg-type]
+            self._faults.append(Fault(Kind(kind), command, nth, **more))  # type: ignore[arg-type]  # orders come as words
 
     def clear(self) -> None:
         """No faults from now on."""

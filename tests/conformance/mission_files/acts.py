@@ -148,7 +148,7 @@ GOES_ON = Check("thread 1 goes on after the end of thread 0", _goes_on)
 
 
 async def _parameters(ran: Ran) -> None:
-    assert ran.platform.ctds[0].device.parameters["INTERVAL"] == 7  # type: ignore[attr-defined]
+    assert ran.platform.ctds[0].device.parameters["INTERVAL"] == 7  # type: ignore[attr-defined]  # a CTD
     values = {
         one["data"]["command"]["name"]: one["result"]["value"]
         for one in await ran.mission.assignments()
@@ -161,7 +161,7 @@ PARAMETERS = Check("INTERVAL is 7, and the value that was got stands in its assi
 
 
 def _ports(ran: Ran) -> None:
-    ports = ran.platform.device.device.ports  # type: ignore[attr-defined]
+    ports = ran.platform.device.device.ports  # type: ignore[attr-defined]  # a platform
     assert [name for name, port in ports.items() if port.on] == ["2"]
 
 

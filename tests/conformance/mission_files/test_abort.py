@@ -121,7 +121,7 @@ async def test_as_the_last_command_ends(platform: Platform) -> None:
         missions.append(await platform.run(file(timed(SAMPLE, of=[number]))))
 
     for mission, ctd, moment in zip(missions, platform.ctds, ("SUCCESS", "S0", "S0"), strict=True):
-        await until(lambda ctd=ctd: _has(ctd.commands), 10)  # type: ignore[misc]
+        await until(lambda ctd=ctd: _has(ctd.commands), 10)  # type: ignore[misc]  # a lambda with a default
         if moment == "SUCCESS":
             await until(lambda: _ended_command(mission), 10)  # noqa: B023
         answer = await mission.site.api.post(f"{mission.path}/abort", json={})

@@ -63,7 +63,7 @@ async def test_an_instrument_is_released_when_it_is_inactive_and_others_are_left
         held.append((command.name, first.mission))
         return do(command)
 
-    first.device.do = noted  # type: ignore[method-assign]
+    first.device.do = noted  # type: ignore[method-assign]  # looks on
     first.inject("late", "GO_INACTIVE", seconds=0.3)
     mission = await waiting(platform, 2)
 
@@ -79,7 +79,7 @@ async def test_one_that_is_busy_with_itself_is_reset_or_left_as_it_is(platform: 
     """A CTD takes no RESET while it tests itself: the abort ends all the same."""
     ctd = platform.ctds[0]
     mission = await waiting(platform, 2, 3)
-    ctd.device.state = "TEST"  # type: ignore[misc, assignment]
+    ctd.device.state = "TEST"  # type: ignore[misc, assignment]  # one that it does not simulate
     ctd.conversation.say_state()
     await known_as(platform, ctd, "TEST")
 
