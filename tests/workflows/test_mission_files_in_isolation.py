@@ -318,3 +318,18 @@ async def test_threads_that_were_started_and_have_no_runs_are_ended(file_bench: 
     assert await run.ended() == "CANCELED"
     assert await ends(run) == [ThreadEnd.STOPPED]
     assert FileActivity.BRING_TO_INACTIVE in run.fake.names()
+
+
+async def test_a_pause_holds_before_the_next_attempt(file_bench: FileBench) -> None:
+    file_bench.fake.scripts = {FileActivity.SEND_COMMAND: lambda call: SENT if call.serial == 1 else None}
+    run = await file_bench.run_file(timed(command("A", timeout=60)), retry_pause=0)
+    await _until_at_device(run)
+    await run.signal("pause", PauseWish(paused=True, number=1))
+    await run.thread().signal("assignment_ended", AssignmentEnded(assignment_id=1, status="failed"))
+    await run.until_called(Activity.NOTE_PAUSE)
+    await FileRun(run.thread(), run.fake).until_called(FileActivity.CHECK_COMMAND)
+    await FileRun(run.thread(), run.fake).until_waiting()
+    assert run.fake.sent() == ["A"]
+    await run.signal("pause", PauseWish(paused=False, number=2))
+    assert await run.handle.result() == "succeeded"
+    assert run.fake.sent() == ["A", "A"]
