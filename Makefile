@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 # Demo and tests start the same programs over and over; they are not to be compiled anew each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup up down demo demo-files test conformance check lint fmt bench bench-events histories lock clean rabbitmq
+.PHONY: help setup up down demo demo-files test conformance faults faults-short check lint fmt bench bench-events histories lock clean rabbitmq
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,12 @@ test: setup ## all tests but the conformance
 
 conformance: setup ## helyOS's own scenarios, their messages counted on the broker; mission files case by case; a thousand missions on two workers; the demo
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/conformance $(PYTEST_ARGS)
+
+faults: setup ## kill, cut and flood every part with a hundred missions in flight; about an hour
+	@$(PY) -m faults
+
+faults-short: setup ## each part killed once with fewer missions, and some bad input; a few minutes
+	@$(PY) -m faults --short
 
 check: lint ## lint and the tests that need no server, under 2 minutes
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not stack" $(PYTEST_ARGS)

@@ -1,4 +1,4 @@
-"""The benchmark's own processes: they talk to the driver by lines of JSON on their standard streams.
+"""Processes of a benchmark or of the fault run: they talk to the driver by lines of JSON on their standard streams.
 
 A child ends when its standard input does, so none outlives the driver, however that ends.
 """
@@ -29,11 +29,11 @@ async def until_the_driver_is_gone() -> None:
 
 
 class Child:
-    """A module of this package in a process of its own. Use as an async context manager."""
+    """A module in a process of its own. Use as an async context manager."""
 
     def __init__(self, module: str, *options: str, env: Mapping[str, str], log: Path) -> None:
         self.name = module
-        self._command = [sys.executable, "-m", f"benchmarks.{module}", *options]
+        self._command = [sys.executable, "-m", module, *options]
         self._env = env
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
@@ -76,7 +76,14 @@ class Child:
         while line := await self._process.stdout.readline():
             yield json.loads(line)
         tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
-        raise RuntimeError(f"benchmarks.{self.name} ended by itself; its log is {self._log}:\n{tail}")
+        raise RuntimeError(f"{self.name} ended by itself; its log is {self._log}:\n{tail}")
+
+    async def tell(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+        await self._process.stdin.drain()
 
     async def first(self, word: str, timeout: float = 60.0) -> list[Any]:
         """Wait for the line that begins with this word; lines before it are dropped."""

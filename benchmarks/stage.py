@@ -103,7 +103,7 @@ async def _players(stack: Stack) -> AsyncIterator[Stage]:
 
 
 def _child(module: str, *options: str, env: dict[str, str], logs: Path) -> Child:
-    return Child(module, *options, env=env, log=logs / f"benchmark-{module}.log")
+    return Child(f"benchmarks.{module}", *options, env=env, log=logs / f"benchmark-{module}.log")
 
 
 async def _part_ends(stack: Stack) -> None:

@@ -61,7 +61,7 @@ class Outlets:
         """One of this package's processes."""
         stack = self._stage.stack
         return Child(
-            f"events.{module}",
+            f"benchmarks.events.{module}",
             *options,
             env=stack.environment(),
             log=stack.data_dir / "logs" / f"benchmark-{module}.log",

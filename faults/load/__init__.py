@@ -1,0 +1,1 @@
+"""Missions of all kinds, and those who ask for them."""

@@ -1,0 +1,115 @@
+"""The kinds of missions in flight, and how each must end."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from missions.errors import FailureCode
+
+RECIPE, PATIENT = "planned", "patient"
+
+# An assignment that the broker had confirmed and then lost with its queue, or that was on its way when a worker died:
+# nobody knows whether the agent has it. The recipes here say `unconfirmedStart: fail`.
+UNKNOWN_OUTCOME = FailureCode.ASSIGNMENT_NOT_STARTED
+
+
+@dataclass(frozen=True)
+class Mission:
+    """What is asked for, and what comes of it."""
+
+    kind: str
+    agents: list[str]
+    data: dict[str, Any]
+    ends: str = "succeeded"
+    cancel_after: float | None = None
+    """Seconds from its acceptance; None: it is left alone."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def answer(groups: list[list[tuple[str, float]]], stop: float = 0.0) -> dict[str, Any]:
+    """What the planner says: who works how long (seconds), group by group."""
+    flat = [(agent, work) for group in groups for agent, work in group]
+    order, begin = [], 0
+    for group in groups:
+        order.append(list(range(begin, begin + len(group))))
+        begin += len(group)
+    results = [{"agent_uuid": agent, "assignment": {"work": work, "stop": stop, **_DRIVE}} for agent, work in flat]
+    return {"status": "ready", "results": results, "dispatch_order": order}
+
+
+# What the agents on the SDK read of an assignment.
+_DRIVE = {"task": "drive", "to": {"x": 1, "y": 1}, "seconds": 1}
+
+
+def waiting(chance: random.Random, agents: list[str]) -> Mission:
+    """Wants one of few agents, and waits for it most of its life."""
+    agent = chance.choice(agents)
+    return Mission("waiting", [agent], {"answer": answer([[(agent, chance.uniform(1, 3))]])})
+
+
+def pending(chance: random.Random, agents: list[str]) -> Mission:
+    """Its planner takes long."""
+    data = {"answer": answer([[(agents[0], 1.0)]]), "pending": chance.uniform(4, 16)}
+    return Mission("pending", agents[:1], data)
+
+
+def groups(chance: random.Random, agents: list[str]) -> Mission:
+    """Three groups, one after the other, of two agents each."""
+    one, two = agents[:2]
+    work = [[(one, chance.uniform(1, 5)), (two, chance.uniform(1, 5))] for _ in range(3)]
+    return Mission("groups", [one, two], {"answer": answer(work)})
+
+
+def canceled(chance: random.Random, agents: list[str]) -> Mission:
+    """Is cancelled while its agents work, and they take their time to stop."""
+    data = {"answer": answer([[(agent, 60.0) for agent in agents[:2]]], stop=chance.uniform(2, 6))}
+    return Mission("canceled", agents[:2], data, ends="canceled", cancel_after=chance.uniform(1, 8))
+
+
+def failing(chance: random.Random, agents: list[str]) -> Mission:
+    """Its planner says no."""
+    data = {"answer": {"status": "failed", "message": "as it was told"}, "pending": chance.uniform(0, 5)}
+    return Mission("failing", agents[:1], data, ends="failed")
+
+
+KINDS = {"waiting": waiting, "pending": pending, "groups": groups, "canceled": canceled, "failing": failing}
+
+
+def on_sdk(chance: random.Random, agents: list[str]) -> Mission:
+    """One assignment of an agent on the SDK."""
+    return Mission("sdk", agents[:1], {"answer": answer([[(agents[0], 1.0)]])})
+
+
+def probe(agent: str) -> Mission:
+    """As short as can be: it measures."""
+    return Mission("probe", [agent], {"answer": answer([[(agent, 0.0)]])})
+
+
+def file_of(platform: str, ctds: tuple[str, ...]) -> str:
+    """A mission file of two threads on a platform, about twenty seconds long."""
+    threads = "".join(_THREAD.format(ctd=ctd) for ctd in ctds)
+    return _FILE.format(platform=platform, threads=threads)
+
+
+_FILE = """name: faults
+version: 0.4
+description: of the fault run
+platform:
+  platformID: {platform}
+mission:
+{threads}"""
+_THREAD = """
+  - missionThread:
+    instrumentID: ['PRE:{ctd}']
+    errorHandling: {{default: retry, maxRetries: 5}}
+    schedule:
+      startTime: 2014-07-18T00:00:00
+      timeZone:
+      loop: {{quantity: 4, value: 5, units: secs}}
+      event: {{parentID: , eventID: }}
+    missionSequence:
+      - {{command: 'PRE:{ctd}, execute_resource(ACQUIRE_SAMPLE)', onError: retry}}
+      - {{command: wait(0.02), onError: }}
+      - {{command: 'PRE:{ctd}, set_resource(INTERVAL{{1}})', onError: retry}}
+"""

@@ -1,0 +1,119 @@
+"""One run: a stage with missions of all kinds in flight, and fault after fault."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from faults.invariants.journals import Journals
+from faults.invariants.records import faults_in_database, faults_in_temporal
+from faults.kinds.fault import Fault
+from faults.load.client import Client
+from faults.load.riders import Riders
+from faults.load.watch import Watch
+from faults.recovery import GIVEN_UP_AFTER, until_missions_flow
+from faults.results import Result
+from faults.stage.stage import WORKERS, Stage, stage, until
+
+Report = Callable[[str], None]
+
+OPEN = 100
+"""Missions that are open at least when something is done, in a whole run."""
+_QUIET = 4.0
+"""Seconds between two faults at least; as much again by chance."""
+
+
+@dataclass
+class Run:
+    """A stage under load."""
+
+    stage: Stage
+    watch: Watch
+    client: Client
+    riders: Riders
+    chance: random.Random
+    report: Report
+    part: float
+
+    async def inflict(self, fault: Fault, result: Result) -> None:
+        """One fault at a random moment, until missions flow again."""
+        await until(
+            self._enough_open, 120, f"there are never {self.part * OPEN:g} open missions, but {self.watch.phases}"
+        )
+        await asyncio.sleep(self.chance.uniform(_QUIET, 2 * _QUIET))
+        result.times += 1
+        result.missions += self.watch.open
+        phases = dict(self.watch.phases)
+        result.phases.update(phases.keys())
+        wrong_before = len(self.riders.tally.wrong)
+        await fault.strike(self.stage)
+        await fault.mend(self.stage)
+        took = await until_missions_flow(self.riders)
+        result.recoveries.append(took)
+        result.broken += self.riders.tally.wrong[wrong_before:]
+        if took > GIVEN_UP_AFTER:
+            result.broken.append(f"missions do not flow {GIVEN_UP_AFTER:g} s after the end of {fault.name}")
+        elif took > fault.goal:
+            result.remarks.append(f"recovery took {took:.1f} s, the goal is {fault.goal:g} s")
+        self.report(f"  {fault.name}: missions flow again after {took:.1f} s; open were {phases}")
+        dead = [name for name in self.stage.processes.children if self.stage.is_dead(name)]
+        result.broken += [f"{name} ended by itself:\n{self.stage.log(name)[-1500:]}" for name in dead]
+        # What a fault left dead on purpose is there for the next one; and what died.
+        for name in dead:
+            await self.stage.kill(name)
+        await self.stage.start(*WORKERS, "api", *dead)
+
+    async def _enough_open(self) -> bool:
+        return self.watch.open >= self.part * OPEN
+
+    async def finish(self) -> Result:
+        """Let all missions end, then look at everything from outside."""
+        await self.riders.stop()
+        await asyncio.sleep(35)  # what is held or open for longer has no excuse
+        result = Result("all of it, at the end", missions=len(self.riders.tally.accepted))
+        tally, crew = self.riders.tally, self.stage.crew
+        result.broken += tally.wrong
+        result.broken += Journals([crew.journal(name) for name in (*crew.thin, *crew.devices)]).faults()
+        result.broken += await faults_in_database(self.stage.postgres.url, tally.accepted)
+        result.broken += await faults_in_temporal(self.stage.temporal.address, self.stage.postgres.url)
+        treatment = self.client.treatment
+        result.broken += treatment.wrong
+        result.remarks += tally.settled
+        result.remarks.append(f"ended: {dict(sorted(tally.ended.items()))}")
+        result.remarks.append(
+            f"the API's slowest answer took {treatment.slowest:.1f} s; answers {dict(treatment.answers)},"
+            f" {treatment.refused} times nobody was there"
+        )
+        return result
+
+
+@asynccontextmanager
+async def loaded_stage(seed: int, report: Report, part: float = 1.0) -> AsyncIterator[Run]:
+    """A stage with missions of all kinds in flight; `part`: of a whole run's."""
+    async with stage() as built:
+        watch, client = Watch(built.postgres.url), Client(built.api_url)
+        riders = Riders(built, client, watch, seed, part)
+        watching = asyncio.ensure_future(watch.run())
+        # A driver that looks no more must not wait for what it cannot see.
+        watching.add_done_callback(lambda task: None if task.cancelled() else report(f"BUG: {task.exception()!r}"))
+        try:
+            await riders.prepare()
+            report("stage is set")
+            riders.start()
+            yield Run(built, watch, client, riders, random.Random(seed), report, part)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await client.close()
+
+
+async def run(faults: Sequence[Fault], *, times: int, seed: int, report: Report, part: float = 1.0) -> list[Result]:
+    """Each fault so many times, in an order by chance; the last result is of the whole."""
+    results = {fault.name: Result(fault.name) for fault in faults}
+    async with loaded_stage(seed, report, part) as loaded:
+        order = [fault for fault in faults for _ in range(times)]
+        loaded.chance.shuffle(order)
+        for fault in order:
+            await loaded.inflict(fault, results[fault.name])
+        return [*results.values(), await loaded.finish()]

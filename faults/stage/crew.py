@@ -1,0 +1,95 @@
+"""The planner and the agents of the stage, which processes they live in, and what they wrote down."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from examples.crew import AGENTS_PYTHON, HERE
+
+YARD = "yard"
+SDK_AGENTS = ("sdk-1", "sdk-2", "sdk-3")
+PLATFORMS = 6
+_THIN_PROCESSES = 4
+_THIN_EACH = 24
+PROBES = 3
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A platform and its instruments, all in one process."""
+
+    uuid: str
+    ctds: tuple[str, ...]
+
+
+def thin_agents() -> dict[str, list[str]]:
+    """The uuids of the thin agents of each process."""
+    return {f"agents-{p}": [f"thin-{p}-{n}" for n in range(_THIN_EACH)] for p in range(1, _THIN_PROCESSES + 1)}
+
+
+def probes() -> list[str]:
+    """Agents that only the measurement uses."""
+    return [f"probe-{n}" for n in range(PROBES)]
+
+
+def platforms() -> list[Platform]:
+    """All of them; each is a process, named as it is."""
+    return [Platform(f"PF{n}", (f"CTD{n}A", f"CTD{n}B")) for n in range(PLATFORMS)]
+
+
+class Crew:
+    """How each is started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def thin(self) -> list[str]:
+        """The processes of thin agents."""
+        return [*thin_agents(), "probes"]
+
+    @property
+    def devices(self) -> list[str]:
+        """The processes of platforms."""
+        return [platform.uuid for platform in platforms()]
+
+    @property
+    def sdk(self) -> list[str]:
+        """The processes of agents on the SDK."""
+        return list(SDK_AGENTS)
+
+    def journal(self, name: str) -> Path:
+        """What a process's agents wrote."""
+        return self._folder / f"{name}.journal"
+
+    @property
+    def planner_journal(self) -> Path:
+        """What the planner was asked."""
+        return self._folder / "jobs" / "journal"
+
+    def planner_command(self, port: int) -> list[str | Path]:
+        """Of Python."""
+        return ["-m", "faults.stage.planner", "--port", str(port), "--jobs", self._folder / "jobs"]
+
+    def command(self, name: str, amqp_url: str) -> list[str | Path]:
+        """The whole command of a process of agents."""
+        thin = {**thin_agents(), "probes": probes()}
+        if name in thin:
+            named = [f"{uuid}@{YARD}" for uuid in thin[name]]
+            slowness = "0" if name == "probes" else "2"
+            options = ["--journal", self.journal(name), "--slowness", slowness]
+            return [sys.executable, "-m", "faults.stage.agents", *options, *named]
+        if name in SDK_AGENTS:
+            url = urlsplit(amqp_url)
+            return [
+                *(AGENTS_PYTHON, "-u", HERE / "agent.py", "--uuid", name, "--yard", YARD),
+                *("--host", url.hostname or "", "--port", str(url.port), "--vhost", unquote(url.path[1:]) or "/"),
+                *("--log", self.journal(name)),
+            ]
+        platform = next(each for each in platforms() if each.uuid == name)
+        ctds = [word for ctd in platform.ctds for word in ("--ctd", ctd)]
+        return [
+            *(sys.executable, "-m", "faults.stage.devices", "--journal", self.journal(name)),
+            *("--yard", YARD, "--platform", platform.uuid, *ctds),
+        ]
