@@ -27,7 +27,7 @@ down: .venv/.ready ## stop the stack of this folder
 test: setup ## all tests but the conformance
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/conformance $(PYTEST_ARGS)
 
-conformance: setup ## helyOS's own scenarios, their messages counted on the broker; mission files case by case; a thousand missions on two workers; the demo
+conformance: setup ## helyOS's own scenarios, their messages counted on the broker; mission files case by case; a thousand missions on two workers; an upgrade of the worker; the demo
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/conformance $(PYTEST_ARGS)
 
 faults: setup ## kill, cut and flood every part with a hundred missions in flight; about an hour
@@ -48,7 +48,8 @@ fmt: .venv/.ready ## format the code
 	@$(PY) -m ruff check --fix --quiet . || true
 	@$(PY) -m ruff format .
 
-histories: setup ## record the replay histories anew, after a change of the workflow
+histories: setup ## record the replay histories and the order of commands anew, after a change of the workflow
+	@$(PY) -m scripts.command_order
 	@$(PY) -m scripts.record_histories
 
 bench: setup ## measure

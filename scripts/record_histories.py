@@ -1,8 +1,8 @@
 """Records a closed history of every kind of ending, for the replay tests: `make histories`, about a minute.
 
 A whole Muster with SDK agents runs the missions; what no site can be made to produce is recorded from the workflow with
-scripted activities (`scripts/histories/`). Until version 0.1 is tagged they are simply recorded again; from then on a
-history stays, and a change of the workflow's commands needs a patch (docs: the engine's versioning).
+scripted activities (`scripts/histories/`); tests/workflows/endings.py says what each shows. Until version 0.1 they are
+simply recorded again; from then on a history stays, and a change of the workflow's commands needs a patch.
 """
 
 # ruff: noqa: T201 -- it is a command
@@ -12,16 +12,26 @@ import json
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from temporalio.client import WorkflowHandle  # noqa: E402
+from temporalio.client import Client, WorkflowHandle  # noqa: E402
 
-from scripts.histories import alone, mission_files, mission_queues, missions, platform_commands  # noqa: E402
+from muster import __version__  # noqa: E402
+from scripts.command_order import is_released  # noqa: E402
+from scripts.histories import (  # noqa: E402
+    alone,
+    cancel_phases,
+    continued,
+    mission_files,
+    mission_queues,
+    missions,
+    platform_commands,
+    waits_and_failures,
+)
 from scripts.histories.mission_queues import Queue  # noqa: E402
 from tests.support import services  # noqa: E402
 from tests.support.site import Mission, Site, running_site  # noqa: E402
@@ -33,12 +43,18 @@ FOLDER = ROOT / "tests" / "workflows" / "histories"
 # Who, where and by which lines: replay does not look at it, and it would differ at each recording.
 NOISE = {"taskId", "identity", "requestId", "workerVersion", "stackTrace"}
 
+AnyBench = TypeVar("AnyBench", bound=Bench)
 BySite = Callable[[Site], Awaitable[Mission | Queue]]
 ByBench = Callable[[Bench], Awaitable[Run]]
 ByFileBench = Callable[[FileBench], Awaitable[Run]]
 ByPlatformBench = Callable[[PlatformBench], Awaitable[Run]]
 BY_SITE: list[BySite] = [*missions.RECORDERS, *mission_queues.RECORDERS]
-BY_BENCH: list[ByBench] = alone.RECORDERS
+BY_BENCH: list[ByBench] = [
+    *alone.RECORDERS,
+    *cancel_phases.RECORDERS,
+    *waits_and_failures.RECORDERS,
+    *continued.RECORDERS,
+]
 BY_FILE_BENCH: list[ByFileBench] = mission_files.RECORDERS
 BY_PLATFORM_BENCH: list[ByPlatformBench] = platform_commands.RECORDERS
 
@@ -70,47 +86,42 @@ async def _by_site(site: Site, record: BySite, turn: asyncio.Semaphore) -> None:
         await _save(record.__name__, await mission.run())
 
 
-async def _by_bench(site: Site, record: ByBench) -> None:
-    async with Bench(site.temporal).running() as bench:
-        run = await record(bench)
-        await run.ended()
-        await _save(record.__name__, run.handle)
-
-
-async def _by_file_bench(site: Site, record: ByFileBench) -> None:
-    async with AsyncExitStack() as exits:
-        continues = record.__name__.startswith("continued")
-        client = await exits.enter_async_context(engine()) if continues else site.temporal
-        run = await record(await exits.enter_async_context(FileBench(client).running()))
-        await run.ended()
-        await _save(record.__name__, run.handle)
-
-
-async def _by_platform_bench(site: Site, record: ByPlatformBench) -> None:
-    async with PlatformBench(site.temporal).running() as bench:
-        assert isinstance(bench, PlatformBench)
+async def _by_bench(
+    site: Site, impatient: Client, kind: type[AnyBench], record: Callable[[AnyBench], Awaitable[Run]]
+) -> None:
+    """On the site's engine, or on one that soon tells runs to continue as new."""
+    continues = any(word in record.__name__ for word in ("continued", "another_run"))
+    bench = kind(impatient if continues else site.temporal)
+    async with bench.running():
         run = await record(bench)
         await run.ended()
         await _save(record.__name__, run.handle)
 
 
 async def main() -> None:
-    """Record all kinds, or those named on the command line."""
-    wanted = set(sys.argv[1:]) or set(kinds())
-    if not sys.argv[1:]:
-        for old in FOLDER.glob("*.json"):
-            old.unlink()
+    """Record all kinds, or those named on the command line; from version 0.1 on, those that are not stored yet."""
+    stored = {path.stem for path in FOLDER.glob("*.json")}
+    if is_released(__version__):
+        wanted = (set(sys.argv[1:]) or set(kinds())) - stored
+    else:
+        wanted = set(sys.argv[1:]) or set(kinds())
+        for old in stored - set(kinds()):
+            (FOLDER / f"{old}.json").unlink()
     FOLDER.mkdir(exist_ok=True)
     services.announce()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            async with running_site(services.find(), Path(folder)) as site:
+            async with running_site(services.find(), Path(folder)) as site, engine() as impatient:
                 turn = asyncio.Semaphore(4)
                 await asyncio.gather(
-                    *(_by_site(site, record, turn) for record in BY_SITE if record.__name__ in wanted),
-                    *(_by_bench(site, record) for record in BY_BENCH if record.__name__ in wanted),
-                    *(_by_file_bench(site, record) for record in BY_FILE_BENCH if record.__name__ in wanted),
-                    *(_by_platform_bench(site, record) for record in BY_PLATFORM_BENCH if record.__name__ in wanted),
+                    *(_by_site(site, one, turn) for one in BY_SITE if one.__name__ in wanted),
+                    *(_by_bench(site, impatient, Bench, one) for one in BY_BENCH if one.__name__ in wanted),
+                    *(_by_bench(site, impatient, FileBench, one) for one in BY_FILE_BENCH if one.__name__ in wanted),
+                    *(
+                        _by_bench(site, impatient, PlatformBench, one)
+                        for one in BY_PLATFORM_BENCH
+                        if one.__name__ in wanted
+                    ),
                 )
     finally:
         services.shut_down()

@@ -30,6 +30,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 LONG = (
     "demos/test_demo",
     "mission_files/test_worker_killed",
+    "upgrade/test_upgrade",
     "workflows/test_kill_and_resume",
     "cli/test_stack_lifecycle",
     "deploy/test_dockerfile",

@@ -54,8 +54,11 @@ WEBHOOKS_HERE = {
 class Program:
     """One process of Muster: started, killed, started again."""
 
-    def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
-        self._name, self._command, self._environment, self._folder = name, command, environment, folder
+    def __init__(
+        self, name: str, command: list[str], environment: dict[str, str], folder: Path, code: Path = ROOT
+    ) -> None:
+        self._name, self._command, self._folder, self._code = name, command, folder, code
+        self._environment = {**environment, "PYTHONPATH": str(code)}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, **settings: str) -> None:
@@ -65,7 +68,7 @@ class Program:
         environment = {**self._environment, **settings}
         with (self._folder / f"{self._name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self._command, env=environment, cwd=self._code, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def kill(self) -> None:
@@ -107,7 +110,6 @@ class Site:
             "MUSTER_DATA_DIR": str(folder),
             "MUSTER_API_PORT": str(port),
             "MUSTER_API_TOKEN": TOKEN,
-            "PYTHONPATH": str(ROOT),
         }
         self.worker = Program("worker", [sys.executable, "-m", "worker"], environment, folder)
         self.api_program = Program("api", [sys.executable, "-m", "api"], environment, folder)
@@ -122,9 +124,9 @@ class Site:
         self._agents: list[SdkAgent] = []
         self._environment = environment
 
-    def another_worker(self) -> Program:
-        """A second worker process, not started; whoever starts it stops it."""
-        return Program("worker-2", [sys.executable, "-m", "worker"], self._environment, self.folder)
+    def another_worker(self, name: str = "worker-2", code: Path = ROOT) -> Program:
+        """A second worker process, maybe of other code, not started; whoever starts it stops it."""
+        return Program(name, [sys.executable, "-m", "worker"], self._environment, self.folder, code)
 
     # --- set-up
 

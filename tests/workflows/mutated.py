@@ -1,4 +1,4 @@
-"""Changed workflows, which the stored histories must not fit: the replay tests' negative control."""
+"""Changed workflows, which the stored histories must not fit: the replay tests' negative control. And patched ones."""
 
 from temporalio import workflow
 
@@ -113,3 +113,42 @@ class OneCommandActivityMore(PlatformCommand):
 
 
 MUTATED = (OneActivityMore, OneQueueActivityMore, OneFileActivityMore, OneThreadActivityMore, OneCommandActivityMore)
+
+
+@workflow.defn(name=WORK_PROCESS)
+class PatchedMission(WorkProcess):
+    """One more at the very beginning, for new runs only."""
+
+    @workflow.init
+    def __init__(self, start: WorkProcessStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: WorkProcessStart) -> str:
+        return await super().run(start)
+
+    async def _live(self) -> WorkProcessStatus:
+        if workflow.patched("one-more"):
+            await workflow.execute_activity("one_more", **SHORT)
+        return await super()._live()
+
+
+@workflow.defn(name=MISSION_THREAD)
+class PatchedThread(MissionThread):
+    """The same of a thread."""
+
+    @workflow.init
+    def __init__(self, start: ThreadStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: ThreadStart) -> ThreadEnded:
+        return await super().run(start)
+
+    async def _live(self) -> ThreadEnded | None:
+        if workflow.patched("one-more"):
+            await workflow.execute_activity("one_more", **SHORT)
+        return await super()._live()
+
+
+PATCHED = (PatchedMission, PatchedThread)
