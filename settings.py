@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     api_token: SecretStr = Field(SecretStr(""), description="bearer token; empty: made at the first start")
     api_url: str = Field("", description="where users reach the API, for links; empty: http://host:port")
     max_body_bytes: int = Field(1024 * 1024, gt=0, description="largest request body that the API takes")
+    request_read_timeout: Seconds = Field(30.0, description="for the head of a request, and for its body")
     recipe_files: Paths = Field([], description="YAML files of recipes and services, loaded at start; with commas")
 
     # Database pool, per process

@@ -83,7 +83,9 @@ def create_app(settings: Settings, *, waker: Waker | None = None, account_maker:
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     # Longer than the wait for a connection, so that this one tells of itself first.
-    app.add_middleware(Deadline, seconds=settings.database_pool_timeout + 5)
+    app.add_middleware(
+        Deadline, seconds=settings.database_pool_timeout + 5, upload_seconds=settings.request_read_timeout
+    )
     return app
 
 

@@ -1,28 +1,29 @@
-"""No request hangs: whoever waits longer than the limit for the database gets a 503."""
+"""No request hangs: whoever waits longer than the limit for the database gets a 503, whose body is late a 408."""
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Callable
+from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import unavailable
+from api.problems import Problem, problem_response, unavailable
 
 logger = logging.getLogger(__name__)
 
-_UPLOAD_SECONDS = 30.0
-
 
 class Deadline:
-    """ASGI middleware: counts from the end of the body to the start of the answer; streams may then take their time.
+    """ASGI middleware: counts until the start of the answer, but not while it waits for the body; streams take longer.
 
     The work is abandoned, not awaited: with a frozen server even the roll-back of a cancelled query hangs.
     """
 
-    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, *, seconds: float, upload_seconds: float) -> None:
         self._app = app
         self._seconds = seconds
+        self._upload_seconds = upload_seconds
         self._abandoned: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,47 +31,55 @@ class Deadline:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        received, started, over = asyncio.Event(), asyncio.Event(), False
+        alarm = _Alarm()
+        started, over = False, False
         headers = Headers(scope=scope)
-        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
-            received.set()
+        received = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        upload_due = asyncio.get_running_loop().time() + self._upload_seconds
 
         async def watched_receive() -> Message:
+            nonlocal received
+            if received or started:  # it waits for the client to go
+                return await receive()
+            alarm.set(upload_due, self._late_body)
             message = await receive()
-            if not message.get("more_body", False):
-                received.set()
+            received = not message.get("more_body", False)
+            alarm.set_in(self._seconds, self._late_work)
             return message
 
         async def watched_send(message: Message) -> None:
+            nonlocal started
             if not over:
-                started.set()
+                started = True
+                alarm.stop()
                 await send(message)
 
-        async def expire() -> None:
-            # A handler that never reads its body must not wait for ever either.
-            with suppress(TimeoutError):
-                await asyncio.wait_for(received.wait(), _UPLOAD_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(started.wait(), self._seconds)
-
+        alarm.set_in(self._seconds, self._late_work)
         work = asyncio.ensure_future(self._run(scope, watched_receive, watched_send))
-        clock = asyncio.create_task(expire())
         try:
-            await asyncio.wait({work, clock}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done() or started.is_set():
+            waits: list[asyncio.Future[Any]] = [work, alarm.rung]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if work.done() or started:
                 await work
                 return
             over = True
             work.cancel()
             self._abandoned.add(work)
             work.add_done_callback(self._forget)
-            logger.error("%s %s took longer than %s s", scope["method"], scope["path"], self._seconds)
-            await unavailable("PostgreSQL")(scope, receive, send)
+            await alarm.rung.result()(scope)(scope, receive, send)
         except asyncio.CancelledError:
             work.cancel()
             raise
         finally:
-            clock.cancel()
+            alarm.stop()
+
+    def _late_work(self, scope: Scope) -> Response:
+        logger.error("%s %s took longer than %s s", scope["method"], scope["path"], self._seconds)
+        return unavailable("PostgreSQL")
+
+    def _late_body(self, scope: Scope) -> Response:
+        detail = f"the body did not end within {self._upload_seconds:g} s; send it faster, or in parts"
+        return problem_response(Problem(title="Request timeout", status=408, detail=detail), {"Connection": "close"})
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -79,3 +88,27 @@ class Deadline:
         self._abandoned.discard(task)
         if not task.cancelled():
             task.exception()
+
+
+class _Alarm:
+    """One timer that is set anew; `rung`: with what it was set for."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.rung: asyncio.Future[Callable[[Scope], Response]] = self._loop.create_future()
+
+    def set(self, due: float, what: Callable[[Scope], Response]) -> None:
+        self.stop()
+        self._timer = self._loop.call_at(due, self._ring, what)
+
+    def set_in(self, seconds: float, what: Callable[[Scope], Response]) -> None:
+        self.set(self._loop.time() + seconds, what)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ring(self, what: Callable[[Scope], Response]) -> None:
+        if not self.rung.done():
+            self.rung.set_result(what)

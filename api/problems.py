@@ -5,6 +5,7 @@ import logging
 import math
 import reprlib
 import secrets
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from api.allowed_methods import allowed_methods
 from missions.errors import PartUnavailable, TooLarge, UserError
 from store.database import passes
 
@@ -133,6 +135,7 @@ def install(app: FastAPI) -> None:
         document = describe()
         schema = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
         document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
+        _describe_invalid_input(document)
         return document
 
     app.openapi = with_problem  # type: ignore[method-assign]
@@ -143,6 +146,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(asyncpg.PostgresError, _database_error)
     app.add_exception_handler(asyncpg.InterfaceError, _database_error)
     app.add_exception_handler(Exception, _unexpected)
+
+
+def _describe_invalid_input(document: dict[str, Any]) -> None:
+    """The framework describes a 422 of its own where a route names none; ours are problems everywhere."""
+    for item in document["paths"].values():
+        for operation in item.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                operation["responses"]["422"] = responses(422)[422]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unused, None)
 
 
 async def _user_error(_: Request, error: Exception) -> Response:
@@ -216,12 +229,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     detail = error.detail
     if error.status_code == TooLarge.status:
         return problem_response(too_large(detail), error.headers)
-    if error.status_code == 400 and isinstance(error.__cause__, RecursionError | UnicodeDecodeError):
+    if error.status_code == 400 and isinstance(error.__cause__, RecursionError | ValueError):
         return problem_response(_unreadable(error.__cause__))
     if error.status_code == 404 and detail == "Not Found":
         detail = f"there is nothing at {_short.repr(request.url.path)}; /docs lists what there is"
     elif error.status_code == 405:
         detail = f"{request.method} is not possible here; /docs lists what is"
+        allowed = allowed_methods(request.app, request.url.path)
+        return problem_response(
+            Problem(title=title, status=405, detail=detail), {"Allow": allowed} if allowed else error.headers
+        )
     return problem_response(Problem(title=title, status=error.status_code, detail=detail), error.headers)
 
 
@@ -232,10 +249,13 @@ def too_large(detail: str) -> Problem:
     return Problem(title=TooLarge.title, status=TooLarge.status, detail=detail, errors=[item])
 
 
-def _unreadable(cause: RecursionError | UnicodeDecodeError) -> Problem:
+def _unreadable(cause: RecursionError | ValueError) -> Problem:
     detail, remedy = "the body is JSON nested too deeply to be read", "send lists and objects of fewer levels"
     if isinstance(cause, UnicodeDecodeError):
         detail, remedy = f"the body is no UTF-8: {cause.reason} at byte {cause.start}", "send JSON in UTF-8"
+    elif isinstance(cause, ValueError):
+        digits = sys.get_int_max_str_digits()
+        detail, remedy = f"the body holds a number of more than {digits} digits", "send shorter numbers"
     item = FieldProblem(field=None, value=None, detail=detail, remedy=remedy)
     return Problem(title="Bad request", status=400, detail=detail, errors=[item])
 

@@ -96,5 +96,5 @@ def _json(body: bytes) -> Any:
             "ctx": {"error": error.msg},
         }
         raise RequestValidationError([wrong]) from None
-    except (RecursionError, UnicodeDecodeError) as error:
+    except (RecursionError, ValueError) as error:  # no UTF-8; a number of thousands of digits
         raise HTTPException(400, "the body cannot be read") from error

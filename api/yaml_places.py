@@ -96,8 +96,8 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         try:
-            return self._loader.construct_object(node)
-        except ValueError:  # such as a number of more digits than Python reads
+            return _shown_again(self._loader.construct_object(node))
+        except (ValueError, OverflowError):  # such as a number of more digits than Python reads
             shown = node.value if len(node.value) <= 40 else f"{node.value[:40]}…"
             raise YamlProblem(f"{shown} is not a value that can be read", node.start_mark) from None
 
@@ -116,6 +116,13 @@ class _Reader:
                 name += " (again)"  # an entry with a name: what else is wrong with it is told as well
             found[name] = self.value(item, (*path, name))
         return found
+
+
+def _shown_again(value: Any) -> Any:
+    """The value, if it can be told back; a number to base 60 may be read and yet be too long. Raises ValueError."""
+    if isinstance(value, int):
+        str(value)
+    return value
 
 
 def _doubles(node: yaml.MappingNode) -> list[yaml.Node]:

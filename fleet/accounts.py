@@ -15,7 +15,15 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 
 from fleet.account_import import Account, AccountImport, Rights, somebody_elses
-from fleet.topology import AGENT_QUEUE_POLICY, AGENT_UUID, Downlink, Uplink, agent_queue_policy
+from fleet.topology import (
+    AGENT_QUEUE_POLICY,
+    AGENT_UUID,
+    BOUNDED_QUEUE_POLICY,
+    Downlink,
+    Uplink,
+    agent_queue_policy,
+    bounded_queue_policy,
+)
 from missions.errors import InvalidInput, PartUnavailable
 from settings import Settings
 
@@ -125,7 +133,7 @@ class Accounts:
         await self._http.aclose()
 
     async def prepare(self) -> None:
-        """What every start makes sure of: the anonymous account and the policy of agents' queues."""
+        """What every start makes sure of: the anonymous account and the policies of queues."""
         known = await self._call("GET", f"users/{ANONYMOUS}", missing_is_fine=True)
         if not known.is_success:
             # First without a password: agents that just start would log in to an account that has no rights yet.
@@ -133,6 +141,7 @@ class Accounts:
         await self._grant(ANONYMOUS, anonymous_rights(self._settings))
         await self._put(f"users/{ANONYMOUS}", {"password": ANONYMOUS, "tags": AGENT_TAG})
         await self._put(f"policies/{self._vhost}/{AGENT_QUEUE_POLICY}", agent_queue_policy(self._settings))
+        await self._put(f"policies/{self._vhost}/{BOUNDED_QUEUE_POLICY}", bounded_queue_policy())
 
     async def create(
         self, uuid: str, *, username: str | None = None, password: str | None = None, rights: Rights | None = None

@@ -1,7 +1,7 @@
 """Events of instruments and platforms (design 7): read here, kept for the mission threads that wait for them."""
 
 from fleet.agent_messages import AgentMessage
-from fleet.wire import BadMessage, EventBody, Reason, read_body
+from fleet.wire import BadMessage, EventBody, Reason, read_body, refuse_unstorable
 from missions.statuses import COMMANDED
 from store.agents import AgentIdentity
 from store.thread_events import Raised
@@ -21,4 +21,6 @@ def raised(message: AgentMessage, agent: AgentIdentity | None) -> Raised:
             f"agent {message.uuid!r} is a {agent.agent_class}; events are taken from those of class "
             + " and ".join(COMMANDED),
         )
-    return Raised(agent.id, read_body(EventBody, message.inner.body).names)
+    names = read_body(EventBody, message.inner.body).names
+    refuse_unstorable(message.inner, {"names": list(names)})
+    return Raised(agent.id, names)

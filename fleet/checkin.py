@@ -105,6 +105,7 @@ class CheckIns:
     async def _check_in(self, message: AgentMessage, identity: AgentIdentity | None) -> Taken:
         try:
             body = wire.read_body(CheckInBody, message.inner.body)
+            wire.refuse_unstorable(message.inner, body.model_dump(exclude={"registration_token"}))
         except BadMessage as error:
             raise Refused("invalid", error.text) from error
         anonymous = message.exchange == self._settings.anonymous_exchange and message.user in (None, ANONYMOUS)
@@ -153,7 +154,7 @@ class CheckIns:
             raise Refused("anonymous", f"agent {message.uuid!r} may not check in anonymously: use its account")
         token = self._settings.agent_registration_token.get_secret_value()
         if (identity is None or anonymous) and not hmac.compare_digest(
-            (body.registration_token or "").encode(), token.encode()
+            (body.registration_token or "").encode(errors="surrogatepass"), token.encode()
         ):
             raise Refused("token", "registration_token is wrong: set REGISTRATION_TOKEN to this installation's token")
 

@@ -28,7 +28,7 @@ from missions.events import EventSource
 from missions.requests import Id, Request, Words
 from missions.statuses import AgentClass
 from settings import Settings
-from store import agents, data_requests, idempotency, map_objects
+from store import agents, data_requests, idempotency, map_objects, message_counts
 from store.agents import AgentIdentity, agent_principal
 from store.connection import Connection
 from store.database import Database, timed_out
@@ -52,6 +52,9 @@ FOR_ASSISTANTS = (
 
 CHANGES = ("createMapObjects", "updateMapObjects", "deleteMapObjects", "deleteMapObjectByIds")
 """What an assistant may change."""
+
+UNANSWERED = "data_request"
+"""What requests are counted under whose agent sends them faster than they can be refused."""
 
 _REMEMBERED = timedelta(hours=1)
 """Of a change: a message that was in hand when its connection was lost comes back within seconds."""
@@ -114,6 +117,14 @@ class DataRequests:
                     message, _error(f"agent {message.uuid!r} asks too often; await answers before you ask again")
                 )
         await self._dead_letters.put(letters)
+
+    async def dropped(self, number: int) -> None:
+        """Count those that came faster than they could be refused."""
+        try:
+            async with self._database.transaction() as connection:
+                await message_counts.count(connection, message_counts.DROPPED, {UNANSWERED: number})
+        except PartUnavailable as error:
+            log.warning("%d data requests were dropped, and are not counted: %s", number, error)
 
     async def _take(self, message: AgentMessage) -> None:
         async with self._database.transaction() as connection:

@@ -80,7 +80,8 @@ class DeadLetters:
             message.body[:_LARGEST_BODY],
             headers={
                 REASON_HEADER: str(letter.reason),
-                TEXT_HEADER: letter.text[:1000],
+                # Half of a surrogate pair fits in no header: the batch would be tried again for ever.
+                TEXT_HEADER: letter.text[:1000].encode(errors="replace").decode(),
                 EXCHANGE_HEADER: message.exchange or "",
                 ROUTING_KEY_HEADER: message.routing_key or "",
                 SENDER_HEADER: message.user_id or "",

@@ -21,7 +21,7 @@ from fleet.mission_requests import MissionRequests
 from fleet.moved_lines import MovedLines
 from fleet.ready_board import ReadyBoard
 from fleet.topology import Uplink
-from fleet.wire import BadMessage, InstantActionBody, Reason, StateBody, read_body
+from fleet.wire import BadMessage, InstantActionBody, Reason, StateBody, read_body, refuse_unstorable
 from store import agent_reports, agents, thread_events
 from store.agent_reports import AssignmentReport, StateReport
 from store.agents import AgentIdentity
@@ -200,6 +200,7 @@ def _state_report(message: AgentMessage) -> StateReport:
     if message.inner.type != STATE:
         raise BadMessage(Reason.UNKNOWN_TYPE, f"{message.inner.type!r} is not {STATE}")
     body = read_body(StateBody, message.inner.body)
+    refuse_unstorable(message.inner, body.resources)
     said, done = body.assignment, body.instant_action
     return StateReport(
         uuid=message.uuid,

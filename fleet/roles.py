@@ -88,6 +88,7 @@ class Intake:
                 DATA_REQUEST_QUEUE,
                 asked.handle,
                 refuse=asked.refuse,
+                dropped=asked.dropped,
                 at_once=DATA_REQUESTS_AT_ONCE,
             ),
             BatchConsumer(

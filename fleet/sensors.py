@@ -14,7 +14,7 @@ from fleet.downlink import Downlink
 from fleet.halving import halve
 from fleet.moved_lines import MovedLines
 from fleet.rate_limits import Excess, RateLimits, Verdicts
-from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body
+from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body, refuse_unstorable
 from missions.errors import PartUnavailable
 from missions.event_payloads.agent import AgentRateLimited
 from missions.events import utc_now
@@ -105,6 +105,8 @@ class SensorIntake:
                 if excess.holds(identity, message):
                     continue
                 fields = read_body(Profile, message.inner.body).fields()
+                # Before it is merged with what else its agent said.
+                refuse_unstorable(message.inner, fields)
                 merged.setdefault(message.uuid, {}).update(fields)
                 # Of each message: the sensors of the next one may not name it.
                 state = instrument_states.told(fields.get("sensors"), INSTRUMENT_STATE, message.said_at)

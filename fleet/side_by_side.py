@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -25,11 +25,23 @@ class SideBySideConsumer:
 
     Those of one sender come one after the other, in order, and wait without taking a place from others. The next of one
     that has `WAITING_EACH` already is handed to `refuse` at once: what waits is unacknowledged, and the broker delivers
-    only so many of these. For the same reason one that sends faster than it is refused gets no answer to the excess.
+    only so many of these. For the same reason one that sends faster than it is refused gets no answer to the excess:
+    `dropped` is told how many these were, once none of its messages is in hand.
     """
 
-    def __init__(self, bus: Bus, queue: str, handle: Handler, *, refuse: Handler, at_once: int) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        queue: str,
+        handle: Handler,
+        *,
+        refuse: Handler,
+        dropped: Callable[[int], Awaitable[None]],
+        at_once: int,
+    ) -> None:
         self._bus, self._queue, self._handle, self._refuse = bus, queue, handle, refuse
+        self._tell_dropped = dropped
+        self._dropped: Counter[_Sender] = Counter()
         self._places = asyncio.Semaphore(at_once)
         self._refusals = asyncio.Semaphore(at_once)
         self._lines: dict[_Sender, deque[AbstractIncomingMessage]] = {}
@@ -62,6 +74,7 @@ class SideBySideConsumer:
             self._refused[sender] += 1
             self._run(self._refuse_one(sender, message))
         else:
+            self._dropped[sender] += 1
             with suppress(AMQPError, ChannelInvalidStateError, OSError):
                 await message.ack()
 
@@ -77,6 +90,8 @@ class SideBySideConsumer:
             await self._take(line[0], self._handle, self._places)
             line.popleft()
         del self._lines[sender]
+        if dropped := self._dropped.pop(sender, 0):
+            await self._tell_dropped(dropped)
 
     async def _refuse_one(self, sender: _Sender, message: AbstractIncomingMessage) -> None:
         await self._take(message, self._refuse, self._refusals)

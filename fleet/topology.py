@@ -80,6 +80,9 @@ AGENT_QUEUE_POLICY = "muster-agent-queues"
 AGENT_QUEUE_PATTERN = r"^amq\.gen-"
 AGENT_QUEUE_MAX_LENGTH = 10_000
 
+BOUNDED_QUEUE_POLICY = "muster-bounded-queues"
+_MOST_BYTES = 256 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class Sender:
@@ -126,6 +129,17 @@ def agent_queue_policy(settings: Settings) -> dict[str, Any]:
             "expires": round(settings.orphan_queue_expires * 1000),
             "max-length": AGENT_QUEUE_MAX_LENGTH,
         },
+        "apply-to": "queues",
+        "priority": 1,
+    }
+
+
+def bounded_queue_policy() -> dict[str, Any]:
+    """The policy of our queues that may drop their oldest: of large messages far fewer than of small ones."""
+    names = (DEAD_LETTER_QUEUE, LOSSY_QUEUE, YARD_QUEUE, DATA_REQUEST_QUEUE)
+    return {
+        "pattern": f"^({'|'.join(re.escape(name) for name in names)})$",
+        "definition": {"max-length-bytes": _MOST_BYTES},
         "apply-to": "queues",
         "priority": 1,
     }

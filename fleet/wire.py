@@ -4,6 +4,7 @@ Every payload is a JSON object whose `message` is JSON text again, with the sign
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +21,8 @@ from pydantic import (
 )
 
 from fleet.signing import Signer
-from missions.errors import MusterError
+from missions.errors import MusterError, UserError
+from missions.requests import find_unstorable
 
 VERSION = "2.0.0"
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -280,10 +282,28 @@ def _hexadecimal(signature: Any) -> str | None:
     return signature if isinstance(signature, str) else None
 
 
+# Only a text that looks like this can hold what PostgreSQL refuses: NUL, halves of surrogate pairs, numbers beyond all
+# bounds. So the values of all others need not be walked through.
+_SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]|\d[eE]\+?\d{3}|\d{300}")
+
+
+def refuse_unstorable(inner: Inner, said: Mapping[str, Any] | None) -> None:
+    """Raise BadMessage for the first value of `said`, which comes from this message, that PostgreSQL would refuse.
+
+    Else the whole batch would have to be written in halves until the one is found.
+    """
+    if said and _SUSPECT.search(inner.text):
+        found = find_unstorable(said)
+        if found is not None:
+            raise BadMessage(Reason.INVALID, f"body: {found.path[:200] or 'it'} {found.detail}; {found.remedy}")
+
+
 def read_body(model: type[Body], body: dict[str, Any]) -> Body:
     """Validate a body; raises BadMessage naming the field."""
     try:
         return model.model_validate(body)
+    except UserError as error:  # of what clients send: it names the place itself
+        raise BadMessage(Reason.INVALID, f"body: {error.detail}; {error.remedy}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])

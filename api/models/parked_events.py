@@ -1,10 +1,11 @@
 """Parked events on the wire."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field, computed_field
+from pydantic import Field
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
 
@@ -37,11 +38,10 @@ class ParkedEvent(Resource):
     replay_requested_at: Moment | None
     replayed_at: Moment | None
     event: dict[str, Any] = Field(description="the event itself")
+    status: ParkedStatus = Field(description="`replaying` until its outlet has tried again")
 
-    @computed_field  # type: ignore[prop-decorator]  # pydantic's own advice
-    @property
-    def status(self) -> ParkedStatus:
-        """`replaying` until its outlet has tried again."""
-        if self.replayed_at is not None:
-            return ParkedStatus.REPLAYED
-        return ParkedStatus.PARKED if self.replay_requested_at is None else ParkedStatus.REPLAYING
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "ParkedEvent":
+        """The parked event of a row."""
+        status = ParkedStatus.PARKED if row["replay_requested_at"] is None else ParkedStatus.REPLAYING
+        return cls.model_validate({**row, "status": status if row["replayed_at"] is None else ParkedStatus.REPLAYED})

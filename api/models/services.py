@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, ConfigDict, Field, model_validator
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
 from missions.http_headers import HeaderValue
@@ -160,9 +160,9 @@ class Service(Resource):
 
     id: int = Field(examples=[1])
     name: str
-    service_type: str = Field(serialization_alias="type")
-    service_url: str = Field(serialization_alias="url")
-    domain: str = Field(validation_alias="class")
+    service_type: str = Field(alias="type")
+    service_url: str = Field(alias="url")
+    domain: str = Field(validation_alias=AliasChoices("domain", "class"))
     has_apikey: bool
     config: Any
     description: str | None

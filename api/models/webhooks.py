@@ -211,7 +211,7 @@ class Delivery(Resource):
     id: int
     sequence: int = Field(description="the event's position in the log")
     event_type: str
-    work_process_id: int | None = Field(serialization_alias="missionId")
+    work_process_id: int | None = Field(alias="missionId")
     state: DeliveryState
     tries: int = Field(description="attempts since it was made or replayed")
     next_attempt_at: Moment | None = Field(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import AliasChoices, ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic.config import JsonDict
 
 from api.models.base import Moment, PageQuery, QueryText, Resource
@@ -247,7 +247,9 @@ class Assignment(Resource):
     status: str = Field(examples=["executing"])
     attempt: int
     step: str
-    group: int = Field(validation_alias="dispatch_group", description="its place in `dispatch_order`")
+    group: int = Field(
+        validation_alias=AliasChoices("group", "dispatch_group"), description="its place in `dispatch_order`"
+    )
     result_index: int = Field(description="its place in the planner's results")
     data: Any
     result: Any

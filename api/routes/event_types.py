@@ -18,7 +18,7 @@ router = APIRouter(tags=["events"])
 _TypeName = Annotated[str, Path(max_length=100, description="type of events", examples=["task.failed"])]
 
 
-@router.get("/events/types")
+@router.get("/events/types", responses=responses())
 async def list_event_types(parts: PartsDep, _: PrincipalDep) -> Page[EventTypeInfo]:
     """All types of events: when they come, how much they matter, and where their schemas are."""
     return Page(
@@ -46,7 +46,7 @@ async def get_event_type(type: _TypeName, parts: PartsDep, _: PrincipalDep) -> J
     return JSONResponse(schema(known_type(type), _types_url(parts)), media_type=CONTENT_TYPE)
 
 
-@router.get("/asyncapi.json", response_class=JSONResponse)
+@router.get("/asyncapi.json", responses=responses(), response_class=JSONResponse)
 async def get_async_api(parts: PartsDep, _: PrincipalDep) -> JSONResponse:
     """The AsyncAPI 3 document of the events on the message broker."""
     return JSONResponse(async_api(parts.settings.events_exchange))

@@ -95,7 +95,7 @@ async def event_statistics(
     return EventCounts.of(found, window)
 
 
-@router.post("/events/stream-tokens", status_code=201, responses=responses(400, 422))
+@router.post("/events/stream-tokens", status_code=201, responses=responses(400, 413, 422))
 async def make_stream_token(
     response: Response, parts: PartsDep, _: PrincipalDep, body: StreamTokenBody | None = None
 ) -> StreamToken:

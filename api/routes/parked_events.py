@@ -27,7 +27,7 @@ async def list_parked_events(
             connection, outlet=query.outlet, before=read_cursor(query.cursor), limit=query.limit + 1
         )
     return Page(
-        items=[ParkedEvent.model_validate(row) for row in rows[: query.limit]],
+        items=[ParkedEvent.of(row) for row in rows[: query.limit]],
         next_cursor=next_cursor(rows, query.limit, lambda row: int(row["id"])),
     )
 
@@ -42,7 +42,7 @@ async def replay_parked_event(id: PathId, parts: PartsDep, principal: PrincipalD
         row = await parked_events.request_replay(connection, id, principal)
     with contextlib.suppress(PartUnavailable):  # it is stored, and will be found
         await notify(parts.database, POSITIONED)
-    return ParkedEvent.model_validate(row)
+    return ParkedEvent.of(row)
 
 
 @router.delete("/{id}", status_code=204, responses=responses(404, 422))

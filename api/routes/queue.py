@@ -68,7 +68,7 @@ async def get_limits(parts: PartsDep, _: PrincipalDep) -> SlotLimits:
         return SlotLimits.of(await slot_limits.read(connection))
 
 
-@router.put("/limits", responses=responses(413, 422))
+@router.put("/limits", responses=responses(400, 413, 422))
 async def set_limits(body: SlotLimitsBody, parts: PartsDep, principal: PrincipalDep) -> SlotLimits:
     """Change the overall limit; it holds at once, and no mission that runs is stopped.
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.deps import Parts, PartsDep, PrincipalDep
 from api.models.workers import Workers
+from api.problems import responses
 from api.worker_roles import WORKER_ROLES
 from engine.pollers import QueuePollers
 from missions.contracts import TaskQueues
@@ -17,7 +18,7 @@ from store.role_heartbeats import WorkerProcess
 router = APIRouter(prefix="/workers", tags=["workers"])
 
 
-@router.get("")
+@router.get("", responses=responses())
 async def list_workers(parts: PartsDep, _: PrincipalDep) -> Workers:
     """The worker processes: by their heartbeats, and by Temporal's pollers."""
     async with parts.database.statement() as connection:

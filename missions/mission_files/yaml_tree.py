@@ -18,6 +18,8 @@ _MAX_NODES = 50_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_PRINTABLE = yaml.reader.Reader.NON_PRINTABLE
+# What an escape may stand for, and no database holds.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _RESOLVER: Any = yaml.resolver.Resolver()
 _YAML = "tag:yaml.org,2002:"
@@ -169,6 +171,10 @@ class _Tree:
         line, column = self._start(event)
         value: str = event.value
         tag = event.tag
+        if found := _UNSTORABLE.search(value):
+            name = f"U+{ord(found[0]):04X}"
+            self._issues.error(self._place(line, column, name), f"the character {name} may not be said", "remove it")
+            value = _UNSTORABLE.sub("\ufffd", value)
         if tag is None or tag == "!":
             tag = _RESOLVER.resolve(yaml.ScalarNode, value, event.implicit)
         elif tag not in _SCALAR_TAGS:

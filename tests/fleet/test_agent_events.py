@@ -110,7 +110,7 @@ BAD: dict[str, tuple[str, Any]] = {
     "body is a list": ("invalid", {"type": "agent_event", "uuid": "UUID", "body": []}),
     "a state": ("unknown_type", {"type": "agent_state", "uuid": "UUID", "body": {"status": "free"}}),
     "another's uuid": ("uuid_mismatch", event_of("somebody", event_id="atStep")),
-    "no text that a database takes": ("refused_by_database", event_of("UUID", event_id="a\u0000")),
+    "no text that a database takes": ("invalid", event_of("UUID", event_id="a\u0000")),
 }
 
 

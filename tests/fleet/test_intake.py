@@ -8,14 +8,17 @@ from typing import Any
 
 import aio_pika
 import pytest
+from pamqp import commands
 from sqlalchemy import insert, select, update
 
 from fleet import agent_messages
 from fleet.accounts import ANONYMOUS, Login
 from fleet.agent_messages import AgentMessage
 from fleet.bus import Bus
-from fleet.dead_letters import ROUTING_KEY_HEADER
+from fleet.dead_letters import ROUTING_KEY_HEADER, TEXT_HEADER
 from fleet.roles import Intake
+from fleet.topology import Uplink
+from fleet.wire import BadMessage, Reason
 from missions.errors import NotFound, PartUnavailable
 from missions.events import utc_now
 from settings import Settings
@@ -74,8 +77,14 @@ BAD: dict[str, tuple[str, Any]] = {
         "unknown_assignment",
         enveloped(state_of("UUID", status="busy", assignment={"id": 2**50, "status": "active"})),
     ),
-    "zero character": ("refused_by_database", enveloped(state_of("UUID", status="busy", resources={"a": "\u0000"}))),
-    "lone surrogate": ("refused_by_database", enveloped(state_of("UUID", status="busy", resources={"a": "\ud800"}))),
+    "zero character": ("invalid", enveloped(state_of("UUID", status="busy", resources={"a": "\u0000"}))),
+    "lone surrogate": ("invalid", enveloped(state_of("UUID", status="busy", resources={"a": "\ud800"}))),
+    "number beyond all bounds": (
+        "invalid",
+        enveloped('{"type": "agent_state", "uuid": "UUID", "body": {"status": "busy", "resources": {"a": 1e999}}}'),
+    ),
+    "status is half a character": ("unknown_status", enveloped(state_of("UUID", status="\ud800"))),
+    "inner text is half a character": ("not_json", enveloped("\ud800")),
 }
 
 
@@ -122,6 +131,49 @@ async def test_bad_amqp_properties_do_not_cut_the_connection(
     await agent.state(uuid, "ready")
     await reaches(database, uuid, "ready")
     assert (await dead_letters.next())[0] == "bad_properties"
+
+
+async def test_a_routing_key_that_is_no_text_does_not_cut_the_connection(
+    agent: RawAgent, settings: Settings, database: Database, dead_letters: DeadLetterReader, uuid: str
+) -> None:
+    # Everybody knows this account, and its rules allow any bytes where the agent's name stands.
+    async with RawAgent(settings, Login(ANONYMOUS, ANONYMOUS)) as anonymous:
+        channel = await (await anonymous.channel()).get_underlay_channel()
+        marshalled = commands.Basic.Publish.marshal
+
+        def broken(self: Any) -> bytes:
+            return marshalled(self).replace(b"xxxx", b"\xff\xfe\xff\xfe")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(commands.Basic.Publish, "marshal", broken)
+            await channel.basic_publish(
+                b"{}", exchange=settings.anonymous_exchange, routing_key=f"agent.xxxx.{Uplink.CHECK_IN}"
+            )
+    await agent.state(uuid, "ready")
+    await reaches(database, uuid, "ready")
+    found, message = await dead_letters.next()
+    assert (found, message.headers[ROUTING_KEY_HEADER]) == ("bad_routing_key", r"agent.\xff\xfe\xff\xfe.checkin")
+
+
+async def test_a_reason_that_fits_in_no_header_is_written_with_what_fits(
+    agent: RawAgent,
+    settings: Settings,
+    database: Database,
+    dead_letters: DeadLetterReader,
+    uuid: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read(raw: Any) -> AgentMessage:
+        if b"odd" in raw.body:
+            raise BadMessage(Reason.INVALID, "half of \ud800")
+        return real(raw)
+
+    real = agent_messages.read
+    monkeypatch.setattr("fleet.intake.read", read)
+    await agent.publish(settings.uplink_exchange, f"agent.{uuid}.state", b"odd")
+    await agent.state(uuid, "ready")
+    await reaches(database, uuid, "ready")
+    assert (await dead_letters.next())[1].headers[TEXT_HEADER] == "half of ?"
 
 
 @pytest.mark.parametrize(("place", "word"), [("intake", "state"), ("sensors", "visualization")])

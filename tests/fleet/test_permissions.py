@@ -1,6 +1,7 @@
 """Least privilege: what accounts of agents may do on the broker, and what not."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,7 +22,16 @@ from fleet.account_rights import AccountRights
 from fleet.accounts import ANONYMOUS, Accounts, BrokerRefused, Login, agent_rights
 from fleet.bus import Bus
 from fleet.roles import Intake
-from fleet.topology import AGENT_QUEUE_POLICY, DEAD_LETTER_QUEUE, LOSSY_QUEUE, ORDERED_QUEUE, Downlink
+from fleet.topology import (
+    AGENT_QUEUE_POLICY,
+    BOUNDED_QUEUE_POLICY,
+    DATA_REQUEST_QUEUE,
+    DEAD_LETTER_QUEUE,
+    LOSSY_QUEUE,
+    ORDERED_QUEUE,
+    YARD_QUEUE,
+    Downlink,
+)
 from missions.errors import Conflict, InvalidInput, PartUnavailable
 from missions.events import EventSource, utc_now
 from missions.principals import Principal, PrincipalKind
@@ -375,6 +385,19 @@ async def test_orphan_queues_of_agents_expire(intake: Intake, settings: Settings
     assert policy["pattern"] == "^amq\\.gen-"
     assert policy["definition"]["expires"] == settings.orphan_queue_expires * 1000
     assert policy["definition"]["max-length"] > 0
+
+
+async def test_a_flood_of_large_messages_fills_no_disk(intake: Intake, settings: Settings) -> None:
+    base = urlsplit(settings.amqp_management_url)
+    login = (base.username or "guest", base.password or "guest")
+    vhost = urlsplit(settings.amqp_url).path[1:]
+    host = f"{base.scheme}://{base.netloc.rpartition('@')[2]}/api"
+    async with httpx.AsyncClient(auth=login, trust_env=False) as http:
+        policy = (await http.get(f"{host}/policies/{vhost}/{BOUNDED_QUEUE_POLICY}")).json()
+    bounded = re.compile(policy["pattern"])
+    assert all(bounded.search(queue) for queue in (DEAD_LETTER_QUEUE, LOSSY_QUEUE, YARD_QUEUE, DATA_REQUEST_QUEUE))
+    assert not bounded.search(ORDERED_QUEUE)
+    assert policy["definition"]["max-length-bytes"] > 0
 
 
 @pytest.mark.parametrize("protocol", ["AMQP", "MQTT", "anonymous"])

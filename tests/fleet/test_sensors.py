@@ -107,9 +107,7 @@ async def test_bad_sensor_messages_are_counted_and_stop_nobody(
 ) -> None:
     async def refused() -> int:
         async with database.transaction() as connection:
-            number = await connection.scalar(
-                select(message_counts.c.count).where(message_counts.c.reason == "refused_by_database")
-            )
+            number = await connection.scalar(select(message_counts.c.count).where(message_counts.c.reason == "invalid"))
         return number or 0
 
     before = await refused()
@@ -123,5 +121,19 @@ async def test_bad_sensor_messages_are_counted_and_stop_nobody(
 
     async def arrived() -> object:
         return (await agent_row(database, uuid))["x"] == 7
+
+    await until(arrived)
+
+
+async def test_what_no_database_takes_costs_only_its_own_message(
+    agent: RawAgent, settings: Settings, database: Database, uuid: str
+) -> None:
+    # Of one batch: merged with the rest, it would take that with it.
+    odd = [{"geometry": {"a": "\u0000"}}, {"unit": "\ud800"}, {"sensors": {"a": float("inf")}}]
+    await say(agent, settings, uuid, "visualization", "agent_sensors", {"pose": {"y": 3}}, *odd, {"pose": {"x": 7}})
+
+    async def arrived() -> object:
+        row = await agent_row(database, uuid)
+        return (row["x"], row["y"]) == (7, 3)
 
     await until(arrived)

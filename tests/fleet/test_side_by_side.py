@@ -16,7 +16,7 @@ from tests.support.site import until
 pytestmark = pytest.mark.stack
 
 
-async def test_what_is_sent_faster_than_it_is_refused_is_dropped(settings: Settings) -> None:
+async def test_what_is_sent_faster_than_it_is_refused_is_dropped_and_counted(settings: Settings) -> None:
     taken: dict[str, list[str]] = {"handled": [], "refused": []}
     gate, other = asyncio.Event(), asyncio.Event()
 
@@ -34,6 +34,11 @@ async def test_what_is_sent_faster_than_it_is_refused_is_dropped(settings: Setti
             await gate.wait()
             taken[what] += keys
 
+    dropped: list[int] = []
+
+    async def count(number: int) -> None:
+        dropped.append(number)
+
     connection = await aio_pika.connect(settings.amqp_url)
     bus = Bus(settings, "test")
     await bus.connect()
@@ -42,7 +47,7 @@ async def test_what_is_sent_faster_than_it_is_refused_is_dropped(settings: Setti
             exchange = await channel.declare_exchange(f"side-{secrets.token_hex(4)}", "topic", auto_delete=True)
             queue = await channel.declare_queue(f"side-{secrets.token_hex(4)}")
             await queue.bind(exchange, "agent.#")
-            consumer = SideBySideConsumer(bus, queue.name, handle, refuse=refuse, at_once=2)
+            consumer = SideBySideConsumer(bus, queue.name, handle, refuse=refuse, dropped=count, at_once=2)
             await consumer.start()
             for uuid in ["one"] * 3 * WAITING_EACH + ["two"]:
                 await exchange.publish(aio_pika.Message(b""), f"agent.{uuid}.word")
@@ -59,3 +64,4 @@ async def test_what_is_sent_faster_than_it_is_refused_is_dropped(settings: Setti
     finally:
         await bus.close()
     assert (len(taken["handled"]), len(taken["refused"]), left) == (WAITING_EACH, WAITING_EACH, 0)
+    assert dropped == [WAITING_EACH]
