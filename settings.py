@@ -193,6 +193,13 @@ class Settings(BaseSettings):
         " events so long",
     )
 
+    # Repairs
+    sweep_interval: Seconds = Field(15.0, description="between two looks for missions without a run, and the reverse")
+    sweep_after: Seconds = Field(
+        10.0,
+        description="nothing is repaired that changed less than this ago; an ended mission's run has three times it",
+    )
+
     # Workers
     task_queue: str = Field("muster", description="first part of the task queues' names; the installation's id follows")
     max_concurrent_activities: int = Field(40, ge=1, description="at most 3 × the database pool")

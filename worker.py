@@ -32,12 +32,14 @@ from engine.client import connect
 from engine.relay import Relay
 from engine.role_heartbeat import RoleHeartbeat, new_identity
 from engine.search_attributes import ensure_registered
+from engine.sweeper import Sweeper
 from engine.waker import EngineWaker
 from fleet.bus import AgentsRefused, Bus
 from fleet.downlink import Downlink
 from fleet.instant_actions import InstantActionSender
 from fleet.late_start import LateStart, late_start, until_stopped
 from fleet.ready_board import ReadyBoard
+from fleet.reconciler import Reconciler
 from fleet.roles import Intake
 from fleet.signing import Signer
 from missions.contracts import ActivityPreset, TaskQueues
@@ -102,6 +104,9 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             sender = InstantActionSender(database, parts.downlink, waker)
             sender.start()
             stack.push_async_callback(sender.stop)
+            reconciler = Reconciler(settings, database, parts.downlink, waker)
+            reconciler.start()
+            stack.push_async_callback(reconciler.stop)
             await stack.enter_async_context(_missions(queues, parts))
         if Role.INTAKE in roles:
             starts[Role.INTAKE] = await stack.enter_async_context(_intake(settings, database, waker, ready_board))
@@ -109,6 +114,9 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             relay = Relay(database, waker, agent_silence=settings.agent_silence)
             await relay.start()
             stack.push_async_callback(relay.stop)
+            sweeper = Sweeper(settings, database, client, waker)
+            sweeper.start()
+            stack.push_async_callback(sweeper.stop)
             sequencer = Sequencer(database)
             sequencer.start()
             stack.push_async_callback(sequencer.stop)

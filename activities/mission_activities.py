@@ -11,6 +11,7 @@ from activities.finish_mission import Finisher
 from activities.mission_files.begin_abort import AbortBeginner
 from activities.mission_files.command import ThreadCommands
 from activities.mission_files.platform_command import PlatformCommands
+from activities.mission_files.take_over import ThreadSuccessor
 from activities.mission_files.threads import Threads
 from activities.mission_files.to_inactive import ToInactive
 from activities.mission_files.triggers import Triggers
@@ -75,6 +76,7 @@ def _of_mission_files(parts: Parts) -> Activities:
         triggers.take_event,
         triggers.disarm_threads,
         AbortBeginner(parts).begin_abort,
+        ThreadSuccessor(parts).take_over_threads,
         of_platforms.send_platform_command,
         of_platforms.settle_platform_command,
     ]

@@ -31,10 +31,10 @@ from store.reservations import (
     release,
     try_grant,
 )
+from store.run_starts import shown_agents
 from store.waiting_line import refresh_lines
 from store.waiting_reasons import waiting_reasons
 from store.work_process_status import LockedWorkProcess, change, lock
-from store.work_processes import shown_agents
 
 _RETRY_PAUSE = 0.2
 # How long the activity itself waits for `ready`, before it leaves that to the workflow.

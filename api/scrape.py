@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from api.worker_roles import WORKER_ROLES
 from missions.event_catalogue import CATALOGUE
+from missions.repairs import Repair
 from missions.statuses import WorkProcessStatus
 from missions.transitions import WORK_PROCESS_OPEN
 from store.database import Database
@@ -21,6 +22,7 @@ _KEPT = 2.0
 
 # What never was is 0, not absent: rules need a value to compare, and a first failure must be an increase.
 _NO_MISSIONS = {status.value: 0 for status in WORK_PROCESS_OPEN - {WorkProcessStatus.DRAFT}}
+_NO_REPAIRS = {repair.value: 0 for repair in Repair}
 _NO_TASK_EVENTS = {
     (kind.value, severity.value): 0
     for kind, described in CATALOGUE.items()
@@ -86,6 +88,10 @@ class _Collected(Collector):
         for (kind, severity), count in sorted((_NO_TASK_EVENTS | found.task_events).items()):
             tasks.add_metric([kind, severity], count)
         yield tasks
+        repairs = CounterMetricFamily("muster_repairs", "Runs and rows that were repaired.", labels=["kind"])
+        for kind, count in sorted((_NO_REPAIRS | found.repairs).items()):
+            repairs.add_metric([kind], count)
+        yield repairs
 
 
 def _one(name: str, text: str, value: float) -> Metric:

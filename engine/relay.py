@@ -83,6 +83,5 @@ class Relay:
         async with self._database.transaction() as connection:
             missed = await agents_with_missed_grants(connection, limit=_BATCH)
         await self._waker.send([*woken, *await refresh_lines(self._database, {*again, *missed})])
-        await slots.free_unheld(self._database)
         await self._waker.send(await slots.move_up(self._database))
         return 0

@@ -8,34 +8,23 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.client import connect
-from engine.search_attributes import at_queue_start, at_start
-from missions.contracts import (
-    MISSION_QUEUE,
-    WORK_PROCESS,
-    MissionQueueStart,
-    QueueChanged,
-    QueueSignal,
-    WorkProcessStart,
-)
+from engine.starting import RPC_TIMEOUT, run_queue, start_mission
+from missions.contracts import MissionQueueStart, WorkProcessStart
 from missions.errors import PartUnavailable
-from missions.mission_files.contracts import MISSION_FILE_RUN, MissionFileStart
-from missions.mission_files.platform_contracts import PLATFORM_COMMAND_RUN, PlatformCommandStart
-from missions.priorities import temporal_key
+from missions.mission_files.contracts import MissionFileStart
+from missions.mission_files.platform_contracts import PlatformCommandStart
 from store import wakeups
 from store.database import Database
 from store.wakeups import Wakeup, WakeupKind
 
 logger = logging.getLogger(__name__)
 
-_RPC_TIMEOUT = timedelta(seconds=5)
 # Shorter than the relay's patience with rows that are left over.
 _FORGET_AFTER = 0.2
 # The run is over or was never there, or refuses signals past its limit: another try cannot change that. A start is
@@ -108,23 +97,23 @@ class EngineWaker:
     async def _deliver_one(self, wakeup: Wakeup) -> "_Outcome":
         try:
             if wakeup.kind is WakeupKind.START:
-                await self._start(wakeup, WORK_PROCESS, WorkProcessStart.model_validate(wakeup.payload))
+                await self._start(wakeup, WorkProcessStart)
                 return _Outcome(delivered=True)
             if wakeup.kind is WakeupKind.START_FILE:
-                await self._start(wakeup, MISSION_FILE_RUN, MissionFileStart.model_validate(wakeup.payload))
+                await self._start(wakeup, MissionFileStart)
                 return _Outcome(delivered=True)
             if wakeup.kind is WakeupKind.START_COMMAND:
-                await self._start(wakeup, PLATFORM_COMMAND_RUN, PlatformCommandStart.model_validate(wakeup.payload))
+                await self._start(wakeup, PlatformCommandStart)
                 return _Outcome(delivered=True)
             if wakeup.kind is WakeupKind.RUN_QUEUE:
-                await self._run_queue(wakeup)
+                await run_queue(self._client, wakeup.workflow_id, MissionQueueStart.model_validate(wakeup.payload))
                 return _Outcome(delivered=True)
             handle = self._client.get_workflow_handle(wakeup.workflow_id)
             if wakeup.kind is WakeupKind.SIGNAL:
                 assert wakeup.signal is not None
-                await handle.signal(wakeup.signal, wakeup.payload, rpc_timeout=_RPC_TIMEOUT)
+                await handle.signal(wakeup.signal, wakeup.payload, rpc_timeout=RPC_TIMEOUT)
             else:
-                await handle.cancel(reason=wakeup.payload.get("reason", ""), rpc_timeout=_RPC_TIMEOUT)
+                await handle.cancel(reason=wakeup.payload.get("reason", ""), rpc_timeout=RPC_TIMEOUT)
         except WorkflowAlreadyStartedError:
             return _Outcome(delivered=True)
         except RPCError as error:
@@ -141,73 +130,14 @@ class EngineWaker:
             return _Outcome(error=repr(error))
         return _Outcome(delivered=True)
 
-    async def _start(self, wakeup: Wakeup, workflow: str, start: WorkProcessStart) -> None:
-        await self._client.start_workflow(
-            workflow,
-            start,
-            id=wakeup.workflow_id,
-            task_queue=start.task_queues.missions,
-            # With the default reuse policy a repeated start would run a closed mission a second time.
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            task_timeout=timedelta(seconds=3),
-            search_attributes=at_start(start),
-            static_summary=_summary(start),
-            static_details=_details(start),
-            # A server that does not know it yet ignores it.
-            priority=Priority(priority_key=temporal_key(start.priority)),
-            rpc_timeout=_RPC_TIMEOUT,
-        )
-
-    async def _run_queue(self, wakeup: Wakeup) -> None:
-        """Start a queue's run, and signal it in one step: the run before this one may be at its very end."""
-        start = MissionQueueStart.model_validate(wakeup.payload)
-        await self._client.start_workflow(
-            MISSION_QUEUE,
-            start,
-            id=wakeup.workflow_id,
-            task_queue=start.task_queues.missions,
-            # A start that comes twice finds an idle queue, and ends at once.
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            start_signal=QueueSignal.QUEUE_CHANGED,
-            start_signal_args=[QueueChanged(why="it was run, or canceled")],
-            task_timeout=timedelta(seconds=3),
-            search_attributes=at_queue_start(start),
-            static_summary=_short(f"mission queue {start.mission_queue_id}: {start.name}"),
-            static_details=f"[mission queue {start.mission_queue_id}]({start.details_url})\n",
-            rpc_timeout=_RPC_TIMEOUT,
-        )
+    async def _start(self, wakeup: Wakeup, contract: type[WorkProcessStart]) -> None:
+        await start_mission(self._client, wakeup.workflow_id, contract.model_validate(wakeup.payload))
 
 
 @dataclass(frozen=True)
 class _Outcome:
     delivered: bool = False
     error: str = ""
-
-
-def _summary(start: WorkProcessStart) -> str:
-    if isinstance(start, MissionFileStart):
-        return _short(f"mission file {start.plan_id} (mission {start.work_process_id})")
-    if isinstance(start, PlatformCommandStart):
-        return _short(f"{start.command} of platform {start.platform} (mission {start.work_process_id})")
-    where = f" in yard {start.yard}" if start.yard else ""
-    return _short(f"mission {start.work_process_id}: {start.mission_type}{where}")
-
-
-def _short(text: str) -> str:
-    """One line of at most 200 bytes for the Temporal UI."""
-    return text.encode()[:200].decode(errors="ignore")
-
-
-def _details(start: WorkProcessStart) -> str:
-    steps = "\n".join(f"- `{step.step}` ({step.uses})" for step in start.steps) or "- no steps"
-    if isinstance(start, MissionFileStart):
-        steps = f"- {start.threads} threads, each a run of its own below this one"
-    if isinstance(start, PlatformCommandStart):
-        steps = f"- {start.command} {start.name}"
-    agents = ", ".join(start.agents) or "none"
-    return f"[mission {start.work_process_id}]({start.details_url})\n\nAgents: {agents}\n\nSteps:\n{steps}\n"[:20000]
 
 
 async def connect_waker(database: Database) -> EngineWaker:

@@ -139,6 +139,15 @@ class Continued(Contract):
     waits: str = Field("", description="why the next attempt was needed, one line for the UI")
 
 
+class TakesOver(Contract):
+    """What a run knows that takes over from one that was ended from outside, or that the engine does not know."""
+
+    first_transition: int = Field(0, description="above the numbers of all status changes that were written before")
+    interrupted: Failure | None = Field(None, description="why the mission ends at once; none: it goes on")
+    executing: bool = Field(False, description="whether agents are, or were, at work in this attempt")
+    halted: bool = Field(False, description="whether nobody waits for the agents to confirm")
+
+
 class WorkProcessStart(Contract):
     """Input of the workflow: the plan, fixed at dispatch."""
 
@@ -162,6 +171,7 @@ class WorkProcessStart(Contract):
     mission_queue_id: int | None = Field(None, description="for the Temporal UI")
     max_retries: int = Field(0, description="attempts in all")
     continued: Continued | None = None
+    takes_over: TakesOver | None = None
 
 
 class MissionQueueStart(Contract):

@@ -37,6 +37,8 @@ class FailureCode(StrEnum):
     AGENT_SILENT = "agent_silent"
     MISSION_TIMEOUT = "mission_timeout"
     THREAD_ABORTED = "thread_aborted"
+    TERMINATED = "terminated"
+    RUN_LOST = "run_lost"
     INTERNAL = "internal"
 
 

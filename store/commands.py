@@ -72,6 +72,14 @@ async def write(
     return Written(row, to_send)
 
 
+async def readdress(connection: Connection, work_process_id: int, workflow_id: str) -> list[int]:
+    """Have another workflow wait for the open commands of a locked mission; returns those that may be at devices."""
+    rows = await connection.execute(
+        _READDRESS, {"of": work_process_id, "workflow_id": workflow_id, "ended": sorted(ASSIGNMENT_ENDED)}
+    )
+    return sorted(row.id for row in rows if row.at_device)
+
+
 async def error_of(connection: Connection, assignment_id: int) -> tuple[AssignmentStatus, Any, Any, str]:
     """Of a command: its status, its data, its result, and what Muster noted of it."""
     row = (await connection.execute(_OUTCOME, {"of": assignment_id})).one()
@@ -94,6 +102,13 @@ _FIND = text(
     """
     SELECT id FROM assignments WHERE work_process_id = :work_process_id AND attempt = :attempt AND step = :step
         AND result_index = :index
+    """
+)
+_READDRESS = text(
+    """
+    UPDATE assignments SET workflow_id = :workflow_id
+    WHERE work_process_id = :of AND status <> ALL(CAST(:ended AS text[]))
+    RETURNING id, intent_at IS NOT NULL AS at_device
     """
 )
 _OUTCOME = text("SELECT status, data, result, error FROM assignments WHERE id = :of")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from store import role_heartbeats, waiting_queue
+from store import repairs, role_heartbeats, waiting_queue
 from store.connection import Connection
 from store.event_backlogs import Backlog, backlogs
 from store.positions import event_counts
@@ -30,6 +30,8 @@ class Metrics:
     """Agents' messages that were not taken, by outcome and reason, since the installation began."""
     task_events: dict[tuple[str, str], int]
     """Events `task.*` by type and severity, since the installation began."""
+    repairs: dict[str, int]
+    """Since the installation began, by kind."""
     workers: dict[str, int]
     """Live processes by role; none for a role that nobody has."""
     backlogs: Sequence[Backlog]
@@ -51,6 +53,7 @@ async def read_metrics(connection: Connection) -> Metrics:
         wakeups=rest.wakeups,
         messages={(row.outcome, row.reason): row.number for row in messages},
         task_events=await event_counts(connection),
+        repairs=await repairs.counts(connection),
         workers=await role_heartbeats.live_by_role(connection),
         backlogs=await backlogs(connection),
     )

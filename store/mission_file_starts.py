@@ -9,12 +9,10 @@ from typing import Any
 from sqlalchemy import text
 
 from missions import task_events
-from missions.contracts import TaskQueues
 from missions.errors import Conflict, InvalidInput
 from missions.event_catalogue import event
 from missions.event_payloads.work_process import WorkProcessCreated
 from missions.events import utc_now
-from missions.mission_files.contracts import MissionFileStart
 from missions.mission_files.lifecycle import Lifecycle
 from missions.mission_files.plan import MISSION_FILE, MissionPlan, plain_id
 from missions.principals import Principal
@@ -22,12 +20,11 @@ from missions.priorities import Priority
 from missions.recipes import MissionOptions
 from missions.statuses import OnBusy, WorkProcessStatus
 from settings import Settings
-from store import events, exclusive_access, platforms, wakeups
+from store import events, exclusive_access, platforms, run_starts, wakeups
 from store.connection import Connection
 from store.installations import installation_id
 from store.wakeups import Wakeup
 from store.work_process_status import change, lock
-from store.work_processes import shown_agents
 
 
 @dataclass(frozen=True)
@@ -114,26 +111,14 @@ async def accept(
             Lifecycle(platform.uuid, new.plan_id).starting(actor=principal),
         ],
     )
-    start = MissionFileStart(
-        work_process_id=work_process_id,
-        mission_type=MISSION_FILE,
-        yard=work_process.yard_uid or "",
-        priority=work_process.priority,
-        agents=shown_agents(work_process.agent_uuids),
-        details_url=f"{settings.public_api_url}/api/v1/work-processes/{work_process_id}",
-        steps=[],
-        options=options,
-        ready_timeout=settings.reserve_ready_timeout,
-        reserve_resend_interval=settings.reserve_resend_interval,
-        cancel_resend_interval=settings.cancel_resend_interval,
-        cancel_attempts=settings.cancel_attempts,
-        task_queues=TaskQueues.of(settings.task_queue, installation),
+    start = run_starts.of_file(
+        work_process,
         plan_id=new.plan_id,
         threads=len(new.plan.threads),
-        retry_pause=settings.command_retry_interval,
-        command_timeout=settings.command_timeout,
-        inactive_timeout=settings.inactive_timeout,
         time_scale=new.time_scale,
+        installation=installation,
+        settings=settings,
+        options=options,
     )
     return work_process_id, await wakeups.add_file_run(connection, workflow_id, start)
 

@@ -90,15 +90,7 @@ async def run_ends(
     """End a run with its mission, and let its platform go; returns its last event. Nothing for other missions."""
     if work_process.type_name != MISSION_FILE:
         return []
-    run = await read(connection, work_process.id)
-    await connection.execute(_END, {"of": work_process.id})
-    await platforms.leave_mission(
-        connection,
-        run.platform_id,
-        cause=f"mission {run.plan_id} has ended",
-        source=EventSource.MISSION_WORKER,
-        principal=MUSTER,
-    )
+    run = await leave_platform(connection, work_process.id)
     if status is WorkProcessStatus.SUCCEEDED:
         return [run.lifecycle.ended()]
     if status is WorkProcessStatus.CANCELED:
@@ -108,6 +100,20 @@ async def run_ends(
         return [run.lifecycle.failed(failure.text)]
     done, aborted = await mission_threads.count_ends(connection, work_process.id)
     return [run.lifecycle.threads_failed(done, aborted)]
+
+
+async def leave_platform(connection: Connection, work_process_id: int) -> Run:
+    """A run counts as running no more, and its platform is as before, unless it runs others. The mission is locked."""
+    run = await read(connection, work_process_id)
+    await connection.execute(_END, {"of": work_process_id})
+    await platforms.leave_mission(
+        connection,
+        run.platform_id,
+        cause=f"mission {run.plan_id} has ended",
+        source=EventSource.MISSION_WORKER,
+        principal=MUSTER,
+    )
+    return run
 
 
 _READ = text(

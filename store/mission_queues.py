@@ -104,6 +104,16 @@ async def run(
     return [await add_queue_run(connection, queue.workflow_id, start)]
 
 
+async def run_again(connection: Connection, queue_id: int, settings: Settings) -> Wakeup | None:
+    """A queue's run is gone: start another one, which finds in the row what is to do. None: the queue is idle."""
+    queue = await lock(connection, queue_id)
+    if queue is None or queue.status in QUEUE_IDLE:
+        return None
+    start = await _start(connection, queue, settings)
+    assert queue.workflow_id is not None
+    return await add_queue_run(connection, queue.workflow_id, start)
+
+
 async def pause(connection: Connection, queue: LockedQueue, *, principal: Principal, source: str) -> list[Wakeup]:
     """Start no further mission until `run`; the one in hand goes on. Raises Conflict if it does not run."""
     if queue.status is QueueStatus.PAUSED:

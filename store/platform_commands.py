@@ -11,26 +11,24 @@ from pydantic import JsonValue
 from sqlalchemy import bindparam, text
 
 from missions import task_events
-from missions.contracts import TaskQueues
 from missions.event_catalogue import event
 from missions.event_payloads.work_process import WorkProcessCreated
 from missions.events import utc_now
 from missions.mission_files.child_dispatch import CHILD_COMMANDS, needs
-from missions.mission_files.platform_contracts import PLATFORM_COMMAND, PlatformCommandStart
+from missions.mission_files.platform_contracts import PLATFORM_COMMAND
 from missions.mission_files.platform_states import STEPS, PlatformCommand
 from missions.principals import Principal
 from missions.priorities import Priority
 from missions.recipes import MissionOptions
 from missions.statuses import AgentClass, OnBusy, WorkProcessStatus
 from settings import Settings
-from store import events, exclusive_access, platforms, wakeups
+from store import events, exclusive_access, platforms, run_starts, wakeups
 from store.connection import Connection
 from store.installations import installation_id
 from store.platforms import Platform
 from store.tables import Json
 from store.wakeups import Wakeup
 from store.work_process_status import change, lock
-from store.work_processes import shown_agents
 
 
 @dataclass(frozen=True)
@@ -141,27 +139,16 @@ async def _dispatch(
             )
         ],
     )
-    start = PlatformCommandStart(
-        work_process_id=work_process_id,
-        mission_type=PLATFORM_COMMAND,
-        yard=platform.yard_uid or "",
-        priority=work_process.priority,
-        agents=shown_agents(uuids),
-        details_url=f"{settings.public_api_url}/api/v1/work-processes/{work_process_id}",
-        reserves=reserves,
-        steps=[],
-        options=options,
-        ready_timeout=settings.reserve_ready_timeout,
-        reserve_resend_interval=settings.reserve_resend_interval,
-        cancel_resend_interval=settings.cancel_resend_interval,
-        cancel_attempts=settings.cancel_attempts,
-        task_queues=TaskQueues.of(settings.task_queue, installation),
+    start = run_starts.of_command(
+        work_process,
         platform_id=platform.id,
         platform=platform.uuid,
         command=order.command,
         name=order.name,
-        values=list(order.values),
-        command_timeout=settings.command_timeout,
+        values=order.values,
+        installation=installation,
+        settings=settings,
+        options=options,
     )
     return work_process_id, await wakeups.add_command_run(connection, workflow_id, start)
 

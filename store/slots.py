@@ -146,14 +146,14 @@ async def _grant(connection: Connection, ids: set[int]) -> list[Wakeup]:
     )
 
 
-async def free_unheld(database: Database) -> int:
-    """Give back the slots and places that no open mission's present attempt has; how many."""
+async def free_unheld(database: Database) -> list[int]:
+    """Give back the slots and places that no open mission's present attempt has; whose they were."""
     async with database.statement() as connection:
         if not await connection.scalar(_UNHELD):
-            return 0
+            return []
     async with database.transaction() as connection:
         await lock_line(connection)
-        return await connection.affected(_FREE_UNHELD)
+        return sorted(await connection.scalars(_FREE_UNHELD))
 
 
 def _started(mission: Any, enqueued_at: datetime, now: datetime) -> NewEvent:
@@ -229,4 +229,4 @@ _DEAD = """
         AND (mission.status IN ('succeeded', 'failed', 'canceled') OR mission.attempt <> slots.attempt)
 """
 _UNHELD = text(f"SELECT EXISTS (SELECT FROM slots WHERE EXISTS (SELECT {_DEAD}))")
-_FREE_UNHELD = text(f"DELETE FROM slots WHERE EXISTS (SELECT {_DEAD})")
+_FREE_UNHELD = text(f"DELETE FROM slots WHERE EXISTS (SELECT {_DEAD}) RETURNING work_process_id")

@@ -672,6 +672,15 @@ message_counts = Table(
     Column("last_at", Moment, nullable=False, server_default=func.now()),
 )
 
+# What was repaired behind missions, counted by kind (missions/repairs.py).
+repairs = Table(
+    "repairs",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False, server_default="0"),
+    Column("last_at", Moment, nullable=False, server_default=func.now()),
+)
+
 # The worker processes that live, or did until lately.
 role_heartbeats = Table(
     "role_heartbeats",

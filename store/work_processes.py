@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Text, any_, bindparam, insert, select
 
 from missions import task_events
-from missions.contracts import ActivityPreset, StepPlan, TaskQueues, WorkProcessStart
+from missions.contracts import ActivityPreset, StepPlan
 from missions.errors import Conflict, InvalidInput
 from missions.events import utc_now
 from missions.failure_policies import DEFAULT_FALLBACK
@@ -16,7 +16,7 @@ from missions.principals import MUSTER, Principal
 from missions.recipes import MissionOptions, RecipeStep, refuse_too_many_agents, stored_options
 from missions.statuses import FailurePolicy, OnBusy, ServiceDomain, ServiceRequestStatus, WorkProcessStatus
 from settings import Settings
-from store import exclusive_access, wakeups
+from store import exclusive_access, run_starts, wakeups
 from store.connection import Connection
 from store.tables import (
     installation,
@@ -92,25 +92,12 @@ async def dispatch(
             )
         ],
     )
-    start = WorkProcessStart(
-        work_process_id=work_process_id,
-        attempt=work_process.attempt,
-        mission_type=work_process.type_name,
-        yard=work_process.yard_uid or "",
-        priority=work_process.priority,
-        agents=shown_agents(work_process.agent_uuids),
-        details_url=f"{settings.public_api_url}/api/v1/work-processes/{work_process_id}",
-        start_at=None if work_process.sched_start_at is None else work_process.sched_start_at.isoformat(),
-        reserves=work_process.wait_free_agent and not work_process.without_agents,
-        takes_slot=work_process.without_agents,
-        steps=plan,
+    start = run_starts.of_mission(
+        work_process,
+        plan,
+        installation=recipe["installation_id"],
+        settings=settings,
         options=options,
-        ready_timeout=settings.reserve_ready_timeout,
-        reserve_resend_interval=settings.reserve_resend_interval,
-        cancel_resend_interval=settings.cancel_resend_interval,
-        cancel_attempts=settings.cancel_attempts,
-        task_queues=TaskQueues.of(settings.task_queue, recipe["installation_id"]),
-        mission_queue_id=work_process.mission_queue_id,
         max_retries=max_retries,
     )
     if len(start.model_dump_json()) > MAX_PLAN_BYTES:
@@ -142,17 +129,6 @@ async def _refuse_busy_instruments(
             but=work_process.id,
             or_else="or leave `waitFreeAgent` out, so that the mission waits for it",
         )
-
-
-def shown_agents(uuids: list[str]) -> list[str]:
-    """The first of these for the engine's search attribute, which refuses more than 2,048 bytes."""
-    shown, size = [], 0
-    for uuid in uuids:
-        size += len(uuid) + 4
-        if size > 1_900:
-            break
-        shown.append(uuid)
-    return shown
 
 
 _RECIPE = select(work_process_types, select(installation.c.id).scalar_subquery().label("installation_id")).where(

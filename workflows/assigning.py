@@ -55,7 +55,7 @@ async def _send(
                 group=group,
                 released=mission.attempt.released,
                 replaced=mission.attempt.replaced,
-                again=again,
+                again=again or mission.sent_before,
                 last_try=starts.try_again(),
             ),
             AssignmentsDispatched,

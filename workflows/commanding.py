@@ -35,10 +35,12 @@ class Commands:
         *,
         cancel_interval: float,
         cancel_attempts: int,
+        run: int = 0,
     ) -> None:
         self._work_process_id, self._number = work_process_id, number
         self._ended, self._halted = ended, halted
         self._cancel_interval, self._cancel_attempts = cancel_interval, cancel_attempts
+        self._run = run
 
     async def end_of(
         self, assignment_id: int, timeout: float, waiting: str, stopped: Callable[[], bool] = lambda: False
@@ -96,7 +98,11 @@ class Commands:
             step = await act(
                 FileActivity.BRING_TO_INACTIVE,
                 BringToInactive(
-                    work_process_id=self._work_process_id, number=self._number, agent_id=agent_id, sent=sent
+                    work_process_id=self._work_process_id,
+                    number=self._number,
+                    agent_id=agent_id,
+                    sent=sent,
+                    run=self._run,
                 ),
                 CommandSent,
                 f"bring instrument {agent_id} to INACTIVE",

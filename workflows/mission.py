@@ -73,6 +73,13 @@ class Mission:
         self.deadline: float | None = None
         """Of the mission's time-out, by `clock`, once that runs."""
         self._activities_called = 0
+        self._first_transition = 0
+        self._interrupted: Failure | None = None
+        if start.takes_over is not None:
+            self._first_transition = start.takes_over.first_transition
+            self._interrupted = start.takes_over.interrupted
+            self.attempt.executing = start.takes_over.executing
+            self.halted = start.takes_over.halted
         if before is not None:
             if before.seconds_left is not None:
                 self.deadline = self.clock.now() + before.seconds_left
@@ -90,8 +97,19 @@ class Mission:
             "steps": self.attempt.steps,
             "start_at": self.attempt.start_at,
             "continued": Continued(pause=self.pause, seconds_left=left, waits=self.attempt.waits),
+            "takes_over": None,
         }
         return self.start.model_copy(update=changes)
+
+    def begin(self) -> None:
+        """Raise Failed if the run before this one was ended from outside: nothing begins, all is brought to an end."""
+        if self._interrupted is not None:
+            raise Failed(self._interrupted)
+
+    @property
+    def sent_before(self) -> bool:
+        """Whether another run may have sent assignments in this attempt."""
+        return self.start.takes_over is not None and self.attempt.number == self.start.attempt
 
     def will_retry(self, failure: Failure) -> bool:
         """Whether another attempt follows this failure."""
@@ -205,7 +223,7 @@ class Mission:
         return {
             "work_process_id": self.start.work_process_id,
             "attempt": self.attempt.number,
-            "transition": self._activities_called * _TRANSITIONS_PER_ACTIVITY,
+            "transition": self._first_transition + self._activities_called * _TRANSITIONS_PER_ACTIVITY,
         }
 
     def show_calculating(self) -> None:

@@ -46,6 +46,10 @@ class MissionFile(MissionSignals):
     async def _live(self) -> WorkProcessStatus:
         mission, threads = self._mission, self._threads
         try:
+            mission.begin()
+        except Failed as interrupted:
+            return await self._clean_up(interrupted.failure)
+        try:
             await reserve(mission)
             await mission.while_paused()
             await threads.start()
@@ -64,6 +68,12 @@ class MissionFile(MissionSignals):
         await self._threads.stop()
         if self._mission.cancel is not None:
             return await self._abort()
+        return await fail(self._mission, failure, self._abort)
+
+    async def _clean_up(self, failure: Failure) -> WorkProcessStatus:
+        """Do what the run before this one and its threads cannot do any more."""
+        await self._threads.take_over()
+        await self._threads.bring_to_inactive()
         return await fail(self._mission, failure, self._abort)
 
     async def _abort(self) -> WorkProcessStatus:

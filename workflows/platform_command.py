@@ -42,6 +42,7 @@ class PlatformCommand(MissionSignals):
     async def _live(self) -> WorkProcessStatus:
         mission = self._mission
         try:
+            mission.begin()
             if self._start.reserves:
                 await reserve(mission)
             await mission.while_paused()

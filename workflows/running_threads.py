@@ -18,10 +18,12 @@ with workflow.unsafe.imports_passed_through():
         MissionFileStart,
         StartedThread,
         StartThreads,
+        TakeOverThreads,
         ThreadEnd,
         ThreadEnded,
         ThreadSignal,
         ThreadsStarted,
+        ThreadsTakenOver,
         ThreadStart,
     )
 
@@ -65,6 +67,22 @@ class Threads:
         # One that was wished just now: they start with it, and it still has to be seen to hold.
         self._pause_told = pause.number - 1 if pause.paused else pause.number
         await asyncio.gather(*(self._start_one(thread) for thread in started.threads))
+
+    async def take_over(self) -> None:
+        """The threads of an ended run are ended too: cancel what they have under way, and say their last words."""
+        taken = await self._mission.act(
+            FileActivity.TAKE_OVER_THREADS,
+            TakeOverThreads(**self._mission.call()),
+            ThreadsTakenOver,
+            "take over from the threads",
+            ENDING,
+        )
+        self._known = {thread.number: thread for thread in taken.threads}
+        commands = self._commands(None)
+        await asyncio.gather(*(commands.cancel(key, f"assignment {key}") for key in taken.under_way))
+        for number in self._known:
+            call = EndThread(work_process_id=self._start.work_process_id, number=number, end=ThreadEnd.STOPPED)
+            await self._mission.act(FileActivity.END_THREAD, call, None, f"end thread {number}", ENDING)
 
     async def _start_one(self, thread: StartedThread) -> None:
         start = self._start
@@ -209,6 +227,7 @@ class Threads:
             lambda: self._mission.halted,
             cancel_interval=self._start.cancel_resend_interval,
             cancel_attempts=self._start.cancel_attempts,
+            run=0 if self._start.takes_over is None else self._start.takes_over.first_transition,
         )
 
     async def _signal_open(self, signal: ThreadSignal, *content: BaseModel) -> None:

@@ -110,6 +110,7 @@ class WorkProcess(MissionSignals):
     async def _try(self, time_limit: TimeLimit) -> WorkProcessStatus:
         mission, wishes = self._mission, Wishes(self._mission)
         try:
+            mission.begin()
             await wait_for_start(mission)
             time_limit.start()
             if mission.start.reserves:

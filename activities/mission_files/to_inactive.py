@@ -37,7 +37,7 @@ class ToInactive:
                 written = await commands.write(
                     connection,
                     work_process,
-                    step=f"{by}inactive-{call.agent_id}",
+                    step=f"{by}inactive-{call.agent_id}" + (f"-{call.run}" if call.run else ""),
                     index=call.sent,
                     agent_id=call.agent_id,
                     workflow_id=activity.info().workflow_id or "",

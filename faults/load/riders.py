@@ -7,13 +7,14 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from examples.instruments.registration import PREFIX
 from faults.load import scripts
 from faults.load.client import Client
 from faults.load.operator import Operator
-from faults.load.scripts import KINDS, Mission
+from faults.load.scripts import KINDS, Mission, Script
 from faults.load.watch import End, Watch
 from faults.stage.crew import YARD, Platform, platforms, probes, thin_agents
 from faults.stage.stage import Stage, until
@@ -75,7 +76,8 @@ class Riders:
         everyone = [uuid for uuids in thin_agents().values() for uuid in uuids] + probes() + list(crew.sdk)
         await until(lambda: self._are_free(everyone), 120, "the agents do not check in")
         for platform in platforms():
-            await until(lambda each=platform: self._are_free([each.uuid, *each.ctds]), 120, f"{platform} is not there")  # type: ignore[misc]  # a default binds the loop's variable
+            devices = [platform.uuid, *platform.ctds]
+            await until(partial(self._are_free, devices), 120, f"{platform} is not there")
             await self._register(platform)
 
     async def _are_free(self, uuids: list[str]) -> bool:
@@ -118,11 +120,11 @@ class Riders:
                     agents = contended[: math.ceil(self._part * _CONTENDED)]
                 else:
                     agents = [next(own) for _ in range(_AGENTS_EACH.get(kind, 1))]
-                self._ride(f"{kind}-{number}", lambda chance, kind=kind, agents=agents: KINDS[kind](chance, agents))
+                self._ride(f"{kind}-{number}", KINDS[kind], agents)
         for uuid in self._stage.crew.sdk:
-            self._ride(uuid, lambda chance, u=uuid: scripts.on_sdk(chance, [u]))
+            self._ride(uuid, scripts.on_sdk, [uuid])
         for platform in platforms():
-            self._add(platform.uuid, lambda chance, p=platform: self._run_file(p))
+            self._add(platform.uuid, partial(self._run_file, platform))
 
     async def stop(self, patience: float = LIMIT) -> None:
         """Ask for no more, and wait until all have ended."""
@@ -133,8 +135,8 @@ class Riders:
             task.cancel()
         await asyncio.gather(operator, *riders, return_exceptions=True)
 
-    def _ride(self, name: str, make: Callable[[random.Random], Mission]) -> None:
-        self._add(name, lambda chance: self.run(make(chance)))
+    def _ride(self, name: str, make: Script, agents: list[str]) -> None:
+        self._add(name, lambda chance: self.run(make(chance, agents)))
 
     def _add(self, name: str, once: Callable[[random.Random], Coroutine[Any, Any, Any]]) -> None:
         chance = random.Random(f"{self._seed}/{name}")
@@ -168,7 +170,7 @@ class Riders:
             await self._client.post(f"/work-processes/{key}/cancel", {"reason": "as its script says"}, fine=(409,))
         return await self._end(key, mission.kind, mission.ends)
 
-    async def _run_file(self, platform: Platform) -> None:
+    async def _run_file(self, platform: Platform, _: random.Random) -> None:
         body = {
             "missionId": f"m-{secrets.token_hex(4)}",
             "missionYaml": scripts.file_of(platform.uuid, platform.ctds),

@@ -1,7 +1,7 @@
 """The kinds of missions in flight, and how each must end."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +73,14 @@ def failing(chance: random.Random, agents: list[str]) -> Mission:
     return Mission("failing", agents[:1], data, ends="failed")
 
 
-KINDS = {"waiting": waiting, "pending": pending, "groups": groups, "canceled": canceled, "failing": failing}
+Script = Callable[[random.Random, list[str]], Mission]
+KINDS: Mapping[str, Script] = {
+    "waiting": waiting,
+    "pending": pending,
+    "groups": groups,
+    "canceled": canceled,
+    "failing": failing,
+}
 
 
 def on_sdk(chance: random.Random, agents: list[str]) -> Mission:

@@ -74,11 +74,12 @@ class Crew:
 
     def command(self, name: str, amqp_url: str) -> list[str | Path]:
         """The whole command of a process of agents."""
+        journal = str(self.journal(name))
         thin = {**thin_agents(), "probes": probes()}
         if name in thin:
             named = [f"{uuid}@{YARD}" for uuid in thin[name]]
             slowness = "0" if name == "probes" else "2"
-            options = ["--journal", self.journal(name), "--slowness", slowness]
+            options = ["--journal", journal, "--slowness", slowness]
             return [sys.executable, "-m", "faults.stage.agents", *options, *named]
         if name in SDK_AGENTS:
             url = urlsplit(amqp_url)
@@ -89,7 +90,5 @@ class Crew:
             ]
         platform = next(each for each in platforms() if each.uuid == name)
         ctds = [word for ctd in platform.ctds for word in ("--ctd", ctd)]
-        return [
-            *(sys.executable, "-m", "faults.stage.devices", "--journal", self.journal(name)),
-            *("--yard", YARD, "--platform", platform.uuid, *ctds),
-        ]
+        options = ["--journal", journal, "--yard", YARD, "--platform", platform.uuid, *ctds]
+        return [sys.executable, "-m", "faults.stage.devices", *options]

@@ -23,6 +23,7 @@ class FileActivity(StrEnum):
 
     START_THREADS = "start_threads"
     DISARM_THREADS = "disarm_threads"
+    TAKE_OVER_THREADS = "take_over_threads"
     BEGIN_ABORT = "begin_abort"
     LOAD_THREAD = "load_thread"
     SHOW_THREAD = "show_thread"
@@ -142,6 +143,17 @@ class ThreadsStarted(Contract):
 
 class StartThreads(ActivityInput):
     """The mission has its instruments: start its threads."""
+
+
+class TakeOverThreads(ActivityInput):
+    """The threads' runs are ended with the one that started them: this run answers for their commands."""
+
+
+class ThreadsTakenOver(Contract):
+    """The threads that had started, and their commands that may be at devices."""
+
+    threads: list[StartedThread] = Field(default_factory=list)
+    under_way: list[int] = Field(default_factory=list, description="assignments")
 
 
 class DisarmThreads(Contract):
@@ -264,6 +276,7 @@ class BringToInactive(Contract):
     number: int | None
     agent_id: int
     sent: int
+    run: int = Field(0, description="tells the commands of a run that takes over from those of the one before it")
 
 
 class TakeEvent(ThreadCall):

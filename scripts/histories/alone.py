@@ -14,8 +14,9 @@ from missions.contracts import (
     AssignmentsChecked,
     AssignmentsDispatched,
     Outcome,
+    TakesOver,
 )
-from tests.workflows.isolated import Bench, Run
+from tests.workflows.isolated import TERMINATED, Bench, Run
 
 
 async def _unconfirmed_start(bench: Bench, policy: str) -> Run:
@@ -108,9 +109,25 @@ async def canceled_while_failing(bench: Bench) -> Run:
     return await bench.start(options={"mission_timeout": 0.2})
 
 
+async def failed_as_its_run_was_terminated(bench: Bench) -> Run:
+    return await bench.start(takes_over=TERMINATED)
+
+
+async def canceled_as_its_run_was_terminated(bench: Bench) -> Run:
+    bench.fake.canceling = True
+    return await bench.start(takes_over=TERMINATED)
+
+
+async def succeeded_in_another_run(bench: Bench) -> Run:
+    return await _then_succeeds(
+        await bench.start(takes_over=TakesOver(first_transition=1000)), Activity.DISPATCH_ASSIGNMENTS
+    )
+
+
 RECORDERS: list[Callable[[Bench], Awaitable[Run]]] = [
     succeeded_after_an_unconfirmed_start_was_held, succeeded_after_an_unconfirmed_start_was_resent,
     failed_unconfirmed_start, succeeded_after_a_restart_of_its_agent, succeeded_after_its_assignment_came_back,
     succeeded_after_silence_of_an_agent, canceled_as_its_row_said, canceled_while_failing,
     failed_by_a_silent_agent, succeeded_by_another_agent,
+    failed_as_its_run_was_terminated, canceled_as_its_run_was_terminated, succeeded_in_another_run,
 ]  # fmt: skip

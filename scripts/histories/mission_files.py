@@ -17,7 +17,7 @@ from missions.mission_files.contracts import (
     ThreadsStarted,
 )
 from missions.mission_files.plan import ENDLESS, ErrorPolicy
-from tests.workflows.isolated import Run
+from tests.workflows.isolated import TERMINATED, Run
 from tests.workflows.isolated_files import FileBench, FileRun, command, pause, timed, triggered
 
 _SENT = CommandSent(outcome=Outcome.DONE, assignment_id=1)
@@ -274,7 +274,12 @@ async def continued_thread(bench: FileBench) -> Run:
     return await _first_of_thread(run)
 
 
+async def failed_mission_file_that_was_terminated(bench: FileBench) -> Run:
+    return await bench.run_file(timed(command("A")), takes_over=TERMINATED)
+
+
 RECORDERS: list[Callable[[FileBench], Awaitable[Run]]] = [
+    failed_mission_file_that_was_terminated,
     succeeded_mission_file,
     succeeded_thread,
     succeeded_thread_by_events,

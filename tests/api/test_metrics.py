@@ -40,6 +40,7 @@ async def test_missions_agents_events_and_outlets_are_counted(world: AsyncClient
             "UPDATE event_log SET last_position = 40",
             "INSERT INTO event_outlets (name, position, error) VALUES ('exchange', 30, 'gone'), ('webhook', 40, NULL)",
             "INSERT INTO message_counts (outcome, reason, count) VALUES ('dead_lettered', 'invalid', 7)",
+            "INSERT INTO repairs (kind, count) VALUES ('run_ended', 2)",
             "INSERT INTO webhooks (url, types, secret, position, enabled)"
             " VALUES ('u', '{}', 's', 9, true), ('u', '{}', 's', 9, false)",
             "UPDATE wakeups SET created_at = now() - interval '1 minute'",
@@ -54,6 +55,8 @@ async def test_missions_agents_events_and_outlets_are_counted(world: AsyncClient
     assert found[("muster_events_last_position",)] == 40
     assert found[("muster_events_unpositioned",)] == unpositioned > 0
     assert found[("muster_wakeups_left_over",)] == wakeups > 0
+    assert found["muster_repairs_total", "run_ended"] == 2
+    assert found["muster_repairs_total", "run_lost"] == 0
     assert found["muster_event_outlet_backlog", "exchange"] == 10
     assert found["muster_event_outlet_backlog", "webhook"] == 0
     assert found["muster_event_outlet_failing", "exchange"] == 1

@@ -134,7 +134,7 @@ async def test_a_request_that_comes_twice_makes_one_mission(
         ({"yard_uid": "elsewhere"}, "refused", "its own yard only"),
         ({"agent_uuids": ["far-away"]}, "refused", "'far-away' is not there"),
         ({"agent_uuids": ["nobody"]}, "refused", "there is no agent"),
-        ({"data": {"text": "\u0000"}}, "refused", "NUL"),
+        ({"data": {"text": "\u0000"}}, "invalid", "NUL"),
         ({"mission_queue_id": 1}, "refused", "no place in a queue"),
         ({"data": "text"}, "invalid", "body.data"),
         ({"pilot": "ann"}, "invalid", "body.pilot"),

@@ -179,9 +179,9 @@ def _short(payload: dict[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def platform_stage(services: Addresses, folder: Path) -> AsyncIterator[Stage]:
-    """A site for mission files."""
-    async with running_site(services, folder, **SETTINGS) as site:
+async def platform_stage(services: Addresses, folder: Path, **more: str) -> AsyncIterator[Stage]:
+    """A site for mission files; `more`: settings."""
+    async with running_site(services, folder, **SETTINGS, **more) as site:
         settings = Settings(amqp_url=site.addresses.amqp_url)
         async with Instruments(settings, YARD, time_scale=TIME_SCALE) as instruments:
             yield Stage(site, instruments)

@@ -89,6 +89,11 @@ WORK_PROCESS = {
         "and succeeds": "succeeded_as_another_run",
         "and is canceled": "canceled_as_another_run",
     },
+    "takes over from a run that is gone": {
+        "and succeeds": "succeeded_in_another_run",
+        "and fails, as that was terminated": "failed_as_its_run_was_terminated",
+        "and is canceled, as its row said": "canceled_as_its_run_was_terminated",
+    },
 }
 MISSION_QUEUE = {
     "ends": {
@@ -120,6 +125,9 @@ MISSION_FILE = {
     "is halted": {
         "in a command": "canceled_mission_file_by_halt",
         "while it is aborted": "canceled_mission_file_by_a_halt_of_its_abort",
+    },
+    "takes over from a run that is gone": {
+        "and fails, as that was terminated": "failed_mission_file_that_was_terminated",
     },
 }
 # A thread's run fails by nothing: however it ends, its mission is told.

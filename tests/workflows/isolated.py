@@ -64,6 +64,7 @@ from missions.contracts import (
     StopMission,
     SubstituteReserved,
     TakeSlot,
+    TakesOver,
     TaskQueues,
     WorkProcessStart,
 )
@@ -428,6 +429,9 @@ def assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
 SUCCEEDED = AssignmentEnded(assignment_id=1, status="succeeded")
 WAITING = Reserved(outcome=Outcome.WAITING, waiting="agent truck is busy")
 BROKEN = StepRan(outcome=Outcome.FAILED, failure=Failure(code=FailureCode.PLANNING_FAILED, text="broken", step="plan"))
+TERMINATED = TakesOver(
+    first_transition=1000, interrupted=Failure(code=FailureCode.TERMINATED, text="its run was terminated")
+)
 UNKNOWN = AssignmentsDispatched(outcome=Outcome.DONE, groups=1, sent=[1], unconfirmed=[1], agents="truck")
 
 

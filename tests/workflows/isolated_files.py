@@ -95,6 +95,14 @@ class FakeFileActivities(FakeActivities):
         superseded = of_file.ThreadsStarted(outcome=Outcome.SUPERSEDED)
         return await self._act(call, lambda: superseded if self.canceling else started)
 
+    @activity.defn(name=FileActivity.TAKE_OVER_THREADS)
+    async def take_over_threads(self, call: of_file.TakeOverThreads) -> of_file.ThreadsTakenOver:
+        threads = [
+            of_file.StartedThread(number=plan.number, timed=plan.timing is not None, instrument_ids=[5])
+            for plan in self.plans
+        ]
+        return await self._act(call, lambda: of_file.ThreadsTakenOver(threads=threads, under_way=[1]))
+
     @activity.defn(name=FileActivity.LOAD_THREAD)
     async def load_thread(self, call: of_file.LoadThread) -> of_file.LoadedThread:
         plan = self.plans[call.number]
@@ -170,7 +178,7 @@ class FakeFileActivities(FakeActivities):
             *super().all(),
             self.start_threads, self.load_thread, self.show_thread, self.begin_sequence, self.end_sequence,
             self.end_thread, self.send_command, self.check_command, self.cancel_command, self.bring_to_inactive,
-            self.arm_thread, self.take_event, self.disarm_threads, self.begin_abort,
+            self.arm_thread, self.take_event, self.disarm_threads, self.begin_abort, self.take_over_threads,
         ]  # fmt: skip
 
 

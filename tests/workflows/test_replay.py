@@ -53,6 +53,8 @@ FAILURES = {
     "failed_reservation": "agent_not_listening",
     "failed_step_by_an_exception": "planning_failed",
     "failed_wait_for_a_slot": "reservation_timeout",
+    "failed_as_its_run_was_terminated": "terminated",
+    "failed_mission_file_that_was_terminated": "terminated",
 }
 # Activities and signals that some ending must show, or its history is not of that kind.
 SHOWN = {
@@ -62,6 +64,7 @@ SHOWN = {
     "canceled_by_signal": "request_native_cancel",
     "canceled_unconfirmed": "resend_cancels",
     "canceled_mission_file_by_policy": "begin_abort",
+    "failed_mission_file_that_was_terminated": "take_over_threads",
     "canceled_mission_file_in_a_command": "bring_to_inactive",
     "succeeded_mission_file": "disarm_threads",
     "succeeded_thread": "end_sequence",

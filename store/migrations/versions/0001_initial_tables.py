@@ -168,6 +168,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("replay_requested_at IS NOT NULL"),
     )
     op.create_table(
+        "repairs",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("kind", name=op.f("pk_repairs")),
+    )
+    op.create_table(
         "role_heartbeats",
         sa.Column("process", sa.Text(), nullable=False),
         sa.Column("roles", sa.ARRAY(sa.Text()), nullable=False),
@@ -1104,6 +1111,7 @@ def downgrade() -> None:
     op.drop_index("uq_services_enabled_type", table_name="services", postgresql_where=sa.text("enabled"))
     op.drop_table("services")
     op.drop_table("role_heartbeats")
+    op.drop_table("repairs")
     op.drop_index(
         "ix_parked_events_to_replay",
         table_name="parked_events",

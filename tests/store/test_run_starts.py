@@ -1,4 +1,4 @@
-from store.work_processes import shown_agents
+from store.run_starts import shown_agents
 
 
 def test_agents_that_the_engine_can_show_are_as_many_as_fit_into_its_limit() -> None:

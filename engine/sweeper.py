@@ -1,0 +1,183 @@
+"""The sweeper: every mission that is open has a run, every run has a mission that is open.
+
+Runs are terminated by hand, or forgotten by an engine that lost its data; rows are restored or deleted. Both sides are
+compared as sets; whatever differs is looked at alone before anything is done, since the engine's list is some time
+behind. What could not be repaired differs at the next turn as well. One process at a time sweeps.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from engine.runs import Run, Runs
+from engine.starting import start_mission
+from engine.waker import EngineWaker
+from missions.contracts import QueueChanged, QueueSignal
+from missions.errors import Failure, FailureCode, PartUnavailable
+from missions.repairs import Repair
+from settings import Settings
+from store import lost_runs, mission_queues, open_missions, repairs, wakeups
+from store.database import Database
+from store.installations import installation_id
+from store.leadership import Lock, leading
+from store.loops import Loop
+from store.lost_runs import LostRun
+from store.open_missions import OpenMission, OpenQueue
+from store.wakeups import NewSignal
+
+log = logging.getLogger(__name__)
+
+SWEEPER = Lock(0x6D757379)
+CHANNEL = "muster_sweep"
+_AT_ONCE = 20
+_THREAD = "-thread-"
+
+T = TypeVar("T")
+
+
+class Sweeper(Loop):
+    """A loop of the relay role."""
+
+    def __init__(self, settings: Settings, database: Database, client: Client, waker: EngineWaker) -> None:
+        super().__init__("sweeper")
+        self._settings, self._database, self._client, self._waker = settings, database, client, waker
+        self._runs = Runs(client)
+        self._grace = timedelta(seconds=settings.sweep_after)
+
+    async def _turn(self) -> None:
+        async with leading(self._database, SWEEPER, CHANNEL) as leader:
+            while True:
+                await self.sweep()
+                await leader.wait(self._settings.sweep_interval)
+
+    def _is_away(self, error: Exception) -> bool:
+        return isinstance(error, PartUnavailable | RPCError | OSError)
+
+    async def sweep(self) -> None:
+        """Compare, and repair what differs. Raises PartUnavailable, RPCError."""
+        async with self._database.statement() as connection:
+            installation = await installation_id(connection)
+        of_missions, of_queues = f"work-process-{installation}-", f"mission-queue-{installation}-"
+        runs = await self._runs.open((of_missions, of_queues))
+        async with self._database.statement() as connection:
+            missions = await open_missions.missions(connection, self._grace)
+            queues = await open_missions.queues(connection, self._grace)
+        await self._each((one for one in missions if one.settled and one.workflow_id not in runs), self._without_run)
+        await self._each((one for one in missions if one.canceling and one.workflow_id in runs), self._canceling)
+        await self._each((one for one in queues if one.workflow_id not in runs), self._queue_without_run)
+        known = {mission.workflow_id for mission in missions}
+        nobodys = {run for run in runs if run.startswith(of_missions) and run.partition(_THREAD)[0] not in known}
+        await self._without_mission(nobodys)
+        await self._without_queue({run for run in runs if run.startswith(of_queues)} - {q.workflow_id for q in queues})
+
+    async def _each(self, found: Iterable[T], repair: Callable[[T], Awaitable[None]]) -> None:
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(item: T) -> None:
+            async with turn:
+                try:
+                    await repair(item)
+                except (RPCError, PartUnavailable) as error:
+                    log.warning("sweeper: %s stays as it is until the next turn: %s", item, error)
+                except Exception:
+                    # One that cannot be repaired may not keep the others from it.
+                    log.exception("sweeper: %s stays as it is", item)
+
+        await asyncio.gather(*(one(item) for item in found))
+
+    async def _without_run(self, mission: OpenMission) -> None:
+        run = await self._runs.look(mission.workflow_id)
+        if run is not None and run.closed_at is None:
+            return
+        said = "" if run is None else await self._runs.last_words(mission.workflow_id)
+        # Read after the run was seen closed: one that ended in good order had written so before.
+        async with self._database.transaction() as connection:
+            lost = await lost_runs.read(connection, mission.id)
+            if lost is None:
+                return
+            if run is not None and run.closed_at is not None and run.closed_at < lost.dispatched_at:
+                run = None  # of another mission of this id: the database was set back
+            if run is None and lost.starts_soon:
+                return
+            repair, interrupted = _verdict(lost, run, said)
+            start = await lost_runs.start_again(connection, lost, self._settings, interrupted)
+        threads = await self._end_threads(mission, "the run that started it has ended")
+        run_id = await start_mission(self._client, mission.workflow_id, start, again=True)
+        if lost.work_process.superseded:
+            await self._runs.cancel(mission.workflow_id, lost.work_process.cancel_reason or "")
+        async with self._database.statement() as connection:
+            await lost_runs.took_over(connection, mission.id, run_id)
+        what = "goes on in another run" if interrupted is None else f"is brought to an end: {interrupted.text}"
+        also = f"; {threads} threads of it were terminated" if threads else ""
+        await repairs.made(self._database, repair, f"mission {mission.id} {what}{also}")
+
+    async def _end_threads(self, mission: OpenMission, why: str) -> int:
+        """They were asked to stop with the run that started them, and do so at leisure: the new run does it for all."""
+        async with self._database.statement() as connection:
+            threads = await lost_runs.threads_of(connection, mission.id)
+        return sum([await self._runs.terminate(thread, why) for thread in threads])
+
+    async def _canceling(self, mission: OpenMission) -> None:
+        run = await self._runs.look(mission.workflow_id)
+        if run is None or run.closed_at is not None or run.cancelled:
+            return
+        async with self._database.transaction() as connection:
+            lost = await lost_runs.read(connection, mission.id)
+        if lost is None:
+            return
+        await self._runs.cancel(mission.workflow_id, lost.work_process.cancel_reason or "")
+        await repairs.made(self._database, Repair.CANCEL_SENT, f"mission {mission.id} is canceling: its run is told")
+
+    async def _queue_without_run(self, queue: OpenQueue) -> None:
+        run = await self._runs.look(queue.workflow_id)
+        if run is not None and run.closed_at is None:
+            return
+        async with self._database.transaction() as connection:
+            wakeup = await mission_queues.run_again(connection, queue.id, self._settings)
+        if wakeup is not None:
+            await self._waker.send([wakeup])
+            await repairs.made(self._database, Repair.QUEUE_RUN, f"mission queue {queue.id} had no run: it gets one")
+
+    async def _without_mission(self, runs: set[str]) -> None:
+        """`runs`: of missions, and of their threads."""
+        missions = {run.partition(_THREAD)[0] for run in runs}
+        if not missions:
+            return
+        async with self._database.statement() as connection:
+            unneeded = await open_missions.why_unneeded(connection, missions, 3 * self._grace)
+
+        async def end(run: str) -> None:
+            why = unneeded[run.partition(_THREAD)[0]]
+            if await self._runs.terminate(run, why):
+                await repairs.made(self._database, Repair.RUN_UNNEEDED, f"run {run} was terminated: {why}")
+
+        await self._each((run for run in sorted(runs) if run.partition(_THREAD)[0] in unneeded), end)
+
+    async def _without_queue(self, runs: set[str]) -> None:
+        """A queue's run looks at its row when it is told to, and ends if that is idle."""
+        if not runs:
+            return
+        async with self._database.transaction() as connection:
+            idle = await open_missions.queues_without_need(connection, runs, 3 * self._grace)
+            look = QueueChanged(why="it is idle")
+            told = await wakeups.add_signals(
+                connection, [NewSignal(run, None, QueueSignal.QUEUE_CHANGED, look) for run in idle]
+            )
+        await self._waker.send(told)
+
+
+def _verdict(lost: LostRun, run: Run | None, said: str) -> tuple[Repair, Failure | None]:
+    """What is done for a mission without an open run, and why it ends, if it does. `said`: who terminated its run."""
+    if run is not None:
+        words = said.replace("\x00", "")[:500]
+        why = f"its run was {run.status.replace('_', ' ')} from outside" + (f": {words}" if words else "")
+        return Repair.RUN_ENDED, Failure(code=FailureCode.TERMINATED, text=why)
+    if lost.resumes:
+        return Repair.RUN_RESUMED, None
+    why = "the engine knows no run of it, and another one could not go on where it was"
+    return Repair.RUN_LOST, Failure(code=FailureCode.RUN_LOST, text=why)

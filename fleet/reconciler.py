@@ -1,0 +1,87 @@
+"""The reconciler: what ended missions left behind is given back. One process at a time does it.
+
+Agents are released as at a mission's end: the message first, then the reservation, so that no later reserve overtakes
+it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from datetime import timedelta
+
+from fleet.downlink import Downlink
+from missions.errors import PartUnavailable
+from missions.repairs import Repair
+from settings import Settings
+from store import left_behind, mission_agents, mission_files, repairs, slots
+from store.database import Database
+from store.leadership import Lock, leading
+from store.left_behind import Held
+from store.loops import Loop
+from store.reservations import leave, lock_agents_of
+from store.waiting_line import refresh_lines
+from store.wakeups import Waker
+from store.work_process_status import lock
+
+log = logging.getLogger(__name__)
+
+RECONCILER = Lock(0x6D75737A)
+CHANNEL = "muster_reconcile"
+
+
+class Reconciler(Loop):
+    """A loop of workers that send to agents."""
+
+    def __init__(self, settings: Settings, database: Database, downlink: Downlink, waker: Waker) -> None:
+        super().__init__("reconciler")
+        self._settings, self._database, self._downlink, self._waker = settings, database, downlink, waker
+        self._grace = timedelta(seconds=settings.sweep_after)
+
+    async def _turn(self) -> None:
+        async with leading(self._database, RECONCILER, CHANNEL) as leader:
+            while True:
+                await self.look()
+                await leader.wait(self._settings.sweep_interval)
+
+    async def look(self) -> None:
+        """Give back what is found. Raises PartUnavailable."""
+        async with self._database.statement() as connection:
+            held = await left_behind.agents(connection, self._grace)
+            on_platforms = await left_behind.platforms(connection, self._grace)
+        for mission_id in await slots.free_unheld(self._database):
+            await repairs.made(self._database, Repair.SLOT_FREED, f"mission {mission_id} has ended and held a slot")
+        for mission_id in on_platforms:
+            await self._try(self._leave_platform(mission_id), mission_id)
+        for one in held:
+            await self._try(self._release(one), one.work_process_id)
+
+    async def _try(self, repair: Awaitable[None], mission_id: int) -> None:
+        try:
+            await repair
+        except PartUnavailable:
+            raise
+        except Exception:
+            # One that cannot be repaired may not keep the others from it.
+            log.exception("reconciler: mission %s keeps what it has", mission_id)
+
+    async def _leave_platform(self, mission_id: int) -> None:
+        async with self._database.transaction() as connection:
+            await lock(connection, mission_id)
+            run = await mission_files.leave_platform(connection, mission_id)
+        what = f"mission {mission_id} has ended and kept platform {run.platform_uuid}"
+        await repairs.made(self._database, Repair.PLATFORM_FREED, what)
+
+    async def _release(self, held: Held) -> None:
+        mission_id = held.work_process_id
+        async with self._database.transaction() as connection:
+            await lock(connection, mission_id)
+            agents = [agent for agent in await mission_agents.to_release(connection, mission_id) if agent.held]
+        await asyncio.gather(*(self._downlink.release(agent, work_process_id=mission_id) for agent in agents))
+        async with self._database.transaction() as connection:
+            work_process = await lock(connection, mission_id)
+            await lock_agents_of(connection, mission_id, work_process.agent_ids)
+            freed = await leave(connection, mission_id, held.attempt)
+        await self._waker.send(await refresh_lines(self._database, freed))
+        told = f"; released {', '.join(agent.uuid for agent in agents)}" if agents else ""
+        what = f"mission {mission_id} has ended and held agents, or their lines: {freed}{told}"
+        await repairs.made(self._database, Repair.AGENTS_FREED, what)
