@@ -70,7 +70,7 @@ class Settings(BaseSettings):
 
     # Database pool, per process
     database_pool_size: int = Field(16, ge=1)
-    database_pool_timeout: Seconds = 10.0
+    database_pool_timeout: Seconds = 5.0
 
     # Agents
     agent_registration_token: SecretStr = Field(

@@ -26,6 +26,7 @@ from activities.activity_types import known_activity_type
 from activities.mission_activities import mission_activities, step_activities
 from activities.parts import Parts
 from activities.registry import activity_types
+from activities.service_connections import services_client
 from activities.service_health import ServiceHealth, ServiceWatch
 from activities.stuck_activities import StuckActivities
 from engine.client import connect
@@ -180,8 +181,7 @@ def _resolve_preset(step: RecipeStep, timeout: float) -> ActivityPreset:
 async def _parts(
     settings: Settings, client: Client, database: Database, waker: EngineWaker, ready_board: ReadyBoard, bus: Bus
 ) -> AsyncIterator[Parts]:
-    limits = httpx.Limits(max_connections=settings.max_concurrent_steps, max_keepalive_connections=20)
-    async with httpx.AsyncClient(limits=limits, timeout=settings.planner_request_timeout) as http:
+    async with services_client(settings) as http:
         downlink = Downlink(settings, bus, Signer.load(settings))
         health = ServiceHealth(settings, database, http)
         yield Parts(settings, database, downlink, waker, http, client, ready_board, health)

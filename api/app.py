@@ -56,6 +56,9 @@ TAGS = [
 ]
 
 
+_ANSWERS_WITHIN = 5.0
+
+
 def create_app(settings: Settings, *, waker: Waker | None = None, account_maker: AccountMaker | None = None) -> FastAPI:
     """Make the application; `waker`: instead of the engine's own. Migrations run before it (api/__main__.py)."""
 
@@ -84,7 +87,7 @@ def create_app(settings: Settings, *, waker: Waker | None = None, account_maker:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     # Longer than the wait for a connection, so that this one tells of itself first.
     app.add_middleware(
-        Deadline, seconds=settings.database_pool_timeout + 5, upload_seconds=settings.request_read_timeout
+        Deadline, seconds=settings.database_pool_timeout + 3, upload_seconds=settings.request_read_timeout
     )
     return app
 
@@ -109,7 +112,8 @@ async def _given(waker: Waker) -> AsyncIterator[Waker]:
 
 @asynccontextmanager
 async def _parts(settings: Settings, waker: Waker | None, account_maker: AccountMaker | None) -> AsyncIterator[Parts]:
-    database = Database(settings)
+    # A client hears from us that the database does not answer, not from the deadline of its request.
+    database = Database(settings, answers_within=_ANSWERS_WITHIN)
     live_log = LiveLog(database, max_readers=settings.max_streams)
     chosen: AbstractAsyncContextManager[Waker] = _own_waker(database) if waker is None else _given(waker)
     try:

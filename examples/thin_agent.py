@@ -25,9 +25,15 @@ class CheckInRefused(RuntimeError):
 class ThinAgent:
     """One agent with its own account and connection."""
 
-    def __init__(self, settings: Settings, uuid: str, hear: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-        """`hear` gets each message that comes."""
-        self._settings, self.uuid, self._hear = settings, uuid, hear
+    def __init__(
+        self,
+        settings: Settings,
+        uuid: str,
+        hear: Callable[[dict[str, Any]], Awaitable[None]],
+        connect: Callable[[str], Awaitable[AbstractConnection]] = aio_pika.connect,
+    ) -> None:
+        """`hear` gets each message that comes; `connect` opens the connection to a URL."""
+        self._settings, self.uuid, self._hear, self._connect = settings, uuid, hear, connect
         self._connection: AbstractConnection | None = None
         self._gone = asyncio.Event()
         self._queue: AbstractQueue | None = None
@@ -35,7 +41,7 @@ class ThinAgent:
 
     async def listen(self, password: str) -> None:
         """Connect as itself and listen."""
-        self._connection = await aio_pika.connect(with_login(self._settings.amqp_url, self.uuid, password))
+        self._connection = await self._connect(with_login(self._settings.amqp_url, self.uuid, password))
         self._gone = gone = asyncio.Event()
         self._connection.close_callbacks.add(lambda *_: gone.set())
         channel = await self._connection.channel(publisher_confirms=False)

@@ -7,15 +7,15 @@ python -m faults --seed 7 --only RabbitMQ
 
 import argparse
 import asyncio
+import logging
 import secrets
 import signal
 import sys
 import time
 
-from faults.kinds.kills import kills
+from faults.plan import all_faults
 from faults.results import HEADER, verdict
 from faults.run import run
-from faults.stage.crew import SDK_AGENTS, platforms, thin_agents
 
 
 def main() -> int:
@@ -33,10 +33,12 @@ def main() -> int:
     def report(text: str) -> None:
         print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
 
-    faults = kills(list(thin_agents()), [platform.uuid for platform in platforms()], list(SDK_AGENTS))
+    faults = all_faults()
     if options.only:
         faults = [fault for fault in faults if any(word in fault.name for word in options.only)]
     print(f"seed {options.seed}", flush=True)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # the broker is killed all the time
+    logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the stage is cleared away
     results = asyncio.run(run(faults, times=options.times, seed=options.seed, report=report, part=options.part))
     for result in results:

@@ -6,15 +6,20 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from faults.invariants import messages, pace, reports
+from faults.invariants.api_view import faults_in_view
 from faults.invariants.journals import Journals
 from faults.invariants.records import faults_in_database, faults_in_temporal
-from faults.kinds.fault import Fault
+from faults.kinds.fault import Fault, NotPossibleHere
 from faults.load.client import Client
 from faults.load.riders import Riders
 from faults.load.watch import Watch
 from faults.recovery import GIVEN_UP_AFTER, until_missions_flow
 from faults.results import Result
+from faults.stage.journal import read
 from faults.stage.stage import WORKERS, Stage, stage, until
+from faults.stage.tap import Tap
+from settings import Settings
 
 Report = Callable[[str], None]
 
@@ -30,11 +35,13 @@ class Run:
 
     stage: Stage
     watch: Watch
+    tap: Tap
     client: Client
     riders: Riders
     chance: random.Random
     report: Report
     part: float
+    _judged: int = 0
 
     async def inflict(self, fault: Fault, result: Result) -> None:
         """One fault at a random moment, until missions flow again."""
@@ -42,16 +49,22 @@ class Run:
             self._enough_open, 120, f"there are never {self.part * OPEN:g} open missions, but {self.watch.phases}"
         )
         await asyncio.sleep(self.chance.uniform(_QUIET, 2 * _QUIET))
+        open_then, phases = self.watch.open, dict(self.watch.phases)
+        own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
+        try:
+            await fault.strike(self.stage)
+        except NotPossibleHere as why:
+            result.remarks.append(f"not possible here: {why}")
+            self.report(f"  {fault.name}: not possible here: {why}")
+            return
         result.times += 1
-        result.missions += self.watch.open
-        phases = dict(self.watch.phases)
+        result.missions += open_then
         result.phases.update(phases.keys())
-        wrong_before = len(self.riders.tally.wrong)
-        await fault.strike(self.stage)
         await fault.mend(self.stage)
         took = await until_missions_flow(self.riders)
+        await asyncio.gather(*own)
         result.recoveries.append(took)
-        result.broken += self.riders.tally.wrong[wrong_before:]
+        result.broken += self._new_wrongs()
         if took > GIVEN_UP_AFTER:
             result.broken.append(f"missions do not flow {GIVEN_UP_AFTER:g} s after the end of {fault.name}")
         elif took > fault.goal:
@@ -64,6 +77,12 @@ class Run:
             await self.stage.kill(name)
         await self.stage.start(*WORKERS, "api", *dead)
 
+    def _new_wrongs(self) -> list[str]:
+        """Missions that ended otherwise than they should since the last look."""
+        wrong = self.riders.tally.wrong
+        new, self._judged = wrong[self._judged :], len(wrong)
+        return new
+
     async def _enough_open(self) -> bool:
         return self.watch.open >= self.part * OPEN
 
@@ -73,45 +92,63 @@ class Run:
         await asyncio.sleep(35)  # what is held or open for longer has no excuse
         result = Result("all of it, at the end", missions=len(self.riders.tally.accepted))
         tally, crew = self.riders.tally, self.stage.crew
-        result.broken += tally.wrong
+        result.broken += self._new_wrongs()
         result.broken += Journals([crew.journal(name) for name in (*crew.thin, *crew.devices)]).faults()
+        result.broken += await self._faults_in_words()
         result.broken += await faults_in_database(self.stage.postgres.url, tally.accepted)
+        result.broken += await faults_in_view(self.client, self.stage.postgres.url, list(tally.accepted), self.chance)
         result.broken += await faults_in_temporal(self.stage.temporal.address, self.stage.postgres.url)
+        result.broken += pace.faults_of(tally.took)
         treatment = self.client.treatment
         result.broken += treatment.wrong
         result.remarks += tally.settled
         result.remarks.append(f"ended: {dict(sorted(tally.ended.items()))}")
+        result.remarks += pace.told(tally.took)
         result.remarks.append(
             f"the API's slowest answer took {treatment.slowest:.1f} s; answers {dict(treatment.answers)},"
             f" {treatment.refused} times nobody was there"
         )
         return result
 
+    async def _faults_in_words(self) -> list[str]:
+        """What agents and Muster told each other, against each other and against the database."""
+        crew, url = self.stage.crew, self.stage.postgres.url
+        said = [line for name in crew.thin for line in read(crew.journal(name))]
+        return [
+            *messages.faults_of(self.tap.lines, said),
+            *reports.faults_of(said, await reports.kept(url)),
+            *reports.claims_unheard(said, await reports.refused(url)),
+        ]
+
 
 @asynccontextmanager
-async def loaded_stage(seed: int, report: Report, part: float = 1.0) -> AsyncIterator[Run]:
-    """A stage with missions of all kinds in flight; `part`: of a whole run's."""
-    async with stage() as built:
+async def loaded_stage(seed: int, report: Report, part: float = 1.0, *, small_disk: bool = False) -> AsyncIterator[Run]:
+    """A stage with missions of all kinds in flight; `part`: of a whole run's. `small_disk`: as in `stage`."""
+    async with stage(small_disk=small_disk) as built:
         watch, client = Watch(built.postgres.url), Client(built.api_url)
+        tap = Tap(built.rabbitmq.url, built.rabbitmq.management_url, Settings().downlink_exchange)
         riders = Riders(built, client, watch, seed, part)
-        watching = asyncio.ensure_future(watch.run())
-        # A driver that looks no more must not wait for what it cannot see.
-        watching.add_done_callback(lambda task: None if task.cancelled() else report(f"BUG: {task.exception()!r}"))
+        watching = [asyncio.ensure_future(watch.run()), asyncio.ensure_future(tap.run())]
+        for task in watching:
+            # A driver that looks no more must not wait for what it cannot see.
+            task.add_done_callback(lambda task: None if task.cancelled() else report(f"BUG: {task.exception()!r}"))
         try:
             await riders.prepare()
             report("stage is set")
             riders.start()
-            yield Run(built, watch, client, riders, random.Random(seed), report, part)
+            yield Run(built, watch, tap, client, riders, random.Random(seed), report, part)
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
             await client.close()
 
 
 async def run(faults: Sequence[Fault], *, times: int, seed: int, report: Report, part: float = 1.0) -> list[Result]:
     """Each fault so many times, in an order by chance; the last result is of the whole."""
     results = {fault.name: Result(fault.name) for fault in faults}
-    async with loaded_stage(seed, report, part) as loaded:
+    small_disk = any(fault.wants_small_disk for fault in faults)
+    async with loaded_stage(seed, report, part, small_disk=small_disk) as loaded:
         order = [fault for fault in faults for _ in range(times)]
         loaded.chance.shuffle(order)
         for fault in order:

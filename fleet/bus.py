@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
+from weakref import WeakSet
 
 import aio_pika
 import aiormq
@@ -36,7 +37,11 @@ READY_TIMEOUT = 3.0
 """How long a publish waits for a connection that is being re-made, in seconds."""
 CONFIRM_TIMEOUT = 10.0
 _RECONNECT_INTERVAL = 0.3
-_HEARTBEAT = 10
+# A connection over which nothing comes is given up after about four times this (aiormq's own rule); the broker gives
+# us up after twice this.
+_HEARTBEAT = 4
+_LOOKS_EVERY = 2.0
+"""Seconds: a channel that is closed at two looks, while its connection is up, is not re-opened any more."""
 _PERSISTENT = 2
 _TRANSIENT = 1
 _FEATURE = "transient_nonexcl_queues"
@@ -61,6 +66,8 @@ class Bus:
         self._declaring: AbstractRobustChannel | None = None
         self._publishing: AbstractRobustChannel | None = None
         self._loose: AbstractRobustChannel | None = None
+        self._channels: WeakSet[AbstractRobustChannel] = WeakSet()
+        self._watching: asyncio.Task[None] | None = None
         self.login = unquote(urlsplit(settings.amqp_url).username or "guest")
 
     async def connect(self) -> None:
@@ -83,12 +90,16 @@ class Bus:
             await _reach(topology.declare(self._declaring, self._settings))
             self._publishing = self._connection.channel(publisher_confirms=True, on_return_raises=True)
             await _reach(self._publishing.initialize())
+            self._channels |= {self._declaring, self._publishing}
+            self._watching = asyncio.create_task(self._watch(self._connection), name=f"channels of {self._name}")
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """Close the connection, also one that is lost."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._connection is not None:
             await close(self._connection)
 
@@ -99,6 +110,7 @@ class Bus:
         assert isinstance(channel, AbstractRobustChannel)
         await _reach(channel.initialize())
         await _reach(channel.set_qos(prefetch_count=prefetch))
+        self._channels.add(channel)
         return channel
 
     async def consume(self, queue: str, callback: Callback, *, prefetch: int) -> AbstractRobustChannel:
@@ -172,6 +184,18 @@ class Bus:
             raise PartUnavailable(RABBITMQ, "not connected yet")
         return await _ready(self._publishing)
 
+    async def _watch(self, connection: AbstractRobustConnection) -> None:
+        """Open channels that stay closed: aio-pika forgets some whose connection breaks while they are opened anew."""
+        closed: set[AbstractRobustChannel] = set()
+        while True:
+            await asyncio.sleep(_LOOKS_EVERY)
+            before, closed = closed, {channel for channel in self._channels if _is_lost(connection, channel)}
+            for channel in before & closed:
+                log.warning("%s: a channel stays closed, it is opened again", self._name)
+                with contextlib.suppress(PartUnavailable, TimeoutError):
+                    async with asyncio.timeout(CONNECT_TIMEOUT):
+                        await _reach(channel.reopen())
+
     async def _probe_transient_queues(self) -> None:
         """Declare a queue as agents do, on a connection of its own, since a refusal closes it."""
         await probe_transient_queues(lambda: aio_pika.connect(self._settings.amqp_url, timeout=CONNECT_TIMEOUT))
@@ -205,6 +229,11 @@ async def close(open_: AbstractConnection | AbstractChannel) -> None:
     """Close a connection or channel, also one that is lost."""
     with contextlib.suppress(PartUnavailable):
         await _reach(open_.close())
+
+
+def _is_lost(connection: AbstractRobustConnection, channel: AbstractRobustChannel) -> bool:
+    """Whether it is closed, not by us, though its connection is up."""
+    return connection.connected.is_set() and channel.is_closed and not getattr(channel, "_close_called", False)
 
 
 async def _ready(channel: AbstractRobustChannel) -> UnderlayChannel:

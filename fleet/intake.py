@@ -16,6 +16,7 @@ from fleet.agent_events import raised
 from fleet.agent_messages import AgentMessage, check_sender, read
 from fleet.checkin import CheckIns, Taken
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
+from fleet.downlink import Downlink
 from fleet.halving import halve
 from fleet.mission_requests import MissionRequests
 from fleet.moved_lines import MovedLines
@@ -23,7 +24,7 @@ from fleet.ready_board import ReadyBoard
 from fleet.topology import Uplink
 from fleet.wire import BadMessage, InstantActionBody, Reason, StateBody, read_body, refuse_unstorable
 from store import agent_reports, agents, thread_events
-from store.agent_reports import AssignmentReport, StateReport
+from store.agent_reports import AssignmentReport, StateReport, Stranded
 from store.agents import AgentIdentity
 from store.database import Database
 from store.instant_actions import Acknowledgement
@@ -46,6 +47,8 @@ class _Batch:
     events: list[tuple[AgentMessage, Raised]] = field(default_factory=list)
     check_ins: list[tuple[AgentMessage, AgentIdentity | None]] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
+    stranded: dict[str, Stranded] = field(default_factory=dict)
+    """By the agent's uuid, while the last that it said is `ready`."""
 
 
 class OrderedIntake:
@@ -58,6 +61,7 @@ class OrderedIntake:
         check_ins: CheckIns,
         mission_requests: MissionRequests,
         dead_letters: DeadLetters,
+        downlink: Downlink,
         lines: MovedLines,
         ready_board: ReadyBoard,
     ) -> None:
@@ -66,6 +70,7 @@ class OrderedIntake:
         self._check_ins = check_ins
         self._mission_requests = mission_requests
         self._dead_letters = dead_letters
+        self._downlink = downlink
         self._lines = lines
         self._ready_board = ready_board
 
@@ -83,6 +88,7 @@ class OrderedIntake:
         await self._write_events(batch)
         await self._write_states(batch)
         await self._dead_letters.put(batch.letters)
+        await self._release(list(batch.stranded.values()))
         # Committed, but not acknowledged: a grant that is missed here would be missed until the agent changes again.
         await self._lines.refresh()
         for taken in batch.taken:
@@ -179,6 +185,9 @@ class OrderedIntake:
     async def _apply(self, rows: Sequence[tuple[AgentMessage, StateReport]], batch: _Batch) -> None:
         ids = {uuid: identity.id for uuid, identity in batch.known.items()}
         applied = await agent_reports.apply(self._database, [report for _, report in rows], ids)
+        for _, report in rows:
+            batch.stranded.pop(report.uuid, None)
+        batch.stranded |= {each.agent.uuid: each for each in applied.stranded}
         await self._waker.send(applied.wakeups)
         for work_process_id, attempt in applied.ready:
             self._ready_board.tell(work_process_id, attempt)
@@ -186,6 +195,15 @@ class OrderedIntake:
         batch.letters += [
             DeadLetter(rows[refused.index][0].raw, Reason(refused.reason), refused.text) for refused in applied.rejected
         ]
+
+    async def _release(self, stranded: Sequence[Stranded]) -> None:
+        """Release agents once more whose release got lost.
+
+        Before anything that they say later is read: until then nobody reserves them, so it overtakes no reserve.
+        """
+        await asyncio.gather(
+            *(self._downlink.release(each.agent, work_process_id=each.work_process_id) for each in stranded)
+        )
 
 
 def _read(messages: Sequence[AbstractIncomingMessage], letters: list[DeadLetter]) -> list[AgentMessage]:

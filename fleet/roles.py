@@ -57,6 +57,7 @@ class Intake:
             self._check_ins,
             MissionRequests(settings, database, waker, self._bus, signer, resolve_preset),
             DeadLetters(self._bus, database),
+            Downlink(settings, self._bus, signer),
             MovedLines(database, waker, refresh_lines),
             ready_board or ReadyBoard(),
         )

@@ -42,6 +42,7 @@ _PARKED_LATELY = 60.0
 _AMONG = 100
 """How far ahead an event of another type is looked for."""
 _SAID_AGAIN = 3.0
+_LONGEST_PAUSE = 30.0
 _PERSISTENT = 2
 
 
@@ -49,7 +50,14 @@ class ExchangeOutlet(LedLoop):
     """The outlet; one is at work, any number may stand by."""
 
     def __init__(self, settings: Settings, database: Database, installation: str) -> None:
-        super().__init__(database, LOCK, POSITIONED, "the outlet of events to RabbitMQ", durable=False)
+        super().__init__(
+            database,
+            LOCK,
+            POSITIONED,
+            "the outlet of events to RabbitMQ",
+            longest_pause=_LONGEST_PAUSE,
+            durable=False,
+        )
         url = settings.events_amqp_url or settings.amqp_url
         self._publisher = ConfirmedPublisher(url, settings.events_exchange, "events")
         self._as_cloud_event = settings.events_format == "cloudevents"
@@ -161,7 +169,7 @@ class ExchangeOutlet(LedLoop):
         """Out of order as a whole: say so, and wait, each time longer."""
         self._failures += 1
         await self._say(connection, error, self._failures)
-        await asyncio.sleep(pause_before(self._failures - 1, first=1, longest=30))
+        await asyncio.sleep(pause_before(self._failures - 1, first=1, longest=_LONGEST_PAUSE))
 
     async def _say(self, connection: Connection, error: str, tries: int) -> None:
         if tries == 1 or time.monotonic() - self._said_at > _SAID_AGAIN:

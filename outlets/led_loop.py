@@ -22,13 +22,16 @@ class LedLoop(Loop):
         what: str,
         *,
         look_again: float = _LOOK_AGAIN,
+        longest_pause: float = 0.0,
         durable: bool = True,
     ) -> None:
+        """`longest_pause`: seconds that `_work` may do nothing with its connection."""
         super().__init__(what)
         self._database = database
         self._lock = lock
         self._channel = channel
         self._look_again = look_again
+        self._silence = max(look_again, longest_pause)
         self._durable = durable
 
     async def _prepare(self, connection: Connection) -> None:
@@ -39,7 +42,9 @@ class LedLoop(Loop):
         """Do a part of what is due, on the leader's connection; returns whether there may be more to do at once."""
 
     async def _turn(self) -> None:
-        async with leading(self._database, self._lock, self._channel, durable=self._durable) as leader:
+        async with leading(
+            self._database, self._lock, self._channel, durable=self._durable, silence=self._silence
+        ) as leader:
             await self._prepare(leader.connection)
             while True:
                 while await self._work(leader.connection):

@@ -83,7 +83,7 @@ class WebhookDeliverer(Loop):
 
     async def _turn(self) -> None:
         async with (
-            leading(self._database, DELIVERER, deliveries.DELIVERIES, durable=False) as leader,
+            leading(self._database, DELIVERER, deliveries.DELIVERIES, durable=False, silence=_NONE_ENABLED) as leader,
             sending(self._settings, self._resolve) as sender,
         ):
             await _Flights(self._settings, self._database, leader, sender).run()

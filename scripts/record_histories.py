@@ -87,12 +87,15 @@ async def _by_site(site: Site, record: BySite, turn: asyncio.Semaphore) -> None:
 
 
 async def _by_bench(
-    site: Site, impatient: Client, kind: type[AnyBench], record: Callable[[AnyBench], Awaitable[Run]]
+    engines: tuple[Client, Client],
+    turn: asyncio.Semaphore,
+    kind: type[AnyBench],
+    record: Callable[[AnyBench], Awaitable[Run]],
 ) -> None:
-    """On the site's engine, or on one that soon tells runs to continue as new."""
+    """On the first engine, or on the second, which soon tells runs to continue as new."""
     continues = any(word in record.__name__ for word in ("continued", "another_run"))
-    bench = kind(impatient if continues else site.temporal)
-    async with bench.running():
+    bench = kind(engines[continues])
+    async with turn, bench.running():
         run = await record(bench)
         await run.ended()
         await _save(record.__name__, run.handle)
@@ -112,17 +115,22 @@ async def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             async with running_site(services.find(), Path(folder)) as site, engine() as impatient:
-                turn = asyncio.Semaphore(4)
-                await asyncio.gather(
-                    *(_by_site(site, one, turn) for one in BY_SITE if one.__name__ in wanted),
-                    *(_by_bench(site, impatient, Bench, one) for one in BY_BENCH if one.__name__ in wanted),
-                    *(_by_bench(site, impatient, FileBench, one) for one in BY_FILE_BENCH if one.__name__ in wanted),
+                engines = site.temporal, impatient
+                at_site, alone = asyncio.Semaphore(4), asyncio.Semaphore(20)
+                recorded = await asyncio.gather(
+                    *(_by_site(site, one, at_site) for one in BY_SITE if one.__name__ in wanted),
+                    *(_by_bench(engines, alone, Bench, one) for one in BY_BENCH if one.__name__ in wanted),
+                    *(_by_bench(engines, alone, FileBench, one) for one in BY_FILE_BENCH if one.__name__ in wanted),
                     *(
-                        _by_bench(site, impatient, PlatformBench, one)
+                        _by_bench(engines, alone, PlatformBench, one)
                         for one in BY_PLATFORM_BENCH
                         if one.__name__ in wanted
                     ),
+                    return_exceptions=True,  # none may be cut off by the engines' end
                 )
+                for failed in recorded:
+                    if failed is not None:
+                        raise failed
     finally:
         services.shut_down()
 

@@ -18,7 +18,7 @@ from missions.event_payloads.agent import AgentQuarantineCleared
 from missions.events import EventSource, NewEvent
 from missions.statuses import COMMANDED, AgentStatus
 from store import assignment_reports, events, instant_actions, unheard_assignments
-from store.agents import agent_principal, status_changed
+from store.agents import AgentAddress, agent_principal, status_changed
 from store.command_reports import CommandReports
 from store.connection import Connection
 from store.database import Database
@@ -74,6 +74,14 @@ class Rejected:
     text: str
 
 
+@dataclass(frozen=True)
+class Stranded:
+    """An agent that says `ready` to a mission that holds it no more: the release did not reach it."""
+
+    agent: AgentAddress
+    work_process_id: int
+
+
 @dataclass
 class Applied:
     """What a batch did. `changed_agent_ids`: agents that may have become grantable, or ceased to be."""
@@ -83,6 +91,7 @@ class Applied:
     rejected: list[Rejected] = field(default_factory=list)
     ready: list[tuple[int, int]] = field(default_factory=list)
     """Attempts (work process, attempt) whose agents are all ready, and whose activity still waits for them."""
+    stranded: list[Stranded] = field(default_factory=list)
     late: int = 0
 
 
@@ -116,12 +125,13 @@ async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping
     async with database.transaction() as connection:
         # Lock order: work processes, then agents, each by id; what the locks protect is read after them.
         plan = await assignment_reports.prepare(connection, taken, ids)
-        ready = await _first_ready(connection, taken, ids)
+        ready, stranded = await _ready(connection, taken, ids)
         await _lock_work_processes(connection, plan.work_process_ids | {claim[1] for claim in ready})
         agents = await _lock_agents(connection, sorted({ids[report.uuid] for _, report in taken}))
 
         spoke_again = [agent.id for agent in agents.values() if agent.not_listening]
         new_events = [event for _, report in taken for event in _take(agents[report.uuid], report, applied)]
+        applied.stranded = [each for each in stranded if agents[each.agent.uuid].status == AgentStatus.READY]
         applied.changed_agent_ids |= await _write(connection, list(agents.values()), {claim[0] for claim in ready})
         await events.append(connection, new_events)
         if spoke_again:
@@ -263,24 +273,56 @@ _WRITE = text(
 _Claim = tuple[int, int, datetime]
 
 
-async def _first_ready(
+async def _ready(
     connection: Connection, taken: Sequence[tuple[int, StateReport]], ids: Mapping[str, int]
-) -> list[_Claim]:
-    """(agent, work process, when) of agents that say `ready` to a reservation that still waits for it."""
-    said: dict[int, _Claim] = {}
+) -> tuple[list[_Claim], list[Stranded]]:
+    """(agent, work process, when) of agents that say `ready` to a reservation that still waits for it; who is stranded.
+
+    A plain look before the locks: it only decides which work processes are worth locking. Nobody reserves a stranded
+    agent before it says `free`.
+    """
+    said: dict[int, StateReport] = {}
     for _, report in taken:
         if report.status == AgentStatus.READY and report.work_process_id is not None:
-            said[ids[report.uuid]] = (ids[report.uuid], report.work_process_id, report.received_at)
+            said[ids[report.uuid]] = report
     if not said:
-        return []
-    # A plain look before the locks: it only decides which work processes are worth locking.
-    rows = await connection.execute(_UNANSWERED, {"ids": list(said)})
-    return [said[row.agent_id] for row in rows if said[row.agent_id][1] == row.work_process_id]
+        return [], []
+    claimed = [(agent_id, report.work_process_id or 0, report.received_at) for agent_id, report in said.items()]
+    rows = await connection.execute(
+        _LOOK_AT_READY,
+        {
+            "agents": [agent_id for agent_id, _, _ in claimed],
+            "missions": [mission for _, mission, _ in claimed],
+            "said": [report.said_at for report in said.values()],
+        },
+    )
+    found = {row.agent_id: row for row in rows}
+    ready = [claim for claim in claimed if claim[0] in found and found[claim[0]].unanswered]
+    stranded = [
+        Stranded(AgentAddress(row.agent_id, said[row.agent_id].uuid, row.protocol), row.work_process_id)
+        for row in found.values()
+        if not row.unanswered
+    ]
+    return ready, stranded
 
 
-_UNANSWERED = text(
-    "SELECT agent_id, work_process_id FROM reservations"
-    " WHERE agent_id = ANY(CAST(:ids AS bigint[])) AND ready_at IS NULL"
+# What is said within two seconds of a mission's end may have crossed its release.
+_LOOK_AT_READY = text(
+    """
+    SELECT r.agent_id, r.work_process_id, true AS unanswered, NULL AS protocol
+    FROM unnest(CAST(:agents AS bigint[]), CAST(:missions AS bigint[])) AS u(agent_id, work_process_id)
+    JOIN reservations AS r ON r.agent_id = u.agent_id AND r.work_process_id = u.work_process_id
+    WHERE r.ready_at IS NULL
+    UNION ALL
+    SELECT u.agent_id, u.work_process_id, false, a.protocol
+    FROM unnest(CAST(:agents AS bigint[]), CAST(:missions AS bigint[]), CAST(:said AS timestamptz[]))
+        AS u(agent_id, work_process_id, said_at)
+    JOIN work_processes AS w ON w.id = u.work_process_id AND u.agent_id = ANY(w.agent_ids)
+    JOIN agents AS a ON a.id = u.agent_id
+    WHERE NOT EXISTS (SELECT FROM reservations AS r WHERE r.agent_id = u.agent_id)
+        AND (w.ended_at < u.said_at - interval '2 seconds'
+            OR EXISTS (SELECT FROM reservation_requests AS q WHERE q.work_process_id = w.id AND q.status = 'waiting'))
+    """
 )
 
 

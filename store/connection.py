@@ -17,6 +17,9 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 Parameters = Mapping[str, Any]
 Rows = Result[*tuple[Any, ...]]
 
+_MANY_ANSWERED_WITHIN = 30.0
+"""Seconds, for rows by the thousand; other statements have the time that `Database` gives them."""
+
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
 
 
@@ -98,7 +101,9 @@ class Connection:
     async def _execute_each(self, statement: ClauseElement, parameters: Sequence[Parameters]) -> Rows:
         compiled = _compile(statement, parameters[0])
         return compiled.result(
-            await self._driver.fetchmany(compiled.sql, [compiled.arguments(one) for one in parameters])
+            await self._driver.fetchmany(
+                compiled.sql, [compiled.arguments(one) for one in parameters], timeout=_MANY_ANSWERED_WITHIN
+            )
         )
 
     async def scalar(self, statement: ClauseElement, parameters: Parameters | None = None) -> Any:

@@ -20,15 +20,27 @@ _STATEMENT_TIMEOUT = "57014"
 
 EVENTS_APPENDED = "muster_events_appended"
 """Channel: events were committed."""
-# A connection that lasts may hold a lock: when its machine is gone, or the network between, both sides find out within
-# seconds. Else the server would keep the session, and the lock, for hours.
-_ANSWERS_WITHIN = 30.0
+ANSWERS_WITHIN = 10.0
+"""Seconds: a server that has not answered a statement by then is lost to us, or the network between."""
+# A transaction's first word has no work to do and no lock to wait for: by it a dead connection is found out, and all
+# others with it, before the activity that wants it is over (`workflows/options.py`).
+_BEGINS_WITHIN = 3.0
+# For what a leader does in large parts.
+_MUCH_ANSWERED_WITHIN = 30.0
+# An answer to a cancelled statement comes at once, or never.
+_CANCELLED_WITHIN = 2.0
+# When our machine is gone, or the network between, the server finds out within seconds. Else it would keep the session,
+# with its locks, for hours.
 _FOUND_DEAD = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
+# The same where something between answers the keepalives in our place: no transaction of ours rests so long.
+_RESTS_AT_MOST = "10s"
+# What a leader may do elsewhere between two looks.
+_SILENT_BESIDES = 20.0
 # Seconds: so many events are told together, and so late. Each notification wakes the sequencer.
 _TOLD_TOGETHER = 0.05
 
@@ -56,6 +68,7 @@ class Database:
     Raises InvalidInput for an address whose parameters are wrong.
 
     `pool_size`: instead of the settings'. `statement_timeout`: seconds that a statement may take, its waits included.
+    `answers_within`: seconds after which an answer is waited for no more; None: for ever, and transactions may rest.
     """
 
     def __init__(
@@ -64,12 +77,17 @@ class Database:
         *,
         pool_size: int | None = None,
         statement_timeout: float | None = None,
+        answers_within: float | None = ANSWERS_WITHIN,
     ) -> None:
         if not settings.database_url:
             raise PartUnavailable("PostgreSQL", "MUSTER_DATABASE_URL is not set; `muster up` starts one")
         self.url = _for_asyncpg(settings.database_url)
         self._size, self._timeout = pool_size or settings.database_pool_size, settings.database_pool_timeout
-        self._server_settings: dict[str, str] = {}
+        self._answers_within = answers_within
+        self._begins_within = answers_within and min(_BEGINS_WITHIN, answers_within)
+        self._server_settings = dict(_FOUND_DEAD)
+        if answers_within is not None:
+            self._server_settings["idle_in_transaction_session_timeout"] = _RESTS_AT_MOST
         if statement_timeout is not None:
             self._server_settings["statement_timeout"] = str(max(1, round(statement_timeout * 1000)))
         self._pool: asyncpg.Pool | None = None  # made in the loop that uses it
@@ -78,9 +96,17 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: commits at the end, rolls back on any exception."""
-        async with self._connected() as driver, driver.transaction():
+        async with self._connected() as driver:
+            transaction = driver.transaction()
+            async with asyncio.timeout(self._begins_within):
+                await transaction.start()
             connection = Connection(driver)
-            yield connection
+            try:
+                yield connection
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
         if connection.appended_events:
             self._tell()
 
@@ -94,15 +120,20 @@ class Database:
             self._tell()
 
     @asynccontextmanager
-    async def connection(self, *, durable: bool = True) -> AsyncIterator[Any]:
+    async def connection(self, *, durable: bool = True, silence: float | None = None) -> AsyncIterator[Any]:
         """The driver's connection beside the pool, for what lasts; raises PartUnavailable.
 
         `durable` False: its commits are not waited for on disk, so a crash of the server may undo the last ones.
+        `silence`: seconds between two statements; the server ends a session that is silent for much longer.
         """
-        options = _FOUND_DEAD if durable else {**_FOUND_DEAD, "synchronous_commit": "off"}
+        options = dict(_FOUND_DEAD)
+        if not durable:
+            options["synchronous_commit"] = "off"
+        if silence is not None:
+            options["idle_session_timeout"] = str(round((silence + _SILENT_BESIDES) * 1000))
         with self._errors(OSError):
             driver = await asyncpg.connect(
-                self.url, timeout=self._timeout, command_timeout=_ANSWERS_WITHIN, server_settings=options
+                self.url, timeout=self._timeout, command_timeout=_MUCH_ANSWERED_WITHIN, server_settings=options
             )
         try:
             with self._errors():  # an OSError of what else is done meanwhile is not the database's
@@ -135,8 +166,13 @@ class Database:
             except _CONNECTION_LOST:
                 connection.terminate()
                 raise
+            except TimeoutError as error:
+                # The others have gone the same way: each would be found out only after as long a wait.
+                await self._pool.expire_connections()
+                raise PartUnavailable("PostgreSQL", "no answer in time") from error
             finally:
-                await self._pool.release(connection)
+                with suppress(TimeoutError):  # the connection is closed then
+                    await self._pool.release(connection, timeout=_CANCELLED_WITHIN)
 
     @contextmanager
     def _errors(self, *also: type[Exception]) -> Iterator[None]:
@@ -166,6 +202,7 @@ class Database:
             min_size=0,
             max_size=self._size,
             timeout=self._timeout,
+            command_timeout=self._answers_within,
             init=_json_as_objects,
             reset=_nothing_to_reset,
             server_settings=self._server_settings,
@@ -178,7 +215,8 @@ class Database:
         if self._telling is not None:
             self._telling.cancel()
         if self._pool is not None:
-            await self._pool.close()
+            with suppress(TimeoutError):  # of a dead one's farewell
+                await self._pool.close()
 
 
 def _for_asyncpg(address: str) -> str:

@@ -30,12 +30,15 @@ class Leader(Listener):
 
 
 @asynccontextmanager
-async def leading(database: Database, lock: Lock, channel: str, *, durable: bool = True) -> AsyncIterator[Leader]:
+async def leading(
+    database: Database, lock: Lock, channel: str, *, durable: bool = True, silence: float = 1.0
+) -> AsyncIterator[Leader]:
     """Wait until nobody else leads, then lead; raises PartUnavailable.
 
-    `durable` False: for a leader that may repeat what it did before a crash of the server.
+    `durable` False: for a leader that may repeat what it did before a crash of the server. `silence`: seconds between
+    two looks of the leader; one that is silent for much longer loses its lock, since it may be cut off.
     """
-    async with database.connection(durable=durable) as driver:
+    async with database.connection(durable=durable, silence=max(silence, _TRY_AGAIN)) as driver:
         leader = Leader(driver)
         # Not the waiting form of the lock: its statement would hold back PostgreSQL's clean-up while it waits.
         while not await leader.connection.scalar(_TRY, {"key": lock}):  # noqa: ASYNC110  # in another process

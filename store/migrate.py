@@ -31,7 +31,7 @@ def _alembic_config() -> Config:
 
 async def upgrade(settings: Settings) -> str:
     """Run all missing migrations and return the installation's id."""
-    database = Database(settings)
+    database = Database(settings, answers_within=None)  # another process may be at it for long
     try:
         async with database.transaction() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})

@@ -29,7 +29,7 @@ Report = Callable[[str, str], None]
 
 APPS = ("fleet", "api", "worker")
 SERVERS = ("postgres", "temporal", "rabbitmq", "rabbitmq-container")
-HELPERS = ("initdb", "rabbitmq-stop")  # they end by themselves
+HELPERS = ("initdb", "rabbitmq-call")  # they end by themselves
 
 
 @dataclass(frozen=True)

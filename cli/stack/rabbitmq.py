@@ -125,16 +125,22 @@ class RabbitMQ:
 
         At shutdown it changes the application environment, which waits 5 s for the process that stops it.
         """
+        await self.call("gen_event:delete_handler(rabbit_event, rabbit_mgmt_db_handler, [])")
+
+    async def call(self, expression: str) -> str:
+        """Have the node evaluate one call `module:function(arguments)`, best effort; gives its value as Erlang text."""
         erl = shutil.which("erl", path=f"{Path(find_epmd() or '').parent}:/usr/bin:/usr/local/bin")
         epmd = self._processes.recorded().get("epmd")
         if not erl or not epmd or not epmd.is_alive():
-            return
-        call = f"'{self._node_name()}', gen_event, delete_handler, [rabbit_event, rabbit_mgmt_db_handler, []]"
+            return ""
+        module, _, rest = expression.partition(":")
+        function, _, arguments = rest.removesuffix(")").partition("(")
+        call = f"rpc:call('{self._node_name()}', {module}, {function}, [{arguments}], 3000)"
         child = await self._processes.spawn(
-            "rabbitmq-stop",
+            "rabbitmq-call",
             [
-                *(erl, "-noinput", "-hidden", "-sname", f"stop-{self._node_name()}"),
-                *("-start_epmd", "false", "-eval", f"rpc:call({call}, 3000), halt()."),
+                *(erl, "-noinput", "-hidden", "-sname", f"call-{self._node_name()}"),
+                *("-start_epmd", "false", "-eval", f'io:format("~p", [{call}]), halt().'),
             ],
             env=self._erlang_environment(),
         )
@@ -143,7 +149,8 @@ class RabbitMQ:
         except TimeoutError:
             pass
         finally:
-            await self._processes.stop("rabbitmq-stop", hard=True)
+            await self._processes.stop("rabbitmq-call", hard=True)
+        return child.log.read_text(errors="replace")
 
     def _erlang_environment(self) -> dict[str, str]:
         return {

@@ -42,6 +42,9 @@ class Temporal:
                 # With the defaults every hop costs 50 ms and every retry 1 s.
                 *("--dynamic-config-value", "history.transferProcessorMaxPollRPS=2000"),
                 *("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"'),
+                # A poll over a dead connection takes a task with it, which then waits for its time-out.
+                *("--dynamic-config-value", 'frontend.keepAliveTime="5s"'),
+                *("--dynamic-config-value", 'frontend.keepAliveTimeout="3s"'),
                 # A namespace that was just made is usable after this long.
                 *("--dynamic-config-value", 'system.namespaceCacheRefreshInterval="500ms"'),
             ],

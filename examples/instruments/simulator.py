@@ -145,10 +145,16 @@ class Simulated:
                     AMQPError,
                     OSError,
                     RuntimeError,
+                    StopAsyncIteration,
                     TimeoutError,
-                ) as error:  # RuntimeError: channel dead, or refused
+                ) as error:  # RuntimeError: channel dead, or refused; StopAsyncIteration: lost in its handshake
                     self.on_connection(f"not yet: {error!r}")
                     await asyncio.sleep(_AGAIN)
+                except asyncio.CancelledError:
+                    task = asyncio.current_task()
+                    if task is not None and task.cancelling():
+                        raise
+                    await asyncio.sleep(_AGAIN)  # a connection that dies cancels what waits for its answers
             self.on_connection("again")
 
     async def _enter_again(self) -> None:

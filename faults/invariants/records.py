@@ -13,6 +13,11 @@ _QUESTIONS = {
     f"""SELECT a.uuid, r.work_process_id, w.status FROM reservations r JOIN agents a ON a.id = r.agent_id
         LEFT JOIN work_processes w ON w.id = r.work_process_id
         WHERE w.id IS NULL OR w.ended_at < now() - {_GRACE}""": "agent {} is held by mission {}, which is {}",
+    f"""SELECT a.uuid, a.status, coalesce(a.quarantine_reason, 'in service') FROM agents a
+        WHERE (a.status IS DISTINCT FROM 'free' OR a.quarantined_since IS NOT NULL)
+        AND NOT EXISTS (SELECT FROM reservations r JOIN work_processes w ON w.id = r.work_process_id
+            WHERE r.agent_id = a.id AND (w.ended_at IS NULL OR w.ended_at > now() - {_GRACE}))
+        """: "agent {} is {} ({}), though no mission has it",
     """SELECT work_process_id, count(*), max(mission_sequence) FROM events WHERE work_process_id IS NOT NULL
         GROUP BY 1 HAVING count(*) <> max(mission_sequence) OR min(mission_sequence) <> 1
         """: "mission {}: {} events, the last one's mission_sequence is {}",

@@ -1,8 +1,15 @@
 """What every fault has: a name, and how it is done and undone."""
 
+import random
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
+from faults.load.scripts import Mission
 from faults.stage.stage import Stage
+
+
+class NotPossibleHere(Exception):
+    """This machine does not let us do it; the text says why."""
 
 
 class Fault(ABC):
@@ -12,10 +19,16 @@ class Fault(ABC):
     """In the report."""
     goal: float = 5.0
     """Seconds from the mending until missions flow again."""
+    wants_small_disk: bool = False
+    """PostgreSQL's data stand on a disk of their own from the start of the stage on."""
+
+    def missions(self, chance: random.Random) -> Sequence[Mission]:
+        """Missions of its own, asked for when it begins; how each must end stands in its script."""
+        return ()
 
     @abstractmethod
     async def strike(self, stage: Stage) -> None:
-        """Do it, and let it last; returns when the part may come back."""
+        """Do it, and let it last; returns when the part may come back. Raises NotPossibleHere."""
 
     @abstractmethod
     async def mend(self, stage: Stage) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -16,10 +17,10 @@ from faults.load.client import Client
 from faults.load.operator import Operator
 from faults.load.scripts import KINDS, Mission, Script
 from faults.load.watch import End, Watch
-from faults.stage.crew import YARD, Platform, platforms, probes, thin_agents
+from faults.stage.crew import YARD, Platform, bystanders, odd_agents, platforms, probes, thin_agents
 from faults.stage.stage import Stage, until
 
-LIMIT = 180.0
+LIMIT = 300.0
 """Seconds after which a mission is stuck; the longest take 30, and an operator's settlement 40 more."""
 
 # How many of each kind ride in a whole run; on how many agents those wait that want the same.
@@ -35,6 +36,8 @@ class Tally:
     accepted: dict[int, str] = field(default_factory=dict)
     """Mission → kind, of each that the API said to have made."""
     ended: Counter[str] = field(default_factory=Counter)
+    took: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds from acceptance to end, by kind."""
     wrong: list[str] = field(default_factory=list)
     """Missions that ended otherwise than their script says, or never."""
     settled: list[str] = field(default_factory=list)
@@ -73,7 +76,8 @@ class Riders:
         }
         await client.post("/recipes", recipe)
         await self._stage.start(*crew.thin, *crew.devices, *crew.sdk)
-        everyone = [uuid for uuids in thin_agents().values() for uuid in uuids] + probes() + list(crew.sdk)
+        everyone = [uuid for uuids in thin_agents().values() for uuid in uuids]
+        everyone += [*probes(), *bystanders(), *odd_agents(), *crew.sdk]
         await until(lambda: self._are_free(everyone), 120, "the agents do not check in")
         for platform in platforms():
             devices = [platform.uuid, *platform.ctds]
@@ -96,7 +100,11 @@ class Riders:
         for ctd in platform.ctds:
             fields = {"agentClass": "instrument", "alias": f"{PREFIX}{ctd}", "parentId": parent}
             await self._client.patch(f"/agents/{await self._agent(ctd)}", fields)
-        for command in ("INITIALIZE", "GO_ACTIVE", "RUN"):
+        await self._activate(platform)
+
+    async def _activate(self, platform: Platform) -> None:
+        """Bring it to where its instruments take commands."""
+        for command in ("RESET", "INITIALIZE", "GO_ACTIVE", "RUN"):
             await self._client.post(f"/platforms/{platform.uuid}/commands", {"command": command}, fine=(409,))
             await until(lambda: self._stands(platform), 60, f"{platform.uuid} does not end {command}")
 
@@ -168,7 +176,10 @@ class Riders:
         if mission.cancel_after is not None:
             await asyncio.sleep(mission.cancel_after)
             await self._client.post(f"/work-processes/{key}/cancel", {"reason": "as its script says"}, fine=(409,))
-        return await self._end(key, mission.kind, mission.ends)
+        began = time.monotonic()
+        end = await self._end(key, mission.kind, mission.ends)
+        self.tally.took.setdefault(mission.kind, []).append(time.monotonic() - began)
+        return end if mission.then is None else await self.run(mission.then)
 
     async def _run_file(self, platform: Platform, _: random.Random) -> None:
         body = {
@@ -178,7 +189,9 @@ class Riders:
         made = await self._client.post(f"/platforms/{platform.uuid}/missions", body)
         key = int(made["workProcessId"])
         self.tally.accepted[key] = "file"
-        await self._end(key, "file", "succeeded")
+        end = await self._end(key, "file", "succeeded")
+        if end is not None and end.status != "succeeded":
+            await self._activate(platform)  # its instruments were brought to INACTIVE
 
     async def _end(self, key: int, kind: str, expected: str) -> End | None:
         try:

@@ -25,16 +25,23 @@ class Mission:
     cancel_after: float | None = None
     """Seconds from its acceptance; None: it is left alone."""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    then: "Mission | None" = None
+    """Asked for when this one has ended."""
 
 
 def answer(groups: list[list[tuple[str, float]]], stop: float = 0.0) -> dict[str, Any]:
     """What the planner says: who works how long (seconds), group by group."""
-    flat = [(agent, work) for group in groups for agent, work in group]
+    return orders([[(agent, {"work": work, "stop": stop, **_DRIVE}) for agent, work in group] for group in groups])
+
+
+def orders(groups: list[list[tuple[str, dict[str, Any]]]]) -> dict[str, Any]:
+    """What the planner says: who gets which assignment, group by group."""
+    flat = [assignment for group in groups for assignment in group]
     order, begin = [], 0
     for group in groups:
         order.append(list(range(begin, begin + len(group))))
         begin += len(group)
-    results = [{"agent_uuid": agent, "assignment": {"work": work, "stop": stop, **_DRIVE}} for agent, work in flat]
+    results = [{"agent_uuid": agent, "assignment": assignment} for agent, assignment in flat]
     return {"status": "ready", "results": results, "dispatch_order": order}
 
 

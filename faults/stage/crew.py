@@ -13,6 +13,10 @@ PLATFORMS = 6
 _THIN_PROCESSES = 4
 _THIN_EACH = 24
 PROBES = 3
+ODD = "odd"
+"""The process of those that misbehave."""
+_ODD_AGENTS = 8
+_BYSTANDERS = 6
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,16 @@ def probes() -> list[str]:
     return [f"probe-{n}" for n in range(PROBES)]
 
 
+def odd_agents() -> list[str]:
+    """Agents that misbehave when their assignments say so."""
+    return [f"odd-{n}" for n in range(_ODD_AGENTS)]
+
+
+def bystanders() -> list[str]:
+    """Agents that only work beside those that misbehave."""
+    return [f"bystander-{n}" for n in range(_BYSTANDERS)]
+
+
 def platforms() -> list[Platform]:
     """All of them; each is a process, named as it is."""
     return [Platform(f"PF{n}", (f"CTD{n}A", f"CTD{n}B")) for n in range(PLATFORMS)]
@@ -47,7 +61,7 @@ class Crew:
     @property
     def thin(self) -> list[str]:
         """The processes of thin agents."""
-        return [*thin_agents(), "probes"]
+        return [*_processes()]
 
     @property
     def devices(self) -> list[str]:
@@ -75,20 +89,24 @@ class Crew:
     def command(self, name: str, amqp_url: str) -> list[str | Path]:
         """The whole command of a process of agents."""
         journal = str(self.journal(name))
-        thin = {**thin_agents(), "probes": probes()}
+        thin = _processes()
         if name in thin:
+            slowness = "2" if name in thin_agents() else "0"
             named = [f"{uuid}@{YARD}" for uuid in thin[name]]
-            slowness = "0" if name == "probes" else "2"
-            options = ["--journal", journal, "--slowness", slowness]
-            return [sys.executable, "-m", "faults.stage.agents", *options, *named]
+            return [sys.executable, "-m", "faults.stage.agents", "--journal", journal, "--slowness", slowness, *named]
         if name in SDK_AGENTS:
             url = urlsplit(amqp_url)
             return [
                 *(AGENTS_PYTHON, "-u", HERE / "agent.py", "--uuid", name, "--yard", YARD),
                 *("--host", url.hostname or "", "--port", str(url.port), "--vhost", unquote(url.path[1:]) or "/"),
-                *("--log", self.journal(name)),
+                *("--log", journal),
             ]
         platform = next(each for each in platforms() if each.uuid == name)
         ctds = [word for ctd in platform.ctds for word in ("--ctd", ctd)]
         options = ["--journal", journal, "--yard", YARD, "--platform", platform.uuid, *ctds]
         return [sys.executable, "-m", "faults.stage.devices", *options]
+
+
+def _processes() -> dict[str, list[str]]:
+    """All thin agents, by process."""
+    return {**thin_agents(), "probes": [*probes(), *bystanders()], ODD: odd_agents()}

@@ -19,12 +19,13 @@ from cli.stack.lock import FolderLock
 from cli.stack.part import Part
 from cli.stack.ports import Ports
 from cli.stack.postgres import Postgres
-from cli.stack.postgres_home import remove_home
+from cli.stack.postgres_home import find_home, remove_home
 from cli.stack.processes import Processes
 from cli.stack.rabbitmq import RabbitMQ
 from cli.stack.temporal import Temporal
 from examples.crew import AGENTS_PYTHON
 from faults.stage.crew import SDK_AGENTS, Crew
+from faults.stage.disk import NoDisk, SmallDisk
 from faults.stage.network import Network, network
 
 DATA = ROOT / ".muster-faults"
@@ -66,6 +67,9 @@ class Stage:
         self._chosen: dict[str, int] = {}
         self.crew = Crew(folder)
         self.network: Network
+        self.disk: SmallDisk | None = None
+        """PostgreSQL's own, if the stage has one."""
+        self.why_no_disk = "the stage was made without a disk of its own for PostgreSQL"
         self.api_url = ""
         self._environment: dict[str, str] = {}
         self._agents_environment: dict[str, str] = {}
@@ -108,7 +112,7 @@ class Stage:
             await self._spawn(name, *self.crew.planner_command(self._chosen["planner"]))
             await until(self._planner_answers, _PATIENCE, f"{name} does not answer")
         else:
-            command = self.crew.command(name, self._agents_environment["MUSTER_AMQP_URL"])
+            command = self.crew.command(name, _through(self.rabbitmq.url, self.network.ports["sdk"]))
             env = {**self._agents_environment, "MUSTER_API_URL": self.api_url}
             await self.processes.spawn(name, command, env=env, cwd=ROOT)
 
@@ -163,7 +167,8 @@ class Stage:
                 self._environment = self._programs_environment()
                 self._agents_environment = {
                     **self._environment,
-                    "MUSTER_AMQP_URL": _through(self.rabbitmq.url, self.network.ports["agents"]),
+                    # As an agent should: aio-pika's own heartbeat finds a dead connection after minutes.
+                    "MUSTER_AMQP_URL": _through(self.rabbitmq.url, self.network.ports["agents"]) + "?heartbeat=3",
                     "MUSTER_API_PORT": "0",
                 }
                 await self.start("planner", "api")
@@ -200,17 +205,18 @@ _LINKS = {
     "postgres": "postgres",
     "rabbitmq": "amqp",
     "agents": "amqp",
+    "sdk": "amqp",
     "temporal": "temporal",
     "planner": "planner",
 }
-"""The server's port behind each link; `agents` is the agents' own way to the broker."""
+"""The server's port behind each link; `agents` and `sdk` are the agents' own ways to the broker."""
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path = DATA) -> AsyncIterator[Stage]:
+async def stage(folder: Path = DATA, *, small_disk: bool = False) -> AsyncIterator[Stage]:
     """A stage in an empty folder, which is removed at the end; it stays, with its logs, when something fails.
 
-    Raises FolderInUse if another run has it.
+    Raises FolderInUse if another run has it. `small_disk`: PostgreSQL's data are on one of their own, if possible.
     """
     if not AGENTS_PYTHON.exists() and SDK_AGENTS:
         raise SystemExit(f"{AGENTS_PYTHON} is missing: run `make setup`.")
@@ -223,8 +229,14 @@ async def stage(folder: Path = DATA) -> AsyncIterator[Stage]:
         _clear(data)
         _make(data)
         built = Stage(data)
-        async with built.running():
-            yield built
+        if small_disk:
+            _mount_disk(built)
+        try:
+            async with built.running():
+                yield built
+        finally:
+            if built.disk is not None:
+                built.disk.unmount()
         _clear(data)
     finally:
         lock.release()
@@ -234,7 +246,22 @@ def _make(folder: Path) -> None:
     folder.mkdir(mode=0o711, exist_ok=True)
 
 
+def _disk_of(folder: Path) -> SmallDisk:
+    return SmallDisk(folder / "disk.img", (folder / "postgres").resolve())
+
+
+def _mount_disk(stage: Stage) -> None:
+    find_home(stage.folder)  # it may be elsewhere, behind a link
+    disk = _disk_of(stage.folder)
+    try:
+        disk.mount()
+        stage.disk = disk
+    except NoDisk as why:
+        stage.why_no_disk = str(why)
+
+
 def _clear(folder: Path) -> None:
+    _disk_of(folder).unmount()  # of a run that was killed
     remove_home(folder)
     shutil.rmtree(folder, ignore_errors=True)
 

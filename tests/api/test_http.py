@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from api.token import ensure_token, token_file
 from settings import Settings
 from store.database import Database
 from tests.api.conftest import MISSION, RecordingWaker, client_of, mission, problem, stored
+from tests.fleet.proxy import before
 
 
 @pytest.mark.parametrize("token", [None, "wrong", "", "token-of-the-testsx", "ä"])
@@ -152,6 +154,28 @@ async def test_a_cut_connection_is_a_503_and_the_next_request_works(world: Async
         for answer in answers:
             if answer.status_code != 200:
                 assert problem(answer, 503)["part"] == "PostgreSQL"
+
+
+async def test_a_dead_connection_is_a_503_in_time_and_the_next_request_works(
+    world: AsyncClient, settings: Settings, waker: RecordingWaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.app._ANSWERS_WITHIN", 0.3)
+    async with before(settings.database_url) as (proxy, through):
+        app = create_app(settings.model_copy(update={"database_url": through}), waker=waker)
+        async with app.router.lifespan_context(app), client_of(app) as api:
+            await asyncio.gather(*(api.get("/work-processes") for _ in range(8)))
+            proxy.half_open()
+            began = time.monotonic()
+            assert problem(await api.get("/work-processes"), 503)["part"] == "PostgreSQL"
+            assert time.monotonic() - began < 3
+            assert (await api.get("/work-processes")).status_code == 200
+
+
+def test_nobody_waits_longer_than_ten_seconds() -> None:
+    (deadline,) = [
+        one for one in create_app(Settings()).user_middleware if getattr(one.cls, "__name__", "") == "Deadline"
+    ]
+    assert deadline.kwargs["seconds"] < 9
 
 
 async def test_a_locked_row_does_not_hang_a_request(

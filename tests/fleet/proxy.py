@@ -14,6 +14,7 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._dead: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.deaf = False
         self.closed = False
@@ -37,7 +38,7 @@ class Proxy:
             while data := await source.read(65536):
                 if answers:
                     data = self._count(data)
-                if not (answers and self.deaf):
+                if not (answers and self.deaf) and sink not in self._dead:
                     sink.write(data)
                 if self.dies_after == 0:
                     await sink.drain()
@@ -56,6 +57,10 @@ class Proxy:
     def open(self) -> bool:
         """Whether any connection is open."""
         return bool(self._tasks)
+
+    def half_open(self) -> None:
+        """Let nothing pass any more over the present connections, and tell neither end; new ones are well."""
+        self._dead |= self._writers
 
     def cut(self) -> None:
         """Drop all connections at once, without a goodbye."""

@@ -117,6 +117,48 @@ async def test_a_lost_confirm_is_an_unknown_outcome(settings: Settings, bus: Bus
         await own.close()
 
 
+async def test_a_connection_that_is_dead_without_a_sign_is_found_out(
+    settings: Settings, bus: Bus, uuid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await listening(bus, settings, uuid)
+    monkeypatch.setattr("fleet.bus._HEARTBEAT", 1)
+    monkeypatch.setattr("aiormq.connection.Connection.HEARTBEAT_GRACE_MULTIPLIER", 0.6)
+    monkeypatch.setattr("fleet.bus.CONFIRM_TIMEOUT", 0.5)
+    async with before_the_broker(settings) as (proxy, through):
+        own = Bus(through, "test")
+        await own.connect()
+        downlink = Downlink(through, own, Signer.load(settings))
+        agent = AgentAddress(1, uuid, "AMQP")
+        proxy.half_open()
+        with pytest.raises(UnknownOutcome):
+            await downlink.reserve(agent, work_process_id=1)
+        assert await until(lambda: _delivered(downlink, agent)) is Delivery.DELIVERED
+        await own.close()
+
+
+async def test_a_channel_that_is_not_opened_again_is_made_anew_with_its_connection(
+    settings: Settings, bus: Bus, uuid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await listening(bus, settings, uuid)
+    monkeypatch.setattr("fleet.bus._LOOKS_EVERY", 0.2)
+    own = Bus(settings, "test")
+    await own.connect()
+    agent, downlink = AgentAddress(1, uuid, "AMQP"), Downlink(settings, own, Signer.load(settings))
+    assert await downlink.reserve(agent, work_process_id=1) is Delivery.DELIVERED
+    assert own._publishing is not None
+    with monkeypatch.context() as losing:
+        losing.setattr("aio_pika.robust_channel.RobustChannel.restore", _lose)
+        await (await own._publishing.get_underlay_channel()).close()
+        with pytest.raises(PartUnavailable):
+            await downlink.reserve(agent, work_process_id=2)
+    assert await until(lambda: _delivered(downlink, agent), timeout=5) is Delivery.DELIVERED
+    await own.close()
+
+
+async def _lose(*_: Any) -> None:
+    """It is not opened again."""
+
+
 async def _delivered(downlink: Downlink, agent: AgentAddress) -> Delivery | None:
     try:
         return await downlink.reserve(agent, work_process_id=3)

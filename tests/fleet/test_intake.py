@@ -24,7 +24,7 @@ from missions.events import utc_now
 from settings import Settings
 from store import restarted_agents
 from store.database import Database
-from store.tables import agents, events, message_counts
+from store.tables import agents, events, message_counts, work_processes
 from store.wakeups import Wakeup
 from tests.fleet.conftest import YARD, DeadLetterReader, RecordingLines, RecordingWaker, agent_row, no_steps, until
 from tests.fleet.raw_agent import RawAgent, enveloped
@@ -572,3 +572,29 @@ async def test_check_ins_and_states_of_one_agent_keep_their_order_within_a_batch
             .order_by(events.c.id)
         )
         assert [payload["to"] for payload in rows.scalars()] == ["free", "busy", "free", "ready"]
+
+
+async def test_an_agent_whose_release_got_lost_is_released_again(
+    agent: RawAgent, settings: Settings, database: Database, uuid: str
+) -> None:
+    """It was away when its mission ended, and comes back with `ready`, as if it were still held."""
+    async with database.transaction() as connection:
+        agent_id = await connection.scalar(select(agents.c.id).where(agents.c.uuid == uuid))
+        mission = await connection.scalar(
+            insert(work_processes)
+            .values(
+                work_process_type_name="drive",
+                status="succeeded",
+                agent_ids=[agent_id],
+                created_by={},
+                ended_at=utc_now() - timedelta(seconds=10),
+            )
+            .returning(work_processes.c.id)
+        )
+    channel = await agent.channel()
+    queue = await channel.declare_queue(None, exclusive=True)
+    await queue.bind(settings.downlink_exchange, f"agent.{uuid}.instantActions")
+    await agent.state(uuid, "ready", resources={"work_process_id": mission, "reserved": True})
+    async with asyncio.timeout(10), queue.iterator() as messages:
+        message = json.loads(json.loads((await anext(messages)).body)["message"])
+    assert (message["type"], message["body"]["work_process_id"]) == ("release_from_mission", mission)

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import delete, insert, select, text, update
 
 from missions.events import utc_now
 from missions.statuses import AgentStatus
-from store.agent_reports import Applied, AssignmentReport, Rejection, StateReport, apply
-from store.agents import identities
+from store.agent_reports import Applied, AssignmentReport, Rejection, StateReport, Stranded, apply
+from store.agents import AgentAddress, identities
 from store.assignment_cancels import cancels_sent
 from store.database import Database
 from store.tables import (
@@ -463,6 +463,60 @@ async def test_agents_of_one_mission_ready_in_one_batch(world: World) -> None:
         state(first, "ready", work_process_id=mission), state(second, "ready", work_process_id=mission)
     )
     assert [name for name, _ in signals(applied)] == ["agents_ready"]
+
+
+async def ended(world: World, mission: int, ago: float) -> None:
+    async with world.database.transaction() as connection:
+        at = utc_now() - timedelta(seconds=ago)
+        await connection.execute(update(work_processes).where(work_processes.c.id == mission).values(ended_at=at))
+
+
+async def test_ready_for_a_mission_that_has_ended_is_stranded_until_the_agent_says_free(world: World) -> None:
+    agent_id, uuid = await world.agent()
+    mission = await world.mission(agent_id)
+    await ended(world, mission, 5)
+    applied = await world.apply(state(uuid, "ready", work_process_id=mission))
+    assert applied.stranded == [Stranded(AgentAddress(agent_id, uuid, "AMQP"), mission)]
+    assert (await world.apply(state(uuid, "ready", work_process_id=mission))).stranded, "it says so once more"
+    applied = await world.apply(state(uuid, "ready", work_process_id=mission), state(uuid, "free"))
+    assert applied.stranded == []
+
+
+async def test_ready_for_a_mission_that_waits_for_the_agent_anew_is_stranded(world: World) -> None:
+    agent_id, uuid = await world.agent()
+    mission = await world.mission(agent_id)
+    await world.reserved(mission, [agent_id])
+    async with world.database.transaction() as connection:
+        await connection.execute(delete(reservations).where(reservations.c.agent_id == agent_id))
+        await connection.execute(
+            update(reservation_requests)
+            .where(reservation_requests.c.work_process_id == mission)
+            .values(status="waiting", handed_over=False)
+        )
+    applied = await world.apply(state(uuid, "ready", work_process_id=mission))
+    assert [each.work_process_id for each in applied.stranded] == [mission]
+
+
+async def test_ready_that_may_have_crossed_the_release_strands_nobody(world: World) -> None:
+    agent_id, uuid = await world.agent()
+    mission = await world.mission(agent_id)
+    await ended(world, mission, 1)
+    assert (await world.apply(state(uuid, "ready", work_process_id=mission))).stranded == []
+
+
+async def test_an_agent_that_another_mission_holds_is_not_stranded(world: World) -> None:
+    agent_id, uuid = await world.agent()
+    before, holder = await world.mission(agent_id), await world.mission(agent_id)
+    await ended(world, before, 5)
+    await world.reserved(holder, [agent_id])
+    assert (await world.apply(state(uuid, "ready", work_process_id=before))).stranded == []
+
+
+async def test_a_mission_that_never_had_the_agent_strands_nobody(world: World) -> None:
+    _, uuid = await world.agent()
+    mission = await world.mission()
+    await ended(world, mission, 5)
+    assert (await world.apply(state(uuid, "ready", work_process_id=mission))).stranded == []
 
 
 async def test_mission_events_are_numbered_without_gaps(world: World) -> None:

@@ -1,0 +1,18 @@
+"""All faults that a run inflicts."""
+
+from faults.kinds.agents import misbehaviours
+from faults.kinds.fault import Fault
+from faults.kinds.kills import kills
+from faults.kinds.network import network_faults
+from faults.kinds.resources import resource_faults
+from faults.stage.crew import SDK_AGENTS, platforms, thin_agents
+
+
+def all_faults() -> list[Fault]:
+    """Each once; their names are what `--only` looks in."""
+    return [
+        *kills(list(thin_agents()), [platform.uuid for platform in platforms()], list(SDK_AGENTS)),
+        *network_faults(),
+        *resource_faults(),
+        *misbehaviours(),
+    ]

@@ -1,0 +1,57 @@
+"""Each check is shown to fail on bad messages."""
+
+import pytest
+
+from faults.invariants.messages import faults_of
+from tests.faults.lines import Line, idle, journal, said, sent
+
+GAP: Line = {"agent": "", "what": "gap"}
+TOLD = sent("assignment", 1, 7)
+CANCEL, RELEASE = sent("cancel", 1, 7), sent("release", 1)
+FULL_TIME = [{**CANCEL, "at": 10.0}, {**CANCEL, "at": 20.0}, {**CANCEL, "at": 30.0}]
+UNCONFIRMED = "agent a was released by mission 1, which had asked it to stop assignment 7, before it confirmed that"
+
+BAD: dict[str, tuple[list[Line], list[Line], str]] = {
+    "an assignment twice": ([TOLD, TOLD], [], "assignment 7 was sent to agent a 2 times"),
+    "twice, the broker being away between": ([TOLD, GAP, TOLD], [], "assignment 7 was sent to agent a 2 times"),
+    "reserved before it was released": (
+        [sent("reserve", 1), sent("reserve", 2), RELEASE],
+        [],
+        "agent a was reserved by mission 2 before {1} had released it",
+    ),
+    "asked four times": (
+        [*FULL_TIME, {**CANCEL, "at": 40.0}],
+        [],
+        "agent a was asked 4 times to stop assignment 7",
+    ),
+    "released without a word": ([CANCEL, RELEASE], [idle(agent="a", status="busy")], UNCONFIRMED),
+    "confirmed afterwards": ([CANCEL, RELEASE], [said(7, "canceled", at=5.0)], UNCONFIRMED),
+    "free, but before it was asked": ([{**CANCEL, "at": 3.0}, {**RELEASE, "at": 4.0}], [idle(at=1.0)], UNCONFIRMED),
+    "another assignment's end": ([CANCEL, RELEASE], [said(8, "canceled", at=0.5)], UNCONFIRMED),
+    "not the last word": ([CANCEL, RELEASE], [said(7, "executing", at=0.5)], UNCONFIRMED),
+    "given up too early": ([*FULL_TIME, {**RELEASE, "at": 31.0}], [idle("busy")], UNCONFIRMED),
+}
+GOOD: dict[str, tuple[list[Line], list[Line]]] = {
+    "an ordinary mission": ([sent("reserve", 1), TOLD, RELEASE, sent("reserve", 2)], [said(7, "succeeded")]),
+    "what came back is sent again": ([{**TOLD, "heard": False}, TOLD], []),
+    "a reserve twice": ([sent("reserve", 1), sent("reserve", 1), RELEASE, sent("reserve", 2)], []),
+    "the broker was away": ([sent("reserve", 1), GAP, sent("reserve", 2)], []),
+    "an activity was tried again": ([{**each, "at": each["at"] + late} for each in FULL_TIME for late in (0, 2)], []),
+    "confirmed": ([CANCEL, {**RELEASE, "at": 5.0}], [said(7, "canceled", at=4.0)]),
+    "idle after it was asked": ([CANCEL, {**RELEASE, "at": 5.0}], [idle("ready", at=4.0)]),
+    "it ended by itself before": ([{**CANCEL, "at": 3.0}, {**RELEASE, "at": 5.0}], [said(7, "succeeded", at=1.0)]),
+    "given up": ([*FULL_TIME, {**RELEASE, "at": 40.5}], [idle("busy")]),
+    "of an agent that writes no journal": ([CANCEL, RELEASE], []),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_messages_are_found(case: str) -> None:
+    messages, words, fault = BAD[case]
+    assert list(faults_of(journal(*messages), journal(*words))) == [fault]
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_good_messages_are_passed(case: str) -> None:
+    messages, words = GOOD[case]
+    assert list(faults_of(journal(*messages), journal(*words))) == []

@@ -1,0 +1,133 @@
+"""Connections that are dead and not closed: who waits for an answer, and what the server still holds for us."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from missions.errors import PartUnavailable
+from settings import Settings
+from store import leadership, migrate
+from store.database import Database
+from store.leadership import Lock, leading
+from store.tables import yards
+from tests.fleet.proxy import Proxy, before
+from tests.support.services import WorkerAddresses
+
+pytestmark = pytest.mark.stack
+
+_PID = text("SELECT pg_backend_pid()")
+_SOON = 0.3
+
+
+@pytest.fixture
+async def settings(worker_addresses: WorkerAddresses) -> Settings:
+    settings = Settings(database_url=worker_addresses.database_url)
+    await migrate.upgrade(settings)
+    return settings
+
+
+@pytest.fixture
+async def far(settings: Settings) -> AsyncIterator[tuple[Proxy, Database]]:
+    """A database behind a network that may fail."""
+    async with before(settings.database_url) as (proxy, through):
+        database = Database(settings.model_copy(update={"database_url": through}), answers_within=_SOON)
+        yield proxy, database
+        await database.close()
+
+
+async def test_statement_over_a_dead_connection_is_given_up_and_the_next_goes_over_a_new_one(
+    far: tuple[Proxy, Database],
+) -> None:
+    proxy, database = far
+    async with database.statement() as one, database.statement() as other:
+        warm = {await one.scalar(_PID), await other.scalar(_PID)}
+    proxy.half_open()
+    with pytest.raises(PartUnavailable, match="no answer in time"):
+        await _pid(database)
+    began = time.monotonic()
+    assert await _pid(database) not in warm, "the other one of the pool went the same way"
+    assert time.monotonic() - began < _SOON
+
+
+async def test_whoever_gives_up_a_transaction_over_a_dead_connection_can_leave_it(far: tuple[Proxy, Database]) -> None:
+    proxy, database = far
+
+    async def hang() -> None:
+        async with database.transaction() as connection:
+            await connection.scalar(_PID)
+            proxy.half_open()
+            began.set()
+            await connection.scalar(_PID)
+
+    began = asyncio.Event()
+    task = asyncio.ensure_future(hang())
+    await began.wait()
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=10 * _SOON)
+    assert done, "its rollback waits for ever"
+    assert await _pid(database)
+
+
+async def test_row_locked_by_a_connection_that_is_dead_is_free_again_soon(
+    far: tuple[Proxy, Database], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.database._RESTS_AT_MOST", "300ms")
+    near, yard = Database(settings), insert(yards).values(uid="locked", name="locked").returning(yards.c.id)
+    async with near.statement() as connection:
+        key = await connection.scalar(yard)
+    async with before(settings.database_url) as (proxy, through):
+        lost = Database(settings.model_copy(update={"database_url": through}), answers_within=_SOON)
+
+        async def lock() -> None:
+            async with lost.transaction() as connection:
+                await connection.scalar(select(yards.c.id).where(yards.c.id == key).with_for_update())
+                proxy.half_open()
+                await connection.scalar(_PID)
+
+        with pytest.raises(PartUnavailable):
+            await lock()
+        async with near.transaction() as connection, asyncio.timeout(3):
+            assert await connection.scalar(select(yards.c.id).where(yards.c.id == key).with_for_update()) == key
+        await lost.close()
+    await near.close()
+
+
+async def test_leader_whose_connection_is_dead_is_followed_by_another(
+    far: tuple[Proxy, Database], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.database._SILENT_BESIDES", 0.3)
+    monkeypatch.setattr(leadership, "_TRY_AGAIN", 0.1)
+    proxy, away = far
+    here, lock = Database(settings), Lock(0x6D757374FF)
+    async with leading(away, lock, "test", silence=0.1):
+        proxy.half_open()
+        async with asyncio.timeout(3), leading(here, lock, "test", silence=0.1) as other:
+            assert await other.connection.scalar(_PID)
+    await here.close()
+
+
+async def test_leader_that_looks_in_time_stays(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("store.database._SILENT_BESIDES", 0.4)
+    monkeypatch.setattr(leadership, "_TRY_AGAIN", 0.1)
+    database = Database(settings)
+    async with leading(database, Lock(0x6D757374FE), "test", silence=0.1) as leader:
+        for _ in range(4):
+            await leader.wait(0.2)
+            assert await leader.connection.scalar(_PID)
+    await database.close()
+
+
+async def test_migrations_may_rest_in_their_transaction(settings: Settings) -> None:
+    patient = Database(settings, answers_within=None)
+    async with patient.statement() as connection:
+        assert await connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "0"
+    await patient.close()
+
+
+async def _pid(database: Database) -> int:
+    async with database.transaction() as connection:
+        pid: int = await connection.scalar(_PID)
+    return pid
