@@ -34,7 +34,7 @@ faults: setup ## kill, cut and flood every part with a hundred missions in fligh
 	@$(PY) -m faults
 
 faults-short: setup ## each part killed once with fewer missions, and some bad input; a few minutes
-	@$(PY) -m faults --short
+	@$(PY) -m faults --short --seed 5
 
 check: lint ## lint and the tests that need no server, under 2 minutes
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not stack" $(PYTEST_ARGS)

@@ -15,7 +15,6 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 
-import httpx
 import uvloop
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -26,7 +25,7 @@ from activities.activity_types import known_activity_type
 from activities.mission_activities import mission_activities, step_activities
 from activities.parts import Parts
 from activities.registry import activity_types
-from activities.service_connections import services_client
+from activities.service_client import service_client
 from activities.service_health import ServiceHealth, ServiceWatch
 from activities.stuck_activities import StuckActivities
 from engine.client import connect
@@ -126,7 +125,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
             stack.push_async_callback(archiver.stop)
             await stack.enter_async_context(_exchange_outlet(settings, database, installation))
             await stack.enter_async_context(delivering_webhooks(settings, database))
-            http = await stack.enter_async_context(httpx.AsyncClient())
+            http = await stack.enter_async_context(service_client())
             watch = ServiceWatch(settings, database, ServiceHealth(settings, database, http))
             await watch.start()
             stack.push_async_callback(watch.stop)
@@ -181,7 +180,8 @@ def _resolve_preset(step: RecipeStep, timeout: float) -> ActivityPreset:
 async def _parts(
     settings: Settings, client: Client, database: Database, waker: EngineWaker, ready_board: ReadyBoard, bus: Bus
 ) -> AsyncIterator[Parts]:
-    async with services_client(settings) as http:
+    connections, timeout = settings.max_concurrent_steps, settings.planner_request_timeout
+    async with service_client(max_connections=connections, timeout=timeout) as http:
         downlink = Downlink(settings, bus, Signer.load(settings))
         health = ServiceHealth(settings, database, http)
         yield Parts(settings, database, downlink, waker, http, client, ready_board, health)

@@ -90,7 +90,7 @@ class Dispatcher:
         try:
             async with self._parts.database.transaction() as connection:
                 work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
-                if work_process.superseded:
+                if work_process.superseded or work_process.ended:
                     return AssignmentsDispatched(outcome=Outcome.SUPERSEDED)
                 group = await self._intend(connection, work_process, call)
         except MissionError as error:
@@ -261,8 +261,10 @@ class Dispatcher:
         WAITING: its agent is not declared idempotent, so a second one might be driven too.
         """
         async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
             row = await assignments.one(connection, call.assignment_id)
-        if row["status"] == AssignmentStatus.TO_DISPATCH and row["first_report_at"] is None:
+        is_open = not (work_process.superseded or work_process.ended)
+        if is_open and row["status"] == AssignmentStatus.TO_DISPATCH and row["first_report_at"] is None:
             if not row["idempotent"]:
                 return AssignmentsDispatched(outcome=Outcome.WAITING)
             delivery = await self._parts.downlink.assign(address(row), message(row))

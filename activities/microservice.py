@@ -13,8 +13,10 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from activities.activity_types import ActivityFailed, Preset, Service, StepContext, activity_type
+from activities.answer_bodies import TooLarge, Unreadable, read_body
 from activities.heartbeats import beating
 from missions.errors import Failure, FailureCode, PlanningFailed
+from missions.nesting import MAX_DEPTH, too_deep
 from missions.planner_answers import PlannerAnswer, read_answer
 from missions.statuses import ServiceRequestStatus
 
@@ -138,18 +140,22 @@ class _Call:
         """One request; the JSON body, or None if it is empty. Raises _Fault."""
         try:
             status, content = await self._send(method, url)
+        except TimeoutError as error:
+            raise _Fault("its answer does not come to an end") from error
         except httpx.TransportError as error:
             raise _Fault(f"{type(error).__name__}: {error}") from error
         except (httpx.InvalidURL, ValueError) as error:  # of the job's id or the key; checked when they are stored now
             raise self._failed(f"cannot be asked ({type(error).__name__}: {error})") from error
-        except httpx.RequestError as error:  # it has answered, and would answer so again
+        except TooLarge:
+            limit = self._context.settings.max_response_bytes
+            raise self._failed(f"answered more than {limit} bytes (setting MUSTER_MAX_RESPONSE_BYTES)") from None
+        except (Unreadable, httpx.RequestError) as error:  # it has answered, and would answer so again
             raise self._failed(f"answered what cannot be read ({type(error).__name__}: {error})") from error
         if status in _RETRIED:
             raise _Fault(f"HTTP {status}")
         return self._read(status, content, required=required)
 
     async def _send(self, method: str, url: str) -> tuple[int, bytes]:
-        limit = self._context.settings.max_response_bytes
         content, headers = None, self._headers
         # No call outlasts the step; a late one gets a second, since the answer may be there.
         left = max(self._deadline - time.monotonic(), 1.0)
@@ -158,28 +164,37 @@ class _Call:
         if method == "POST":
             content, headers = self._body, self._headers | {"Content-Type": "application/json"}
             timeout.read = left  # a service may take the step's whole time for its answer
-        async with self._context.http.stream(
-            method, url, headers=headers, timeout=timeout, content=content
-        ) as response:
-            chunks, size = [], 0
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
-                if size > limit:
-                    raise self._failed(f"answered more than {limit} bytes (setting MUSTER_MAX_RESPONSE_BYTES)")
-                chunks.append(chunk)
-            return response.status_code, b"".join(chunks)
+        async with (
+            # httpx's are for one read each; an answer in drops, or after any number of `100 Continue`, passes them.
+            asyncio.timeout(timeout.read),
+            self._context.http.stream(method, url, headers=headers, timeout=timeout, content=content) as response,
+        ):
+            return response.status_code, await read_body(response, self._context.settings.max_response_bytes)
 
     def _read(self, status: int, content: bytes, *, required: bool) -> Any:
-        if status >= 400:
+        if status >= 300:  # redirections are not followed: they lead where nobody configured
             raise self._failed(f"answered HTTP {status}: {_excerpt(content.decode(errors='replace'))}")
         if not content.strip():
             if required:
                 raise self._failed(f"answered HTTP {status} with an empty body")
             return None
         try:
-            return json.loads(content, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            raise self._failed(f"answered no JSON: {_excerpt(content.decode(errors='replace'))}") from None
+            value = json.loads(content, parse_constant=_refuse_constant)
+        except UnicodeDecodeError as error:
+            raise self._no_json(error.reason, content) from None
+        except ValueError as error:
+            raise self._no_json(_excerpt(str(error)), content) from None
+        except RecursionError:
+            raise self._too_deep() from None
+        if too_deep(value):
+            raise self._too_deep()
+        return value
+
+    def _too_deep(self) -> ActivityFailed:
+        return self._failed(f"answered JSON that is nested deeper than {MAX_DEPTH} levels")
+
+    def _no_json(self, why: str, content: bytes) -> ActivityFailed:
+        return self._failed(f"answered no JSON ({why}): {_excerpt(content.decode(errors='replace'))}")
 
     async def _sleep(self, seconds: float, fault: str = "the job is still pending") -> None:
         left = self._deadline - time.monotonic()

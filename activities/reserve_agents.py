@@ -59,7 +59,7 @@ class Reservations:
     async def _reserve(self, call: ReserveAgents) -> Reserved:
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
-            if work_process.superseded:
+            if work_process.superseded or work_process.ended:
                 return Reserved(outcome=Outcome.SUPERSEDED)
             request, new, candidates = await enqueue(connection, work_process)
             granted = None

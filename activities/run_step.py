@@ -24,6 +24,7 @@ from missions.event_catalogue import event
 from missions.event_payloads.configuration import YardMapUpdated
 from missions.events import Action, EventSource, NewEvent, utc_now
 from missions.map_answers import MapChange, read_map_change
+from missions.nesting import MAX_DEPTH, too_deep
 from missions.orchestration import next_request, skipped_dependents
 from missions.principals import MUSTER
 from missions.service_health import HealthTarget
@@ -268,6 +269,8 @@ class _StepRun:
 
 def _unfit_for_the_store(response: Any) -> str:
     """Why PostgreSQL could not keep this answer, or nothing."""
+    if too_deep(response):
+        return f"is nested deeper than {MAX_DEPTH} levels"
     try:
         text = json.dumps(response, allow_nan=False, ensure_ascii=False)
         text.encode()
@@ -290,8 +293,13 @@ def _ran(row: Any, response: Any, failure: Failure | None, skipped: list[str]) -
         return StepRan(outcome=Outcome.FAILED, failure=failure)
     # The results of a map server or a storage server are no assignments.
     plans = row["service_class"] in (None, ServiceDomain.ASSIGNMENT_PLANNER)
-    has_results = plans and isinstance(response, dict) and bool(response.get("results") or response.get("result"))
+    has_results = plans and isinstance(response, dict) and _plans_something(response)
     return StepRan(outcome=Outcome.DONE, has_results=has_results, skipped=skipped)
+
+
+def _plans_something(response: Mapping[str, Any]) -> bool:
+    # `false`, 0 and "" are not nothing but wrong, which whoever reads the results says.
+    return any(response.get(name) not in (None, [], {}) for name in ("results", "result"))
 
 
 def _map_updated(work_process: LockedWorkProcess, step: str, change: MapChange) -> NewEvent:

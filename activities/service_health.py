@@ -11,6 +11,7 @@ from datetime import timedelta
 import httpx
 from temporalio.exceptions import ApplicationError
 
+from activities.answer_bodies import first_bytes
 from activities.heartbeats import beating
 from missions.errors import Failure, FailureCode, PartUnavailable, PlanningFailed
 from missions.events import utc_now
@@ -100,12 +101,12 @@ class ServiceHealth:
         return health if time.monotonic() - at < lasts else None
 
     async def _ask(self, url: str, api_key: str | None) -> Health:
-        headers = {"x-api-key": api_key} if api_key else {}
+        headers = {"Accept-Encoding": "identity", **({"x-api-key": api_key} if api_key else {})}
         try:
             async with asyncio.timeout(_TIMEOUT), self._http.stream("GET", url, headers=headers) as response:
                 if response.is_success:
                     return Health(True, f"answered HTTP {response.status_code}", utc_now())
-                said = await anext(response.aiter_bytes(300), b"")
+                said = await first_bytes(response, 300)
         except TimeoutError:
             return Health(False, f"gave no answer within {_TIMEOUT:g} s", utc_now())
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -10,7 +10,7 @@ from starlette.routing import compile_path
 def allowed_methods(app: FastAPI, path: str) -> str:
     """The methods of all routes at this path, as the header has them."""
     found = (methods for pattern, methods in _methods(app) if pattern.match(path))
-    return ", ".join(sorted(next(found, ())))
+    return ", ".join(sorted(set().union(*found)))
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from missions.requests import MAX_DEPTH
+from missions.nesting import MAX_DEPTH
 
 Path = tuple[str | int, ...]
 

@@ -8,7 +8,7 @@ behind. What could not be repaired differs at the next turn as well. One process
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from temporalio.client import Client
@@ -19,12 +19,13 @@ from engine.starting import start_mission
 from engine.waker import EngineWaker
 from missions.contracts import QueueChanged, QueueSignal
 from missions.errors import Failure, FailureCode, PartUnavailable
+from missions.events import utc_now
 from missions.repairs import Repair
 from settings import Settings
 from store import lost_runs, mission_queues, open_missions, repairs, wakeups
 from store.database import Database
 from store.installations import installation_id
-from store.leadership import Lock, leading
+from store.leadership import Leader, Lock, leading
 from store.loops import Loop
 from store.lost_runs import LostRun
 from store.open_missions import OpenMission, OpenQueue
@@ -48,12 +49,18 @@ class Sweeper(Loop):
         self._settings, self._database, self._client, self._waker = settings, database, client, waker
         self._runs = Runs(client)
         self._grace = timedelta(seconds=settings.sweep_after)
+        self._leader: Leader | None = None
+        self._nobodys: dict[str, datetime] = {}
+        """Runs without an open mission or queue, and since when they are seen so."""
 
     async def _turn(self) -> None:
-        async with leading(self._database, SWEEPER, CHANNEL) as leader:
+        interval = self._settings.sweep_interval
+        async with leading(self._database, SWEEPER, CHANNEL, silence=interval) as leader:
+            self._leader = leader
             while True:
                 await self.sweep()
-                await leader.wait(self._settings.sweep_interval)
+                await leader.wait(interval)
+                await leader.stay()
 
     def _is_away(self, error: Exception) -> bool:
         return isinstance(error, PartUnavailable | RPCError | OSError)
@@ -72,8 +79,13 @@ class Sweeper(Loop):
         await self._each((one for one in queues if one.workflow_id not in runs), self._queue_without_run)
         known = {mission.workflow_id for mission in missions}
         nobodys = {run for run in runs if run.startswith(of_missions) and run.partition(_THREAD)[0] not in known}
-        await self._without_mission(nobodys)
-        await self._without_queue({run for run in runs if run.startswith(of_queues)} - {q.workflow_id for q in queues})
+        nobodys |= {run for run in runs if run.startswith(of_queues)} - {queue.workflow_id for queue in queues}
+        now = utc_now()
+        self._nobodys = {run: self._nobodys.get(run, now) for run in nobodys}
+        # A row that is not there has no time of its own, so it counts from when it was missed.
+        for_long = {run for run, since in self._nobodys.items() if since <= now - 3 * self._grace}
+        await self._without_mission({run for run in for_long if run.startswith(of_missions)})
+        await self._without_queue({run for run in for_long if run.startswith(of_queues)})
 
     async def _each(self, found: Iterable[T], repair: Callable[[T], Awaitable[None]]) -> None:
         turn = asyncio.Semaphore(_AT_ONCE)
@@ -92,7 +104,8 @@ class Sweeper(Loop):
 
     async def _without_run(self, mission: OpenMission) -> None:
         run = await self._runs.look(mission.workflow_id)
-        if run is not None and run.closed_at is None:
+        # What it had under way when it was ended, as a message that goes out, gets the time to come to its end.
+        if run is not None and (run.closed_at is None or run.closed_at > utc_now() - self._grace):
             return
         said = "" if run is None else await self._runs.last_words(mission.workflow_id)
         # Read after the run was seen closed: one that ended in good order had written so before.
@@ -107,11 +120,14 @@ class Sweeper(Loop):
             repair, interrupted = _verdict(lost, run, said)
             start = await lost_runs.start_again(connection, lost, self._settings, interrupted)
         threads = await self._end_threads(mission, "the run that started it has ended")
+        if self._leader is not None:  # else another process may have done it by now, and the mission be over
+            self._leader.check()
         run_id = await start_mission(self._client, mission.workflow_id, start, again=True)
         if lost.work_process.superseded:
             await self._runs.cancel(mission.workflow_id, lost.work_process.cancel_reason or "")
-        async with self._database.statement() as connection:
-            await lost_runs.took_over(connection, mission.id, run_id)
+        async with self._database.transaction() as connection:
+            told = await lost_runs.took_over(connection, lost, run_id)
+        await self._waker.send(told)
         what = "goes on in another run" if interrupted is None else f"is brought to an end: {interrupted.text}"
         also = f"; {threads} threads of it were terminated" if threads else ""
         await repairs.made(self._database, repair, f"mission {mission.id} {what}{also}")
@@ -160,15 +176,21 @@ class Sweeper(Loop):
 
     async def _without_queue(self, runs: set[str]) -> None:
         """A queue's run looks at its row when it is told to, and ends if that is idle."""
-        if not runs:
+        # The list of runs is some time behind: those that have ended by themselves are told nothing.
+        looked = {workflow_id: await self._runs.look(workflow_id) for workflow_id in runs}
+        open_ones = {workflow_id for workflow_id, run in looked.items() if run is not None and run.closed_at is None}
+        if not open_ones:
             return
         async with self._database.transaction() as connection:
-            idle = await open_missions.queues_without_need(connection, runs, 3 * self._grace)
+            idle = await open_missions.queues_without_need(connection, open_ones, 3 * self._grace)
             look = QueueChanged(why="it is idle")
             told = await wakeups.add_signals(
                 connection, [NewSignal(run, None, QueueSignal.QUEUE_CHANGED, look) for run in idle]
             )
         await self._waker.send(told)
+        for run in idle:
+            what = f"run {run} was told to look: its mission queue is idle, or is not there"
+            await repairs.made(self._database, Repair.RUN_UNNEEDED, what)
 
 
 def _verdict(lost: LostRun, run: Run | None, said: str) -> tuple[Repair, Failure | None]:

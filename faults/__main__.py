@@ -1,7 +1,7 @@
 """`make faults`: kill, cut and flood everything, with a hundred missions in flight, and see that nothing is lost.
 
-python -m faults                      every fault five times
-python -m faults --short              each part killed once
+python -m faults                      every fault five times, and a million bad messages, requests, answers
+python -m faults --short              each part killed once with fewer missions, and some bad input
 python -m faults --seed 7 --only RabbitMQ
 """
 
@@ -13,8 +13,9 @@ import signal
 import sys
 import time
 
-from faults.plan import all_faults
-from faults.results import HEADER, verdict
+from faults.bad_input.all_of_it import LONG, SHORT, bad_input
+from faults.plan import all_faults, each_part_killed
+from faults.results import HEADER, Result, verdict
 from faults.run import run
 
 
@@ -23,24 +24,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m faults", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--times", type=int, default=5, help="how often each fault is done")
+    parser.add_argument("--short", action="store_true", help="`--times 1 --part 0.3`, and less of the bad input")
+    parser.add_argument("--times", type=int, help="how often each fault is done; 5")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="repeat the run that had it")
     parser.add_argument("--only", action="append", default=[], help="faults with this in their names")
-    parser.add_argument("--part", type=float, default=1.0, help="of the missions of a whole run")
+    parser.add_argument("--part", type=float, help="of the missions of a whole run; 1.0")
     options = parser.parse_args()
     began = time.monotonic()
 
     def report(text: str) -> None:
         print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
 
-    faults = all_faults()
+    faults = each_part_killed() if options.short else all_faults()
     if options.only:
         faults = [fault for fault in faults if any(word in fault.name for word in options.only)]
     print(f"seed {options.seed}", flush=True)
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # the broker is killed all the time
     logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the stage is cleared away
-    results = asyncio.run(run(faults, times=options.times, seed=options.seed, report=report, part=options.part))
+    times, part = options.times or (1 if options.short else 5), options.part or (0.3 if options.short else 1.0)
+
+    async def all_of_it() -> list[Result]:
+        results = []
+        if faults:
+            results = await run(faults, times=times, seed=options.seed, report=report, part=part)
+        volume = SHORT if options.short else LONG
+        return results + await bad_input(volume, options.seed, only=options.only, report=report)
+
+    results = asyncio.run(all_of_it())
+    if not results:
+        parser.error(f"no fault has one of {options.only} in its name")
     for result in results:
         for remark in result.remarks:
             print(f"  {result.fault}: {remark}")

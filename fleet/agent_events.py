@@ -1,7 +1,8 @@
 """Events of instruments and platforms (design 7): read here, kept for the mission threads that wait for them."""
 
+from fleet.agent_bodies import EventBody, read_body, refuse_unstorable
 from fleet.agent_messages import AgentMessage
-from fleet.wire import BadMessage, EventBody, Reason, read_body, refuse_unstorable
+from fleet.wire import BadMessage, Reason
 from missions.statuses import COMMANDED
 from store.agents import AgentIdentity
 from store.thread_events import Raised

@@ -17,11 +17,12 @@ from weakref import WeakValueDictionary
 from fleet import wire
 from fleet.account_rights import rights_of
 from fleet.accounts import ANONYMOUS, Accounts, Login
+from fleet.agent_bodies import CheckInBody, read_body, refuse_unstorable
 from fleet.agent_messages import AgentMessage
 from fleet.bus import Bus, UnknownOutcome
 from fleet.signing import Signer
 from fleet.topology import REPLY_QUEUES, Downlink, routing_key
-from fleet.wire import BadMessage, CheckInBody, Reason
+from fleet.wire import BadMessage, Reason
 from missions.errors import MusterError, PartUnavailable, UserError
 from missions.statuses import AgentStatus
 from settings import Settings
@@ -104,8 +105,8 @@ class CheckIns:
 
     async def _check_in(self, message: AgentMessage, identity: AgentIdentity | None) -> Taken:
         try:
-            body = wire.read_body(CheckInBody, message.inner.body)
-            wire.refuse_unstorable(message.inner, body.model_dump(exclude={"registration_token"}))
+            body = read_body(CheckInBody, message.inner.body)
+            refuse_unstorable(message.inner, body.model_dump(exclude={"registration_token"}))
         except BadMessage as error:
             raise Refused("invalid", error.text) from error
         anonymous = message.exchange == self._settings.anonymous_exchange and message.user in (None, ANONYMOUS)

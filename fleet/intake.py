@@ -7,11 +7,13 @@ nothing.
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from fleet.agent_bodies import InstantActionBody, StateBody, read_body, refuse_unstorable
 from fleet.agent_events import raised
 from fleet.agent_messages import AgentMessage, check_sender, read
 from fleet.checkin import CheckIns, Taken
@@ -22,18 +24,21 @@ from fleet.mission_requests import MissionRequests
 from fleet.moved_lines import MovedLines
 from fleet.ready_board import ReadyBoard
 from fleet.topology import Uplink
-from fleet.wire import BadMessage, InstantActionBody, Reason, StateBody, read_body, refuse_unstorable
+from fleet.wire import BadMessage, Reason
 from store import agent_reports, agents, thread_events
-from store.agent_reports import AssignmentReport, StateReport, Stranded
+from store.agent_reports import AssignmentReport, StateReport
 from store.agents import AgentIdentity
 from store.database import Database
 from store.instant_actions import Acknowledgement
 from store.odd_json import storable
+from store.ready_agents import Stranded
 from store.thread_events import Raised
 from store.wakeups import Waker
 
 STATE = "agent_state"
 _CHECK_INS_AT_ONCE = 8
+_RELEASE_AGAIN = 2.0
+"""Seconds between two repeated releases of an agent: it may say `ready` many times a second."""
 
 
 @dataclass
@@ -73,6 +78,8 @@ class OrderedIntake:
         self._downlink = downlink
         self._lines = lines
         self._ready_board = ready_board
+        self._released_again: dict[Stranded, float] = {}
+        """When, on this process's clock; those of the last seconds."""
 
     async def handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """Take a batch; raises PartUnavailable or UnknownOutcome if it is to be tried again."""
@@ -201,9 +208,13 @@ class OrderedIntake:
 
         Before anything that they say later is read: until then nobody reserves them, so it overtakes no reserve.
         """
+        now = time.monotonic()
+        self._released_again = {each: at for each, at in self._released_again.items() if at > now - _RELEASE_AGAIN}
+        due = [each for each in stranded if each not in self._released_again]
         await asyncio.gather(
-            *(self._downlink.release(each.agent, work_process_id=each.work_process_id) for each in stranded)
+            *(self._downlink.release(each.agent, work_process_id=each.work_process_id) for each in due)
         )
+        self._released_again |= dict.fromkeys(due, now)
 
 
 def _read(messages: Sequence[AbstractIncomingMessage], letters: list[DeadLetter]) -> list[AgentMessage]:

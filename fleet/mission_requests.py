@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from fleet import wire
+from fleet.agent_bodies import read_body
 from fleet.agent_messages import AgentMessage, check_sender
 from fleet.bus import Bus, UnknownOutcome
 from fleet.signing import Signer
@@ -75,7 +76,7 @@ class MissionRequests:
                 work_process_id, wakeups = await mission_requests.create(
                     connection,
                     message.uuid,
-                    wire.read_body(NewMission, asked),
+                    read_body(NewMission, asked),
                     key=key,
                     body_hash=body_hash,
                     settings=self._settings,

@@ -38,18 +38,21 @@ class Reconciler(Loop):
         self._grace = timedelta(seconds=settings.sweep_after)
 
     async def _turn(self) -> None:
-        async with leading(self._database, RECONCILER, CHANNEL) as leader:
+        interval = self._settings.sweep_interval
+        async with leading(self._database, RECONCILER, CHANNEL, silence=interval) as leader:
             while True:
                 await self.look()
-                await leader.wait(self._settings.sweep_interval)
+                await leader.wait(interval)
+                await leader.stay()
 
     async def look(self) -> None:
         """Give back what is found. Raises PartUnavailable."""
         async with self._database.statement() as connection:
             held = await left_behind.agents(connection, self._grace)
             on_platforms = await left_behind.platforms(connection, self._grace)
-        for mission_id in await slots.free_unheld(self._database):
-            await repairs.made(self._database, Repair.SLOT_FREED, f"mission {mission_id} has ended and held a slot")
+        for mission_id in await slots.free_unheld(self._database, self._grace):
+            what = f"mission {mission_id} held a slot, or stood in the line, for an attempt that is over"
+            await repairs.made(self._database, Repair.SLOT_FREED, what)
         for mission_id in on_platforms:
             await self._try(self._leave_platform(mission_id), mission_id)
         for one in held:

@@ -7,6 +7,7 @@ from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from fleet.agent_bodies import Profile, UpdateBody, read_body, refuse_unstorable
 from fleet.agent_messages import AgentMessage, check_sender, read
 from fleet.bus import UnknownOutcome
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
@@ -14,7 +15,7 @@ from fleet.downlink import Downlink
 from fleet.halving import halve
 from fleet.moved_lines import MovedLines
 from fleet.rate_limits import Excess, RateLimits, Verdicts
-from fleet.wire import BadMessage, Profile, Reason, UpdateBody, read_body, refuse_unstorable
+from fleet.wire import BadMessage, Reason
 from missions.errors import PartUnavailable
 from missions.event_payloads.agent import AgentRateLimited
 from missions.events import utc_now

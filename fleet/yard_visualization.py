@@ -11,6 +11,7 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import Field
 
+from fleet.agent_bodies import Profile, read_body
 from fleet.agent_messages import said_at
 from fleet.data_requests import MapObjectData
 from fleet.dead_letters import DeadLetter, DeadLetters, dead_lettered
@@ -18,7 +19,7 @@ from fleet.halving import halve
 from fleet.moved_lines import MovedLines
 from fleet.rate_limits import Limit, RateLimits, Verdicts
 from fleet.topology import read_yard_key
-from fleet.wire import BadMessage, Inner, Profile, Reason, read_body, read_envelope
+from fleet.wire import BadMessage, Inner, Reason, read_envelope
 from missions.events import utc_now
 from missions.requests import Id, Request
 from missions.statuses import AgentClass

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from missions.errors import Failure, FailureCode, PlanningFailed
+from missions.planner_answers import short
 
 
 def dispatch_groups(
@@ -31,16 +32,16 @@ def dispatch_groups(
         )
 
     if not isinstance(dispatch_order, list):
-        raise refuse(f"is {dispatch_order!r}, not a list of lists of indexes")
+        raise refuse(f"is {short(dispatch_order)}, not a list of lists of indexes")
     groups: list[list[int]] = []
     seen: set[int] = set()
     for entry in dispatch_order:
         group = entry if isinstance(entry, list) else [entry]
         for index in group:
             if not isinstance(index, int) or isinstance(index, bool):
-                raise refuse(f"holds {index!r}, which is no index")
+                raise refuse(f"holds {short(index)}, which is no index")
             if not 0 <= index < count:
-                raise refuse(f"names index {index}, which is out of range")
+                raise refuse(f"names index {short(index)}, which is out of range")
             if index in seen:
                 raise refuse(f"names index {index} twice")
             seen.add(index)

@@ -1,5 +1,6 @@
 """What a service's answer means: its status, its results, its job id (spec 2 and helyOS's status words)."""
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ _DONE_WORDS = frozenset({"successful", "success", "ready"})
 _ENTRY_KEYS = frozenset({"agent_id", "agent_uuid", "assignment", "instant_action"})
 MAX_JOB_ID = 1000
 """Characters of a job's id: it is part of the address where the job is polled and stopped."""
+_LONGEST_ID = len(str(2**63))
 _POLICIES = tuple(policy.value for policy in FailurePolicy)
 
 
@@ -107,7 +109,7 @@ def _planned(index: int, entry: object, step: str, url: str | None) -> PlannedAs
     if data is None and command is None:
         raise refuse(" without an `assignment`")
     agent_id, agent_uuid = entry.get("agent_id"), entry.get("agent_uuid") or None
-    if isinstance(agent_id, str) and agent_id.isascii() and agent_id.isdigit():
+    if isinstance(agent_id, str) and agent_id.isascii() and agent_id.isdigit() and len(agent_id) <= _LONGEST_ID:
         agent_id = int(agent_id)  # contexts carry ids as strings, so planners hand them back so
     if agent_id is not None and (not isinstance(agent_id, int) or isinstance(agent_id, bool)):
         raise refuse(f".agent_id = {short(agent_id)}, not an agent's id")
@@ -161,5 +163,9 @@ def refused(step: str, url: str | None, problem: str) -> PlanningFailed:
 
 def short(value: object, limit: int = 80) -> str:
     """A value as it is shown in a failure."""
-    text = repr(value)
+    # Not repr(): the value may be an answer of megabytes, or of many levels.
+    shower = reprlib.Repr()
+    shower.maxdict = shower.maxlist = 10
+    shower.maxstring = shower.maxlong = shower.maxother = limit
+    text = shower.repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

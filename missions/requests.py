@@ -22,6 +22,7 @@ from pydantic.alias_generators import to_camel
 from missions.errors import InvalidInput
 from missions.events import utc_now
 from missions.failure_policies import DEFAULT_FALLBACK
+from missions.nesting import MAX_DEPTH
 from missions.priorities import Priority
 from missions.recipes import MOST_RETRIES
 from missions.statuses import AgentClass, FailurePolicy
@@ -31,9 +32,6 @@ MAX_ID = 2**63 - 1
 
 # An engine counts timers in nanoseconds, and a mission of another age is a typing error.
 _LONGEST_SCHEDULE = timedelta(days=3653)
-
-MAX_DEPTH = 200
-"""How deep JSON may be nested: far below where encoders give up."""
 
 MAX_NODES = 1_000_000
 """How many values a document may hold; stops YAML aliases that multiply each other."""

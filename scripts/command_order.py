@@ -3,7 +3,12 @@
 Runs on their way are replayed, so the order must not change under them. The stored histories show that for the ways
 that they went; this shows it for all others. Per function: its activities, timers, children, signals, cancels, upserts
 and patches, and its calls of functions that give commands, in the order of the source, below the `if`s, loops and
-`try`s that they are in. Not: conditions, arguments, what only waits. Names of locals, words and comments do not count.
+`try`s that they are in; comprehensions and generators are loops. Not: conditions, arguments, what only waits. Names of
+locals, words and comments do not count. A `match` around commands is refused: its ways are not told apart here.
+
+It reads the source, so it does not see which of two functions of the same name is called (`a.go()` or `b.go()`), nor a
+function that is handed on to be called elsewhere (`map(act, names)`). A lambda, a generator and a coroutine are read
+where they are written, though they may run later.
 
 Called, it writes the baseline (tests/workflows/command_order.txt); from version 0.1 on only if runs of the baseline's
 code can go on by the new one: every change stands below a new `if workflow.patched("…"):`.
@@ -28,7 +33,8 @@ Tree = tuple[Node, ...]
 Trees = dict[str, Tree]
 """By function: `Class.method`, or the function's name."""
 
-_BLOCKS = ("if", "else", "loop", "try", "except", "finally")
+_MATCH = "match"
+_BLOCKS = ("if", "else", "loop", "try", "except", "finally", _MATCH)
 _OF_ENGINE = {
     "execute_activity": "activity",
     "start_activity": "activity",
@@ -46,9 +52,13 @@ _OF_ENGINE = {
     "patched": "patch",
 }
 # They wait: a command only with a time-out.
-_WAITS = ("wait_condition", "until", "wait_for", "timeout")
+_WAITS = ("wait_condition", "until", "wait", "wait_for", "timeout")
 _IF_PATCHED = re.compile(r'if patched "(.*)"$')
 _DEPRECATED = re.compile(r'deprecate patch "(.*)"$')
+
+
+class Unreadable(Exception):
+    """Code whose order of commands cannot be told."""
 
 
 def of_folder(folder: Path = WORKFLOWS) -> Trees:
@@ -57,13 +67,21 @@ def of_folder(folder: Path = WORKFLOWS) -> Trees:
 
 
 def of_sources(sources: list[str]) -> Trees:
-    """What these files say together."""
+    """What these files say together; raises Unreadable for a `match` around commands."""
     functions = [pair for source in sources for pair in _functions(ast.parse(source))]
     known = {_short(name) for name, _ in functions}
     trees: Trees = {}
     for name, function in functions:
         trees[name] = trees.get(name, ()) + _Reader(known).block(function.body)
-    return pruned(trees)
+    trees = pruned(trees)
+    matching = [name for name, tree in trees.items() if _holds(_MATCH, tree)]
+    if matching:
+        raise Unreadable(f"{', '.join(matching)}: commands below a `match`; write it with `if` and `elif`")
+    return trees
+
+
+def _holds(label: str, tree: Tree) -> bool:
+    return any(one == label or _holds(label, below) for one, below in tree)
 
 
 def _functions(parent: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -103,6 +121,14 @@ class _Reader:
                 yield from self._of(node.iter)
                 yield "loop", self.block(node.body)
                 yield from self.block(node.orelse)
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
+                yield from self._comprehension(node.generators, node.elt)
+            case ast.DictComp():
+                yield from self._comprehension(node.generators, node.key, node.value)
+            case ast.Match():
+                yield from self._of(node.subject)
+                ways = ((*self._of(case.guard), *self.block(case.body)) for case in node.cases)
+                yield _MATCH, tuple(node for way in ways for node in way)
             case ast.Try():
                 yield "try", self.block(node.body)
                 for handler in node.handlers:
@@ -129,6 +155,12 @@ class _Reader:
             yield from self._of(test)
             yield "if", body
         yield "else", orelse
+
+    def _comprehension(self, loops: list[ast.comprehension], *each: ast.expr) -> Iterator[Node]:
+        loop, *inner = loops
+        yield from self._of(loop.iter)
+        below = self._comprehension(inner, *each) if inner else (node for one in each for node in self._of(one))
+        yield "loop", (*(node for condition in loop.ifs for node in self._of(condition)), *below)
 
     def _call(self, node: ast.Call) -> Iterator[Node]:
         name = _name(node.func)

@@ -12,19 +12,19 @@ from typing import Any
 
 from sqlalchemy import text
 
-from missions.contracts import AgentsReady, Signal
 from missions.event_catalogue import event
 from missions.event_payloads.agent import AgentQuarantineCleared
 from missions.events import EventSource, NewEvent
 from missions.statuses import COMMANDED, AgentStatus
-from store import assignment_reports, events, instant_actions, unheard_assignments
-from store.agents import AgentAddress, agent_principal, status_changed
+from store import assignment_reports, events, instant_actions, ready_agents, unheard_assignments
+from store.agents import agent_principal, status_changed
 from store.command_reports import CommandReports
 from store.connection import Connection
 from store.database import Database
 from store.instant_actions import Acknowledgement
 from store.operation_types import ABLE_TO
-from store.wakeups import NewSignal, Wakeup, add_signals
+from store.ready_agents import Stranded
+from store.wakeups import Wakeup
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,6 @@ class Rejected:
     text: str
 
 
-@dataclass(frozen=True)
-class Stranded:
-    """An agent that says `ready` to a mission that holds it no more: the release did not reach it."""
-
-    agent: AgentAddress
-    work_process_id: int
-
-
 @dataclass
 class Applied:
     """What a batch did. `changed_agent_ids`: agents that may have become grantable, or ceased to be."""
@@ -125,14 +117,16 @@ async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping
     async with database.transaction() as connection:
         # Lock order: work processes, then agents, each by id; what the locks protect is read after them.
         plan = await assignment_reports.prepare(connection, taken, ids)
-        ready, stranded = await _ready(connection, taken, ids)
-        await _lock_work_processes(connection, plan.work_process_ids | {claim[1] for claim in ready})
+        ready, stranded = await ready_agents.look(connection, [(ids[report.uuid], report) for _, report in taken])
+        await _lock_work_processes(connection, plan.work_process_ids | {claim.work_process_id for claim in ready})
         agents = await _lock_agents(connection, sorted({ids[report.uuid] for _, report in taken}))
 
         spoke_again = [agent.id for agent in agents.values() if agent.not_listening]
         new_events = [event for _, report in taken for event in _take(agents[report.uuid], report, applied)]
-        applied.stranded = [each for each in stranded if agents[each.agent.uuid].status == AgentStatus.READY]
-        applied.changed_agent_ids |= await _write(connection, list(agents.values()), {claim[0] for claim in ready})
+        still = [each for each in stranded if agents[each.agent.uuid].status == AgentStatus.READY]
+        applied.stranded = await ready_agents.held_by_none(connection, still)
+        answering = {claim.agent_id for claim in ready}
+        applied.changed_agent_ids |= await _write(connection, list(agents.values()), answering)
         await events.append(connection, new_events)
         if spoke_again:
             applied.wakeups += await unheard_assignments.wake(connection, spoke_again)
@@ -143,7 +137,9 @@ async def apply(database: Database, reports: Sequence[StateReport], ids: Mapping
         applied.rejected += [
             Rejected(i, Rejection(reason), why) for i, reason, why in (*plan.rejected, *outcome.rejected)
         ]
-        await _write_ready(connection, ready, applied)
+        complete = await ready_agents.write(connection, ready)
+        applied.ready = complete.waited_for
+        applied.wakeups += complete.wakeups
         await _write_acknowledgements(connection, taken, ids, applied)
     return applied
 
@@ -270,96 +266,6 @@ _WRITE = text(
     """
 )
 
-_Claim = tuple[int, int, datetime]
-
-
-async def _ready(
-    connection: Connection, taken: Sequence[tuple[int, StateReport]], ids: Mapping[str, int]
-) -> tuple[list[_Claim], list[Stranded]]:
-    """(agent, work process, when) of agents that say `ready` to a reservation that still waits for it; who is stranded.
-
-    A plain look before the locks: it only decides which work processes are worth locking. Nobody reserves a stranded
-    agent before it says `free`.
-    """
-    said: dict[int, StateReport] = {}
-    for _, report in taken:
-        if report.status == AgentStatus.READY and report.work_process_id is not None:
-            said[ids[report.uuid]] = report
-    if not said:
-        return [], []
-    claimed = [(agent_id, report.work_process_id or 0, report.received_at) for agent_id, report in said.items()]
-    rows = await connection.execute(
-        _LOOK_AT_READY,
-        {
-            "agents": [agent_id for agent_id, _, _ in claimed],
-            "missions": [mission for _, mission, _ in claimed],
-            "said": [report.said_at for report in said.values()],
-        },
-    )
-    found = {row.agent_id: row for row in rows}
-    ready = [claim for claim in claimed if claim[0] in found and found[claim[0]].unanswered]
-    stranded = [
-        Stranded(AgentAddress(row.agent_id, said[row.agent_id].uuid, row.protocol), row.work_process_id)
-        for row in found.values()
-        if not row.unanswered
-    ]
-    return ready, stranded
-
-
-# What is said within two seconds of a mission's end may have crossed its release.
-_LOOK_AT_READY = text(
-    """
-    SELECT r.agent_id, r.work_process_id, true AS unanswered, NULL AS protocol
-    FROM unnest(CAST(:agents AS bigint[]), CAST(:missions AS bigint[])) AS u(agent_id, work_process_id)
-    JOIN reservations AS r ON r.agent_id = u.agent_id AND r.work_process_id = u.work_process_id
-    WHERE r.ready_at IS NULL
-    UNION ALL
-    SELECT u.agent_id, u.work_process_id, false, a.protocol
-    FROM unnest(CAST(:agents AS bigint[]), CAST(:missions AS bigint[]), CAST(:said AS timestamptz[]))
-        AS u(agent_id, work_process_id, said_at)
-    JOIN work_processes AS w ON w.id = u.work_process_id AND u.agent_id = ANY(w.agent_ids)
-    JOIN agents AS a ON a.id = u.agent_id
-    WHERE NOT EXISTS (SELECT FROM reservations AS r WHERE r.agent_id = u.agent_id)
-        AND (w.ended_at < u.said_at - interval '2 seconds'
-            OR EXISTS (SELECT FROM reservation_requests AS q WHERE q.work_process_id = w.id AND q.status = 'waiting'))
-    """
-)
-
-
-async def _write_ready(connection: Connection, ready: Sequence[_Claim], applied: Applied) -> None:
-    """Note who is ready; wake the missions whose last awaited agent that was."""
-    if not ready:
-        return
-    rows = await connection.execute(
-        _WRITE_READY,
-        {"agents": [c[0] for c in ready], "missions": [c[1] for c in ready], "at": [c[2] for c in ready]},
-    )
-    answered = {(row.work_process_id, row.attempt, row.round) for row in rows if row.acknowledge_reservation}
-    if not answered:
-        return
-    complete = (
-        await connection.execute(
-            _COMPLETE,
-            {
-                "missions": [mission for mission, _, _ in answered],
-                "attempts": [attempt for _, attempt, _ in answered],
-                "rounds": [round_ for _, _, round_ in answered],
-            },
-        )
-    ).all()
-    applied.ready += [(row.work_process_id, row.attempt) for row in complete if not row.handed_over]
-    signals = [
-        NewSignal(
-            row.workflow_id,
-            row.work_process_id,
-            Signal.AGENTS_READY,
-            AgentsReady(attempt=row.attempt, round=row.round),
-        )
-        for row in complete
-        if row.handed_over
-    ]
-    applied.wakeups += await add_signals(connection, signals)
-
 
 async def _write_acknowledgements(
     connection: Connection, taken: Sequence[tuple[int, StateReport]], ids: Mapping[str, int], applied: Applied
@@ -372,33 +278,3 @@ async def _write_acknowledgements(
         for i, agent_id, one, _ in said
         if one is not None and (agent_id, one.id) in unknown
     ]
-
-
-_WRITE_READY = text(
-    """
-    UPDATE reservations AS r SET ready_at = u.at
-    FROM unnest(CAST(:agents AS bigint[]), CAST(:missions AS bigint[]), CAST(:at AS timestamptz[]))
-        AS u(agent_id, work_process_id, at), agents AS a
-    WHERE r.agent_id = u.agent_id AND r.work_process_id = u.work_process_id AND r.ready_at IS NULL
-        AND a.id = r.agent_id
-    RETURNING r.work_process_id, r.attempt, r.round, a.acknowledge_reservation
-    """
-)
-
-# A substitute has a round of its own: it is waited for alone.
-_COMPLETE = text(
-    """
-    SELECT r.work_process_id, r.attempt, coalesce(r.round, q.round) AS round, q.handed_over, w.workflow_id
-    FROM reservations AS r
-    JOIN unnest(CAST(:missions AS bigint[]), CAST(:attempts AS integer[]), CAST(:rounds AS integer[]))
-        AS u(work_process_id, attempt, round)
-        ON u.work_process_id = r.work_process_id AND u.attempt = r.attempt AND u.round IS NOT DISTINCT FROM r.round
-    JOIN agents AS a ON a.id = r.agent_id
-    JOIN reservation_requests AS q ON q.work_process_id = r.work_process_id AND q.attempt = r.attempt
-    JOIN work_processes AS w ON w.id = r.work_process_id
-    WHERE w.workflow_id IS NOT NULL
-    GROUP BY r.work_process_id, r.attempt, r.round, q.round, q.handed_over, w.workflow_id
-    HAVING bool_and(r.ready_at IS NOT NULL OR NOT a.acknowledge_reservation)
-    ORDER BY r.work_process_id
-    """
-)

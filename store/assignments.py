@@ -13,7 +13,7 @@ from missions.errors import Failure, FailureCode, PlanningFailed
 from missions.event_catalogue import event
 from missions.event_payloads.assignment import AssignmentCreated, AssignmentStatusChanged
 from missions.events import EventSource, NewEvent
-from missions.planner_answers import PlannedAssignment, refused
+from missions.planner_answers import PlannedAssignment, refused, short
 from missions.principals import MUSTER
 from missions.statuses import AgentClass, AssignmentStatus, Severity
 from missions.transitions import ASSIGNMENT_FAILED
@@ -195,7 +195,7 @@ async def _resolve_agents(
                 step,
                 url,
                 f"answered results[{entry.index}] with agent_id {agent.id}, which is agent {agent.uuid!r},"
-                f" and agent_uuid {entry.agent_uuid!r}",
+                f" and agent_uuid {short(entry.agent_uuid)}",
             )
         if agent is not None and agent.id in replaced:
             agent = by_id.get(replaced[agent.id])
@@ -206,7 +206,7 @@ async def _resolve_agents(
                     code=FailureCode.AGENT_UNKNOWN,
                     step=step,
                     url=url,
-                    text=f"step {step!r}: the service at {url} planned results[{entry.index}] for agent {name!r},"
+                    text=f"step {step!r}: the service at {url} planned results[{entry.index}] for agent {short(name)},"
                     " which does not exist",
                 )
             )

@@ -98,15 +98,18 @@ class Database:
         """One transaction: commits at the end, rolls back on any exception."""
         async with self._connected() as driver:
             transaction = driver.transaction()
-            async with asyncio.timeout(self._begins_within):
-                await transaction.start()
+            with _whole(driver):
+                async with asyncio.timeout(self._begins_within):
+                    await transaction.start()
             connection = Connection(driver)
             try:
                 yield connection
             except BaseException:
-                await transaction.rollback()
+                with _whole(driver):
+                    await transaction.rollback()
                 raise
-            await transaction.commit()
+            with _whole(driver):
+                await transaction.commit()
         if connection.appended_events:
             self._tell()
 
@@ -217,6 +220,16 @@ class Database:
         if self._pool is not None:
             with suppress(TimeoutError):  # of a dead one's farewell
                 await self._pool.close()
+
+
+@contextmanager
+def _whole(driver: Any) -> Iterator[None]:
+    """A beginning or an end of a transaction: cut off in its middle, nobody knows whether one is open."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        driver.terminate()
+        raise
 
 
 def _for_asyncpg(address: str) -> str:

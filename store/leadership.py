@@ -28,6 +28,10 @@ class Leader(Listener):
         super().__init__(driver)
         self.connection = Connection(driver)
 
+    async def stay(self) -> None:
+        """Be no silent leader, for one that works on other connections; raises PartUnavailable if this one is lost."""
+        await self.connection.scalar(_STAY)
+
 
 @asynccontextmanager
 async def leading(
@@ -48,3 +52,4 @@ async def leading(
 
 
 _TRY = text("SELECT pg_try_advisory_lock(:key)")
+_STAY = text("SELECT 1")

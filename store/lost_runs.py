@@ -1,12 +1,13 @@
 """A mission whose run is gone: what another one is started with, from its rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 
-from missions.contracts import Continued, PauseWish, TakesOver, WorkProcessStart
+from missions.contracts import Continued, PauseWish, Signal, TakesOver, WorkProcessStart
 from missions.errors import Failure, NotFound
 from missions.mission_files.plan import MISSION_FILE
 from missions.mission_files.platform_contracts import PLATFORM_COMMAND
@@ -16,6 +17,7 @@ from settings import Settings
 from store import attempts, run_starts
 from store.connection import Connection
 from store.installations import installation_id
+from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import LockedWorkProcess, lock
 
 _S = WorkProcessStatus
@@ -25,8 +27,9 @@ _RESUMES = {
     PLATFORM_COMMAND: {_S.DISPATCHED, _S.PREPARING_RESOURCES, _S.EXECUTING, _S.ASSIGNMENTS_COMPLETED},
 }
 _RESUMES_ELSE = {_S.DISPATCHED, _S.PREPARING_RESOURCES, _S.CALCULATING, _S.EXECUTING, _S.ASSIGNMENTS_COMPLETED}
-# A try of an activity of the lost run may still write: its numbers lie below those of the new run.
-_BEYOND_LATE_TRIES = 1000
+# A try of an activity of the lost run may still write: with a number above what was written, since a run counts all
+# activities of all its attempts, written or not. More than so many it has not called.
+_BEYOND_LATE_TRIES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,14 @@ class LostRun:
     dispatched_at: datetime
     resumes: bool
     starts_soon: bool
-    row: Any
+    options: Mapping[str, Any] | None
+    data: Mapping[str, Any] | None
+    last_transition: int
+    """Of all its attempts."""
+    sent: bool
+    """Whether agents were sent something in this attempt."""
+    ran_for: float | None
+    """Seconds, without its pauses; None: it has not begun."""
 
     @property
     def id(self) -> int:
@@ -61,15 +71,25 @@ async def read(connection: Connection, work_process_id: int) -> LostRun | None:
         return None
     row = (await connection.execute(_READ, {"of": work_process_id})).one()
     resumes = work_process.status in _RESUMES.get(work_process.type_name, _RESUMES_ELSE) and not row.stopping
-    return LostRun(work_process, row.dispatched_at, resumes, row.starts_soon, row)
+    return LostRun(
+        work_process,
+        dispatched_at=row.dispatched_at,
+        resumes=resumes,
+        starts_soon=row.starts_soon,
+        options=row.options,
+        data=row.data,
+        last_transition=row.last_transition,
+        sent=row.sent,
+        ran_for=None if row.ran_for is None else float(row.ran_for),
+    )
 
 
 async def start_again(
     connection: Connection, lost: LostRun, settings: Settings, interrupted: Failure | None
 ) -> WorkProcessStart:
     """What its new run is started with; with `interrupted` it brings all to an end, else it goes on."""
-    work_process, row = lost.work_process, lost.row
-    options = MissionOptions.model_validate(stored_options(row.options))
+    work_process = lost.work_process
+    options = MissionOptions.model_validate(stored_options(lost.options))
     common: dict[str, Any] = {
         "installation": await installation_id(connection),
         "settings": settings,
@@ -82,7 +102,8 @@ async def start_again(
             work_process, plan_id=file.plan_id, threads=file.thread_count, time_scale=file.time_scale, **common
         )
     elif work_process.type_name == PLATFORM_COMMAND:
-        told = row.data
+        told = lost.data
+        assert told is not None, "a platform's command is written with it"
         platform = await connection.scalar(_UUID, {"of": told["platformId"]})
         start = run_starts.of_command(
             work_process,
@@ -102,12 +123,12 @@ async def start_again(
 async def _where_it_stands(
     connection: Connection, lost: LostRun, options: MissionOptions, interrupted: Failure | None
 ) -> dict[str, Any]:
-    work_process, row = lost.work_process, lost.row
+    work_process = lost.work_process
     changes: dict[str, Any] = {
         "takes_over": TakesOver(
-            first_transition=row.last_transition + _BEYOND_LATE_TRIES,
+            first_transition=lost.last_transition + _BEYOND_LATE_TRIES,
             interrupted=interrupted,
-            executing=row.sent,
+            executing=lost.sent,
             halted=work_process.halt,
         )
     }
@@ -117,22 +138,33 @@ async def _where_it_stands(
         changes["start_at"] = None if begins is None else begins.isoformat()
         if begins is not None:
             waits = (await attempts.begins(connection, work_process.id))[1]
-    paused = work_process.pause is not Pause.NONE
-    pause = PauseWish(
-        paused=paused,
-        number=work_process.version - 1 if paused else 0,  # below that of the next wish
-        immediate=work_process.pause_mode == PauseMode.IMMEDIATE,
-    )
+    pause = _wish(work_process)
+    if not pause.paused:
+        pause = pause.model_copy(update={"number": 0})
     limit, left = options.mission_timeout, None
-    if limit is not None and row.ran_for is not None:
-        left = max(0.0, limit - float(row.ran_for))
+    if limit is not None and lost.ran_for is not None:
+        left = max(0.0, limit - lost.ran_for)
     changes["continued"] = Continued(pause=pause, seconds_left=left, waits=waits)
     return changes
 
 
-async def took_over(connection: Connection, work_process_id: int, run_id: str | None) -> None:
-    """The mission shows its new run."""
-    await connection.execute(_TOOK_OVER, {"of": work_process_id, "run_id": run_id})
+def _wish(work_process: LockedWorkProcess) -> PauseWish:
+    """What clients wish now; its number is not below that of the last wish, and below that of the next."""
+    return PauseWish(
+        paused=work_process.pause is not Pause.NONE,
+        number=work_process.version - 1,
+        immediate=work_process.pause_mode == PauseMode.IMMEDIATE,
+    )
+
+
+async def took_over(connection: Connection, lost: LostRun, run_id: str | None) -> list[Wakeup]:
+    """The mission shows its new run; which is told what clients wished between the look at the row and its start."""
+    work_process = await lock(connection, lost.id)
+    await connection.execute(_TOOK_OVER, {"of": lost.id, "run_id": run_id})
+    wish, known = _wish(work_process), _wish(lost.work_process)
+    if work_process.ended or (wish.paused, wish.immediate) == (known.paused, known.immediate):
+        return []
+    return await add_signals(connection, [NewSignal(lost.workflow_id, lost.id, Signal.PAUSE, wish)])
 
 
 async def threads_of(connection: Connection, work_process_id: int) -> list[str]:
@@ -140,17 +172,22 @@ async def threads_of(connection: Connection, work_process_id: int) -> list[str]:
     return list(await connection.scalars(_THREADS, {"of": work_process_id}))
 
 
-# `stopping`: its run had begun to stop it, or had dealt with agents in a way that the rows do not tell.
+# A pause lasts from the wish on, as for the time-out. `stopping`: its run had begun to stop it, or had dealt with
+# agents in a way that the rows do not tell.
 _READ = text(
     """
     SELECT mission.dispatched_at, mission.options, mission.data,
         coalesce((
-            SELECT max(transition) FROM events
-            WHERE work_process_id = mission.id AND attempt = mission.attempt AND transition IS NOT NULL
+            SELECT max(transition) FROM events WHERE work_process_id = mission.id AND transition IS NOT NULL
         ), 0) AS last_transition,
-        (
-            SELECT extract(epoch FROM now() - min(timestamp)) FROM events
-            WHERE work_process_id = mission.id AND transition IS NOT NULL
+        extract(epoch FROM now() - began.at) - (
+            SELECT coalesce(sum(extract(epoch FROM greatest(until, began.at) - greatest(since, began.at))), 0)
+            FROM (
+                SELECT type, timestamp AS since, lead(timestamp, 1, now()) OVER (ORDER BY mission_sequence) AS until
+                FROM events WHERE work_process_id = mission.id AND type IN (
+                    'work_process.pause_requested', 'work_process.paused', 'work_process.resumed'
+                )
+            ) AS told WHERE type <> 'work_process.resumed'
         ) AS ran_for,
         EXISTS (
             SELECT FROM assignments
@@ -173,7 +210,10 @@ _READ = text(
             SELECT FROM wakeups WHERE workflow_id = mission.workflow_id AND error IS NULL
                 AND kind IN ('start', 'start_file', 'start_command')
         ) AS starts_soon
-    FROM work_processes AS mission WHERE mission.id = :of
+    FROM work_processes AS mission CROSS JOIN LATERAL (
+        SELECT min(timestamp) AS at FROM events WHERE work_process_id = mission.id AND transition IS NOT NULL
+    ) AS began
+    WHERE mission.id = :of
     """
 )
 _FILE = text("SELECT plan_id, thread_count, time_scale FROM mission_files WHERE work_process_id = :of")

@@ -48,6 +48,16 @@ async def end(connection: Connection, work_process_id: int, number: int, status:
     return bool(await connection.affected(_END, {"of": work_process_id, "number": number, "status": status}))
 
 
+async def end_all(connection: Connection, work_process_id: int, status: ThreadStatus) -> list[int]:
+    """The threads that had not ended have; returns their numbers."""
+    return sorted(await connection.scalars(_END_ALL, {"of": work_process_id, "status": status}))
+
+
+async def has_ended(connection: Connection, work_process_id: int, number: int) -> bool:
+    """Whether a thread has said its last words, or they were said for it."""
+    return bool(await connection.scalar(_HAS_ENDED, {"of": work_process_id, "number": number}))
+
+
 async def note_error(connection: Connection, work_process_id: int, number: int, error: str) -> None:
     """The last command that failed."""
     await connection.execute(_ERROR, {"of": work_process_id, "number": number, "error": error})
@@ -103,12 +113,13 @@ _END_LOOP = text(
     WHERE work_process_id = :of AND number = :number AND loops_ended < :loop
     """
 )
-_END = text(
-    """
+_ENDED = "status IN ('done', 'aborted', 'stopped')"
+_SET_ENDED = """
     UPDATE mission_threads SET status = :status, command = NULL, next_start_at = NULL, armed = false, asleep = false
-    WHERE work_process_id = :of AND number = :number AND status NOT IN ('done', 'aborted', 'stopped')
-    """
-)
+"""
+_END = text(f"{_SET_ENDED} WHERE work_process_id = :of AND number = :number AND NOT {_ENDED}")
+_END_ALL = text(f"{_SET_ENDED} WHERE work_process_id = :of AND NOT {_ENDED} RETURNING number")
+_HAS_ENDED = text(f"SELECT {_ENDED} FROM mission_threads WHERE work_process_id = :of AND number = :number")
 _ERROR = text("UPDATE mission_threads SET error = :error WHERE work_process_id = :of AND number = :number")
 _ENDS = text(
     """

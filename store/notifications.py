@@ -28,10 +28,14 @@ class Listener:
         """Somebody notified."""
         self._heard.set()
 
-    async def wait(self, timeout: float) -> None:
-        """Until the next notification, or so many seconds; raises PartUnavailable if the connection was lost."""
+    def check(self) -> None:
+        """Raise PartUnavailable if the connection was lost."""
         if self._connection.is_closed():
             raise PartUnavailable("PostgreSQL", "the connection that listened was lost")
+
+    async def wait(self, timeout: float) -> None:
+        """Until the next notification, or so many seconds; raises PartUnavailable if the connection was lost."""
+        self.check()
         # Not wait_for: in Python 3.11 it swallows a cancel that comes with the notification, and its loop never stops.
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):

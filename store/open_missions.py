@@ -14,7 +14,7 @@ from store.role_heartbeats import LOST_AFTER
 class OpenMission:
     """A mission that is neither a draft nor over. `settled`: it was dispatched long enough ago to have a run.
 
-    `canceling`: and was cancelled long enough ago for its run to know.
+    `canceling`: and was cancelled long enough ago for its run to know, which did not write that itself.
     """
 
     id: int
@@ -63,8 +63,12 @@ _GRACE, _LOST_AFTER = bindparam("grace", type_=Interval), bindparam("lost_after"
 _MISSIONS = text(
     """
     SELECT id, workflow_id, dispatched_at < now() - CAST(:grace AS interval),
-        status = 'canceling' AND cancel_requested_at < now() - CAST(:grace AS interval)
-    FROM work_processes
+        status = 'canceling' AND cancel_requested_at < now() - CAST(:grace AS interval) AND NOT EXISTS (
+            SELECT FROM events
+            WHERE work_process_id = mission.id AND type = 'work_process.status_changed'
+                AND payload ->> 'to' = 'canceling' AND transition IS NOT NULL
+        )
+    FROM work_processes AS mission
     WHERE status NOT IN ('draft', 'succeeded', 'failed', 'canceled') AND workflow_id IS NOT NULL
     """
 ).bindparams(_GRACE)

@@ -11,11 +11,11 @@ from store.database import Database
 log = logging.getLogger("muster.repairs")
 
 
-async def made(database: Database, repair: Repair, what: str, number: int = 1) -> None:
+async def made(database: Database, repair: Repair, what: str) -> None:
     """Count a repair, and say in the log what was done, with the mission's id."""
     log.warning("repaired (%s): %s", repair.value, what)
     async with database.statement() as connection:
-        await connection.execute(_ADD, {"kind": repair, "number": number})
+        await connection.execute(_ADD, {"kind": repair})
 
 
 async def counts(connection: Connection) -> dict[str, int]:
@@ -25,8 +25,8 @@ async def counts(connection: Connection) -> dict[str, int]:
 
 _ADD = text(
     """
-    INSERT INTO repairs (kind, count) VALUES (:kind, :number)
-    ON CONFLICT (kind) DO UPDATE SET count = repairs.count + excluded.count, last_at = now()
+    INSERT INTO repairs (kind, count) VALUES (:kind, 1)
+    ON CONFLICT (kind) DO UPDATE SET count = repairs.count + 1, last_at = now()
     """
 )
 _COUNTS = text("SELECT kind, count AS number FROM repairs")

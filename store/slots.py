@@ -8,10 +8,10 @@ which the first limit is set may run beside it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Interval, bindparam, text
 
 from missions import task_events
 from missions.contracts import Signal, SlotGranted
@@ -146,14 +146,18 @@ async def _grant(connection: Connection, ids: set[int]) -> list[Wakeup]:
     )
 
 
-async def free_unheld(database: Database) -> list[int]:
-    """Give back the slots and places that no open mission's present attempt has; whose they were."""
+async def free_unheld(database: Database, grace: timedelta) -> list[int]:
+    """Give back the slots and places that no open mission's present attempt has; whose they were.
+
+    Not those of missions that ended less than `grace` ago, nor those that are not as old.
+    """
+    asked = {"grace": grace}
     async with database.statement() as connection:
-        if not await connection.scalar(_UNHELD):
+        if not await connection.scalar(_UNHELD, asked):
             return []
     async with database.transaction() as connection:
         await lock_line(connection)
-        return sorted(await connection.scalars(_FREE_UNHELD))
+        return sorted(await connection.scalars(_FREE_UNHELD, asked))
 
 
 def _started(mission: Any, enqueued_at: datetime, now: datetime) -> NewEvent:
@@ -225,8 +229,13 @@ _GRANTABLE = text(
 )
 _DEAD = """
     FROM work_processes AS mission
-    WHERE mission.id = slots.work_process_id
-        AND (mission.status IN ('succeeded', 'failed', 'canceled') OR mission.attempt <> slots.attempt)
+    WHERE mission.id = slots.work_process_id AND slots.enqueued_at < now() - CAST(:grace AS interval) AND (
+        mission.attempt <> slots.attempt OR (
+            mission.status IN ('succeeded', 'failed', 'canceled')
+            AND coalesce(mission.ended_at, mission.modified_at) < now() - CAST(:grace AS interval)
+        )
+    )
 """
-_UNHELD = text(f"SELECT EXISTS (SELECT FROM slots WHERE EXISTS (SELECT {_DEAD}))")
-_FREE_UNHELD = text(f"DELETE FROM slots WHERE EXISTS (SELECT {_DEAD}) RETURNING work_process_id")
+_GRACE = bindparam("grace", type_=Interval)
+_UNHELD = text(f"SELECT EXISTS (SELECT FROM slots WHERE EXISTS (SELECT {_DEAD}))").bindparams(_GRACE)
+_FREE_UNHELD = text(f"DELETE FROM slots WHERE EXISTS (SELECT {_DEAD}) RETURNING work_process_id").bindparams(_GRACE)

@@ -116,10 +116,10 @@ async def take(connection: Connection, work_process_id: int, number: int, served
     return None
 
 
-async def forget(connection: Connection, work_process_id: int, number: int) -> None:
-    """Drop what was raised for a thread that has ended, and keep nothing for it any more."""
-    await disarm(connection, work_process_id, [number])  # and with it the lock: nothing is raised in between
-    await connection.execute(_FORGET, {"mission": work_process_id, "number": number})
+async def forget(connection: Connection, work_process_id: int, *numbers: int) -> None:
+    """Drop what was raised for threads that have ended, and keep nothing for them any more."""
+    await disarm(connection, work_process_id, numbers)  # and with it the lock: nothing is raised in between
+    await connection.execute(_FORGET, {"mission": work_process_id, "numbers": sorted(numbers)})
 
 
 # The rows as they are once they are locked: a thread that has fallen asleep meanwhile is seen to sleep.
@@ -217,6 +217,6 @@ _SLEEP = text(
 _FORGET = text(
     """
     DELETE FROM thread_events
-    WHERE work_process_id = CAST(:mission AS bigint) AND number = CAST(:number AS integer)
+    WHERE work_process_id = CAST(:mission AS bigint) AND number = ANY(CAST(:numbers AS integer[]))
     """
 )

@@ -69,7 +69,7 @@ class Threads:
         await asyncio.gather(*(self._start_one(thread) for thread in started.threads))
 
     async def take_over(self) -> None:
-        """The threads of an ended run are ended too: cancel what they have under way, and say their last words."""
+        """The threads of an ended run are ended too: cancel what they have under way."""
         taken = await self._mission.act(
             FileActivity.TAKE_OVER_THREADS,
             TakeOverThreads(**self._mission.call()),
@@ -80,9 +80,6 @@ class Threads:
         self._known = {thread.number: thread for thread in taken.threads}
         commands = self._commands(None)
         await asyncio.gather(*(commands.cancel(key, f"assignment {key}") for key in taken.under_way))
-        for number in self._known:
-            call = EndThread(work_process_id=self._start.work_process_id, number=number, end=ThreadEnd.STOPPED)
-            await self._mission.act(FileActivity.END_THREAD, call, None, f"end thread {number}", ENDING)
 
     async def _start_one(self, thread: StartedThread) -> None:
         start = self._start

@@ -35,8 +35,10 @@ class ThreadCommands:
         async with beating():
             async with self._parts.database.transaction() as connection:
                 work_process = await lock(connection, call.work_process_id)
-                if work_process.superseded:
+                if work_process.superseded or work_process.ended:
                     return CommandSent(outcome=Outcome.SUPERSEDED)
+                if await mission_threads.has_ended(connection, call.work_process_id, call.number):
+                    return CommandSent(outcome=Outcome.SUPERSEDED)  # by the run that took over from it
                 run = await mission_files.read(connection, call.work_process_id)
                 command = await mission_files.command(
                     connection, call.work_process_id, call.number, call.sequence, call.index

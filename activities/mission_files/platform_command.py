@@ -48,7 +48,7 @@ class PlatformCommands:
         async with beating():
             async with self._parts.database.transaction() as connection:
                 work_process = await lock(connection, call.work_process_id, attempt=call.attempt)
-                if work_process.superseded:
+                if work_process.superseded or work_process.ended:
                     return PlatformCommandSent(outcome=Outcome.SUPERSEDED)
                 await _execute(connection, work_process, call)
                 written = [

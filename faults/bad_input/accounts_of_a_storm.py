@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 
+from benchmarks.missions import Member
 from faults.bad_input.fates import Fate
 from faults.bad_input.message_stage import Stage
 from faults.bad_input.storm import Storm
@@ -103,7 +105,7 @@ class Accounts:
         return broken
 
     @property
-    def _crew(self) -> list:
+    def _crew(self) -> list[Member]:
         return self.stage.crew
 
     def told(self) -> str:
@@ -111,7 +113,7 @@ class Accounts:
         return f"rows more than before: {self.grown or 'none'}"
 
 
-def _differences(what: str, sent: Counter, found: Counter) -> list[str]:
+def _differences(what: str, sent: Counter[Any], found: Counter[Any]) -> list[str]:
     lost = [f"{what}: {number} of {key} are missing" for key, number in (sent - found).items()]
     return lost + [f"{what}: {number} of {key} too many" for key, number in (found - sent).items()]
 

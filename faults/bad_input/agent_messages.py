@@ -9,6 +9,8 @@ import contextlib
 import sys
 from pathlib import Path
 
+from aiormq import Channel
+
 from benchmarks.child import ROOT
 from faults.bad_input.accounts_of_a_storm import Accounts
 from faults.bad_input.fates import Fate
@@ -118,10 +120,10 @@ def _told(storm: Storm, used: float) -> list[str]:
     ]
 
 
-async def _unread(storm: Storm, looking: object, reading: object, remarks: list[str]) -> list[str]:
+async def _unread(storm: Storm, looking: Channel, reading: Channel, remarks: list[str]) -> list[str]:
     """Nobody reads the dead letters: the oldest give way, the counts go on."""
     bound = int(DEAD_LETTER_ARGUMENTS["x-max-length"])
-    depth = await storm.unread(looking, reading, bound + 2_000)  # type: ignore[arg-type]
+    depth = await storm.unread(looking, reading, bound + 2_000)
     remarks.append(f"{bound + 2_000} dead letters that nobody read left {depth} in their queue")
     return [] if depth <= bound else [f"{depth} dead letters wait, more than {bound}"]
 

@@ -14,6 +14,7 @@ import os
 import secrets
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from faults.bad_input.ground import Ground, ground
 from faults.bad_input.odd_http import odd_http
 from faults.results import HEADER, Result, verdict
 
+FAULT = "API: requests made of its description"
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
 LONGEST = 10
 """Seconds that any answer may take."""
 
@@ -60,16 +63,27 @@ checks.negative_data_rejection.enabled = false  # it takes any text, and answers
 """
 
 
-async def api_requests(ground: Ground, seed: int, examples: int) -> Result:
+def _is_lawful(title: str, operation: str) -> bool:
+    # A body in YAML passes its setting above by in some phases. The id of a platform is a text, so that the numbers of
+    # the dictionary count as wrong there, though an address makes texts of them.
+    accepted = title == "Schema-violating request accepted"
+    return accepted and (operation == "POST /api/v1/mission-files/validate" or "/platforms/{id}" in operation)
+
+
+async def api_requests(ground: Ground, seed: int, examples: int, phases: Sequence[str] = PHASES) -> Result:
     """The line of the report; `examples`: requests of each operation and phase."""
-    result = Result("API: requests made of its description")
+    result = Result(FAULT)
     await furnish(ground)
     with tempfile.TemporaryDirectory() as folder:
-        report, said = await _schemathesis(ground, seed, examples, Path(folder))
+        report, said = await _schemathesis(ground, seed, examples, phases, Path(folder))
     result.times = report["test_cases"]["generated"]
     result.missions = (await ground.get("/work-processes", limit=1))["items"][0]["id"]
     for failure in report["failures"]:
-        result.broken += [f"{failure['title']}: {operation}" for operation in failure["operations"]]
+        result.broken += [
+            f"{failure['title']}: {operation}"
+            for operation in failure["operations"]
+            if not _is_lawful(failure["title"], operation)
+        ]
     result.broken += [f"schemathesis could not go on: {error}" for error in report["errors"]]
     if result.broken:
         kept = Path(tempfile.gettempdir()) / f"muster-api-requests-{secrets.token_hex(4)}.txt"
@@ -83,20 +97,22 @@ async def api_requests(ground: Ground, seed: int, examples: int) -> Result:
     return result
 
 
-async def _schemathesis(ground: Ground, seed: int, examples: int, folder: Path) -> tuple[Any, str]:
+async def _schemathesis(
+    ground: Ground, seed: int, examples: int, phases: Sequence[str], folder: Path
+) -> tuple[Any, str]:
     """What it found, as data and as text."""
     configuration, report = folder / "schemathesis.toml", folder / "report.json"
     configuration.write_text(_CONFIGURATION)
     options = {
         "--header": f"Authorization: Bearer {ground.token}",
-        "--phases": "examples,coverage,fuzzing,stateful",
+        "--phases": ",".join(phases),
         "--checks": ",".join(_CHECKS),
         "--exclude-path-regex": "/stream$",  # they never end; odd_http reads one
         "--max-response-time": LONGEST,
         "--request-timeout": LONGEST + 5,
         "--seed": seed,
         "--max-examples": examples,
-        "--workers": 2,
+        "--workers": 1,  # two threads at Hypothesis meet a fault of CPython 3.11 (ast.parse)
         "--generation-database": "none",
         "--report": "json",
         "--report-json-path": report,

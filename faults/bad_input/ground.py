@@ -17,11 +17,18 @@ import httpx
 import psutil
 
 from api.token import ensure_token
-from benchmarks.agents import react, state
+from benchmarks.agents import react
 from cli.stack.launcher import Stack, StackOptions
-from examples.thin_agent import CheckIn, ThinAgent
+from examples.thin_agent import CheckIn, ThinAgent, state
 from settings import Settings
 
+# The engine's library warns so of a step that heard of its mission's end only after that: nothing is wrong.
+_CANCELED = re.compile(
+    # To the next line that begins with a date, or with the colour of one.
+    r"^[^\n]* WARNING temporalio\.activity Completing activity as failed [^\n]*\n(?:(?!\x1b|\d{4}-)[^\n]*\n)*?"
+    r"asyncio\.exceptions\.CancelledError: Activity cancelled\n(?:(?!\x1b|\d{4}-)[^\n]*\n)*",
+    re.MULTILINE,
+)
 READ_TIMEOUT = 5.0
 """Seconds that the API waits for a request."""
 
@@ -170,7 +177,7 @@ class Ground:
         """Errors and traces in the logs of API and worker."""
         found = []
         for name in ("api", "worker"):
-            text = self._log(name)
+            text = _CANCELED.sub("", self._log(name))
             found += [f"{name}.log: {_line(text, match.start())}" for match in _WRONG.finditer(text)]
         return found
 
@@ -187,7 +194,13 @@ def _taken(response: httpx.Response) -> Any:
 
 def _line(text: str, at: int) -> str:
     start = text.rfind("\n", 0, at) + 1
-    return text[start : start + 600].split("\n\n")[0]
+    lines = text[start : start + 20_000].split("\n")
+    if not lines[0].startswith("Traceback"):
+        return lines[0][:600]
+    # What was raised comes after what is indented.
+    raised = next((line for line in lines[1:] if line and not line.startswith(" ")), "")
+    before = text[:start].rstrip("\n").rpartition("\n")[2]
+    return f"{before[:600]} … {raised[:600]}"
 
 
 @contextlib.asynccontextmanager

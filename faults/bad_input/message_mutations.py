@@ -8,7 +8,7 @@ import random
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from examples.thin_agent import envelope
 from faults.bad_input.fates import Fate, Message, dead
@@ -344,7 +344,7 @@ class Mutations:
                 ),
             ]
         )
-        content = self._in("agent_state", speaker, {"status": now, **body})
+        content = self._in("agent_state", speaker, {"status": now, **cast(dict[str, Any], body)})
         return self._says(speaker, "report at the wrong moment", "state", content, *dead(reason))
 
     def _odd_but_lawful(self, speaker: Speaker) -> Message:

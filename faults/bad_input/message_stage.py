@@ -43,7 +43,7 @@ class Stage:
     speakers: list[Speaker]
     crew: list[Member]
     facts: Facts
-    connections: dict[str, aiormq.abc.AbstractChannel]
+    connections: dict[str, aiormq.Channel]
     answers: list[int]
     """Grows by one for each answer to a speaker's question."""
     intake: Process
@@ -84,7 +84,7 @@ async def _set_up(stack: Stack, exits: contextlib.AsyncExitStack) -> Stage:
     database = Database(settings)
     exits.push_async_callback(database.close)
     logs = stack.data_dir / "logs"
-    planner = await exits.enter_async_context(Child("planner", env=env, log=logs / "planner.log"))
+    planner = await exits.enter_async_context(Child("benchmarks.planner", env=env, log=logs / "planner.log"))
     _, port = await planner.first("listening")
     http = await exits.enter_async_context(
         httpx.AsyncClient(
@@ -96,7 +96,7 @@ async def _set_up(stack: Stack, exits: contextlib.AsyncExitStack) -> Stage:
         )
     )
     crew = [Member(number, f"crew-{number}", YARD) for number in range(_FIRST_CREW + _CREW)]
-    agents = Child("agents", *(member.name for member in crew), env=env, log=logs / "agents.log")
+    agents = Child("benchmarks.agents", *(member.name for member in crew), env=env, log=logs / "agents.log")
     fleet = Fleet(agents)
     missions = Missions(http, fleet)
     await missions.prepare([YARD], f"http://127.0.0.1:{port}/plan/")
@@ -157,7 +157,7 @@ async def _worker(stack: Stack, name: str, env: dict[str, str], *roles: str) -> 
 
 async def _speakers(
     settings: Settings, http: httpx.AsyncClient, exits: contextlib.AsyncExitStack
-) -> tuple[list[Speaker], dict[str, aiormq.abc.AbstractChannel], dict[str, str], list[int]]:
+) -> tuple[list[Speaker], dict[str, aiormq.Channel], dict[str, str], list[int]]:
     """Check them in, and connect each with its own account."""
     classes = [*_CLASSES, *["vehicle"] * (_SPEAKERS - len(_CLASSES))]
     speakers = [Speaker(f"speaker-{number}", one, "not_automatable") for number, one in enumerate(classes)]
@@ -169,7 +169,7 @@ async def _speakers(
     passwords = await asyncio.gather(*(check_in.password(speaker.uuid, YARD) for speaker in speakers))
     await check_in.close()
     logins = {speaker.uuid: password for speaker, password in zip(speakers, passwords, strict=True)}
-    connections: dict[str, aiormq.abc.AbstractChannel] = {}
+    connections: dict[str, aiormq.Channel] = {}
     reply_to: dict[str, str] = {}
     answers: list[int] = []
 
@@ -187,8 +187,10 @@ async def _speakers(
     return speakers, connections, reply_to, answers
 
 
-async def channel(url: str, exits: contextlib.AsyncExitStack) -> aiormq.abc.AbstractChannel:
+async def channel(url: str, exits: contextlib.AsyncExitStack) -> aiormq.Channel:
     """A connection with one channel, closed with the stage."""
     connection = await aiormq.connect(url)
     exits.push_async_callback(connection.close)
-    return await connection.channel(publisher_confirms=False)
+    opened = await connection.channel(publisher_confirms=False)
+    assert isinstance(opened, aiormq.Channel)
+    return opened

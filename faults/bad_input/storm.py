@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiormq.abc import AbstractChannel as Channel
-from aiormq.abc import DeliveredMessage
-from aiormq.connection import ChannelFrame
+from aiormq import Channel
+from aiormq.abc import ChannelFrame, DeliveredMessage
 
 from examples.thin_agent import ANONYMOUS, envelope
 from faults.bad_input.fates import Fate, Message, Tally

@@ -150,7 +150,7 @@ class TakeOverThreads(ActivityInput):
 
 
 class ThreadsTakenOver(Contract):
-    """The threads that had started, and their commands that may be at devices."""
+    """The threads that had started, now ended; and their commands that may be at devices."""
 
     threads: list[StartedThread] = Field(default_factory=list)
     under_way: list[int] = Field(default_factory=list, description="assignments")

@@ -1,7 +1,7 @@
 """The conversation with a service: asked once, polled until it has an answer, told to stop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -247,3 +247,37 @@ async def test_a_job_that_cannot_be_asked_for_fails_the_step(key: str, job: str)
     step.service = Service(URL, key, False, "Assignment planner")
     with pytest.raises(PlanningFailed, match="cannot be asked"):
         await run_activity_type(microservice, INPUT, step)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 399])
+@pytest.mark.parametrize("polled", [False, True])
+async def test_redirection_is_not_followed_and_no_answer(status: int, polled: bool) -> None:
+    planner = FakePlanner(httpx.Response(status, json={"results": []}, headers={"Location": "http://other/"}))
+    with pytest.raises(PlanningFailed, match=f"answered HTTP {status}"):
+        await run_activity_type(microservice, INPUT, context(planner, job_id="7" if polled else None))
+    assert len(planner.asked) == 1
+
+
+@pytest.mark.parametrize("levels", [300, 980, 100_000])
+async def test_answer_of_many_levels_fails_the_step(levels: int) -> None:
+    deep = b'{"status": "failed", "results": ' + b"[" * levels + b"]" * levels + b"}"
+    with pytest.raises(PlanningFailed, match="nested deeper than 200 levels"):
+        await run_activity_type(microservice, INPUT, context(FakePlanner(httpx.Response(200, content=deep))))
+
+
+async def test_number_of_thousands_of_digits_is_told_as_such() -> None:
+    answer = httpx.Response(200, content=b'{"results": [%s]}' % (b"9" * 5000))
+    with pytest.raises(PlanningFailed, match=r"no JSON \(.*digits"):
+        await run_activity_type(microservice, INPUT, context(FakePlanner(answer)))
+
+
+async def test_answer_in_drops_ends_with_the_steps_time() -> None:
+    async def drops() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)  # each drop comes well within the time for one read
+
+    planner = FakePlanner(httpx.Response(200, content=drops()))
+    with pytest.raises(PlanningFailed, match=r"does not come to an end") as failed:
+        await asyncio.wait_for(run_activity_type(microservice, INPUT, context(planner, timeout=0.3)), 5)
+    assert failed.value.failure.code is FailureCode.PLANNER_TIMEOUT

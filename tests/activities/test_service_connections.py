@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from activities.service_connections import services_client
-from settings import Settings
+from activities.service_client import service_client
 from tests.fleet.proxy import before
 
 
@@ -18,7 +17,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def test_no_request_goes_over_a_connection_that_died_meanwhile(method: str) -> None:
     server = await asyncio.start_server(_answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with before(f"http://127.0.0.1:{port}/plan") as (proxy, through), services_client(Settings()) as http:
+    async with before(f"http://127.0.0.1:{port}/plan") as (proxy, through), service_client() as http:
         assert (await http.request(method, through)).status_code == 200
         proxy.half_open()
         async with asyncio.timeout(3):

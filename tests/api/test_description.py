@@ -66,6 +66,8 @@ def test_what_may_always_come_is_described(document: dict[str, Any]) -> None:
         ("/services/1", "DELETE, GET, PATCH"),
         ("/agents/1/instant-actions", "GET, POST"),
         ("/work-processes/1/cancel", "POST"),
+        # It is a recipe's name too.
+        ("/recipes/import", "DELETE, GET, POST, PUT"),
     ],
 )
 async def test_a_wrong_method_is_told_all_that_are_right(api: AsyncClient, path: str, allowed: str) -> None:

@@ -7,7 +7,8 @@ from benchmarks.agents import Heard, react
 from benchmarks.planner import answer, split_request
 from examples.thin_agent import with_login
 from fleet import wire
-from fleet.wire import AssignmentMessage, StateBody, read_body
+from fleet.agent_bodies import StateBody, read_body
+from fleet.wire import AssignmentMessage
 
 
 def states(message: dict[str, Any]) -> list[StateBody]:

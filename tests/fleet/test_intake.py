@@ -594,7 +594,15 @@ async def test_an_agent_whose_release_got_lost_is_released_again(
     channel = await agent.channel()
     queue = await channel.declare_queue(None, exclusive=True)
     await queue.bind(settings.downlink_exchange, f"agent.{uuid}.instantActions")
-    await agent.state(uuid, "ready", resources={"work_process_id": mission, "reserved": True})
+    held = {"work_process_id": mission, "reserved": True}
+    await agent.state(uuid, "ready", resources=held)
     async with asyncio.timeout(10), queue.iterator() as messages:
         message = json.loads(json.loads((await anext(messages)).body)["message"])
-    assert (message["type"], message["body"]["work_process_id"]) == ("release_from_mission", mission)
+        assert (message["type"], message["body"]["work_process_id"]) == ("release_from_mission", mission)
+        began, said = asyncio.get_running_loop().time(), 0
+        again = asyncio.ensure_future(anext(messages))
+        while not again.done():
+            await agent.state(uuid, "ready", resources=held)
+            said += 1
+            await asyncio.wait([again], timeout=0.1)
+    assert asyncio.get_running_loop().time() - began > 1, f"it was released again each time, or else late ({said})"

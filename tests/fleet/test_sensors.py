@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import aio_pika
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from fleet.roles import Intake
 from settings import Settings
@@ -107,8 +107,8 @@ async def test_bad_sensor_messages_are_counted_and_stop_nobody(
 ) -> None:
     async def refused() -> int:
         async with database.transaction() as connection:
-            number = await connection.scalar(select(message_counts.c.count).where(message_counts.c.reason == "invalid"))
-        return number or 0
+            counts = select(func.sum(message_counts.c.count)).where(message_counts.c.reason == "invalid")
+            return int(await connection.scalar(counts) or 0)
 
     before = await refused()
     await say(agent, settings, uuid, "visualization", "agent_sensors", {"sensors": {"a": "\u0000"}})

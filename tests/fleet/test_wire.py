@@ -2,14 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fleet import wire
 from fleet.signing import Signer, SigningKeyUnusable, verifies
 from fleet.topology import Sender, read_routing_key
-from fleet.wire import AssignmentMessage, BadMessage, CheckInBody, Profile, Reason, StateBody
+from fleet.wire import AssignmentMessage, BadMessage, Reason
 from settings import Settings
 
 
@@ -92,43 +91,6 @@ def test_too_large_messages_are_not_even_parsed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "mission"),
-    [
-        ({"resources": {"work_process_id": 12}}, 12),
-        ({"resources": {"work_process_id": "12"}}, 12),
-        ({"resources": {"work_process_id": None}, "wp_clearance": {"wp_id": 7}}, 7),
-        ({"wp_clearance": {"work_process_id": "7"}}, 7),
-        ({"resources": None}, None),
-        ({"resources": {"work_process_id": True}}, None),
-        ({"resources": {"work_process_id": "many"}}, None),
-        ({"resources": {"work_process_id": 2**70}}, None),
-        ({"resources": {"work_process_id": "9" * 5000}}, None),
-    ],
-)
-def test_the_mission_an_agent_is_reserved_for(body: dict[str, Any], mission: int | None) -> None:
-    assert wire.read_body(StateBody, {"status": "READY", **body}).work_process_id == mission
-
-
-def test_older_forms_of_reports_are_read() -> None:
-    body = {"status": "busy", "assignment": {"assignment_status": {"id": 5, "status": "active", "result": 1}}}
-    assignment = wire.read_body(StateBody, body).assignment
-    assert assignment is not None
-    assert (assignment.id, assignment.status, assignment.result) == (5, "active", 1)
-
-
-def test_a_bad_body_names_the_field() -> None:
-    with pytest.raises(BadMessage, match=r"body\.assignment\.id"):
-        wire.read_body(StateBody, {"status": "busy", "assignment": {"id": "x"}})
-
-
-def test_profiles_hold_only_what_was_said() -> None:
-    profile = wire.read_body(Profile, {"pose": {"x": 1, "orientations": [0.5]}, "name": "n", "password": "p"})
-    assert profile.fields() == {"x": 1.0, "orientations": [0.5], "name": "n"}
-    check_in = wire.read_body(CheckInBody, {"yard_id": 1, "code": "c", "registration_token": "t"})
-    assert (check_in.yard, check_in.fields()) == ("1", {"code": "c"})
-
-
-@pytest.mark.parametrize(
     ("key", "sender"),
     [
         ("agent.truck-1.state", Sender("truck-1", "state")),
@@ -143,10 +105,3 @@ def test_profiles_hold_only_what_was_said() -> None:
 )
 def test_routing_keys(key: str, sender: Sender | None) -> None:
     assert read_routing_key(key) == sender
-
-
-@pytest.mark.parametrize("word", ["pause", {"id": "x"}, [], 7, {"id": -1, "status": "done"}])
-def test_an_odd_word_on_an_instant_action_does_not_cost_the_state(word: Any) -> None:
-    body = wire.read_body(StateBody, {"status": "ready", "assignment": {"id": 5}, "instant_action": word})
-    assert body.instant_action is None
-    assert body.assignment is not None

@@ -95,3 +95,10 @@ def test_any_other_order_is_refused_or_names_each_result_once(count: int, order:
     except PlanningFailed:
         return
     assert sorted(index for group in groups for index in group) == list(range(count))
+
+
+@pytest.mark.parametrize("order", ["x" * 100_000, [["x" * 100_000]], [[10**4000]], {"a": ["x"] * 100_000}])
+def test_long_order_is_told_in_a_few_words(order: object) -> None:
+    with pytest.raises(PlanningFailed, match="dispatch_order") as failed:
+        dispatch_groups([0], order, step="plan")
+    assert len(failed.value.failure.text) < 300

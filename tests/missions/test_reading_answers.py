@@ -151,3 +151,10 @@ def test_answer_without_results_plans_nothing(body: dict[str, Any]) -> None:
 def test_bad_entry_fails_naming_its_place(entry: object, says: str) -> None:
     with pytest.raises(PlanningFailed, match=says):
         planned({"agent_id": 1, "assignment": {}}, entry)
+
+
+@pytest.mark.parametrize("odd", ["9" * 5000, "x" * 1_000_000, ["x" * 1_000_000] * 20, {"a": ["x"] * 1_000_000}])
+def test_odd_value_is_told_in_a_few_words(odd: object) -> None:
+    with pytest.raises(PlanningFailed, match=r"results\[0\]\.agent_id") as failed:
+        planned({"agent_id": odd, "assignment": {}})
+    assert len(failed.value.failure.text) < 300

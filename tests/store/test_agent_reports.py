@@ -10,10 +10,12 @@ from sqlalchemy import delete, insert, select, text, update
 
 from missions.events import utc_now
 from missions.statuses import AgentStatus
-from store.agent_reports import Applied, AssignmentReport, Rejection, StateReport, Stranded, apply
+from store.agent_reports import Applied, AssignmentReport, Rejection, StateReport, apply
 from store.agents import AgentAddress, identities
 from store.assignment_cancels import cancels_sent
 from store.database import Database
+from store.ready_agents import Stranded
+from store.reservations import lock_agents
 from store.tables import (
     agents,
     assignments,
@@ -510,6 +512,20 @@ async def test_an_agent_that_another_mission_holds_is_not_stranded(world: World)
     await ended(world, before, 5)
     await world.reserved(holder, [agent_id])
     assert (await world.apply(state(uuid, "ready", work_process_id=before))).stranded == []
+
+
+async def test_an_agent_that_is_granted_meanwhile_is_not_stranded(world: World) -> None:
+    """Its release would overtake the reserve of the mission that holds it now."""
+    agent_id, uuid = await world.agent(status="free")
+    before, holder = await world.mission(agent_id), await world.mission(agent_id)
+    await ended(world, before, 5)
+    async with world.database.transaction() as granting:
+        await lock_agents(granting, [agent_id])
+        applying = asyncio.create_task(world.apply(state(uuid, "ready", work_process_id=before)))
+        await world.until_waiting_or_done(applying)
+        assert not applying.done()
+        await granting.execute(insert(reservations).values(agent_id=agent_id, work_process_id=holder, attempt=1))
+    assert (await applying).stranded == []
 
 
 async def test_a_mission_that_never_had_the_agent_strands_nobody(world: World) -> None:

@@ -144,6 +144,27 @@ async def test_cancelled_in_the_middle_of_a_statement_the_connection_serves_on(s
     await database.close()
 
 
+async def test_cancelled_anywhere_in_a_transaction_the_next_one_begins_anew(settings: Settings) -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    database = Database(settings, pool_size=1)
+
+    async def transaction() -> None:
+        async with database.transaction() as connection:
+            await connection.scalar(text("SELECT pg_sleep(0.001)"))
+
+    for turn in range(60):
+        task = asyncio.ensure_future(transaction())
+        await asyncio.sleep(turn / 20_000)
+        task.cancel()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    await transaction()
+    await database.close()
+    assert not [one for one in complaints if "active transaction" in one]
+
+
 @pytest.mark.parametrize("parameter", ["sslmode=disable", "ssl=disable"])
 async def test_address_may_say_how_to_encrypt(settings: Settings, parameter: str) -> None:
     address = settings.database_url + ("&" if "?" in settings.database_url else "?") + parameter

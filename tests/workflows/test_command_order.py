@@ -3,7 +3,17 @@
 import pytest
 
 from muster import __version__
-from scripts.command_order import BASELINE, WORKFLOWS, complaints, is_released, of_folder, of_sources, read, written
+from scripts.command_order import (
+    BASELINE,
+    WORKFLOWS,
+    Unreadable,
+    complaints,
+    is_released,
+    of_folder,
+    of_sources,
+    read,
+    written,
+)
 
 SAMPLE = '''
 class Run:
@@ -33,6 +43,7 @@ RELEASE = '        await act(Activity.RELEASE, call(), "release")\n'
 WORK = "        await self._work()\n"
 LOOK = "            await workflow.execute_activity('look')\n"
 TIMER = "            await self.until(lambda: self.resumed, timeout=start.limit)\n"
+EACH = '        await asyncio.gather(*(act(Activity.RESERVE, call(), "reserve") for _ in start.agents))\n'
 TOLD = "        await self._mission.signal(Signals.DONE, news)\n"
 
 CHANGES = {
@@ -43,6 +54,10 @@ CHANGES = {
     "another activity": [("RESERVE", "TAKE")],
     "no timer": [(", timeout=start.limit", "")],
     "a timer more": [("            await handle\n", "            await handle\n            await asyncio.sleep(1)\n")],
+    "a timer more, by asyncio's wait": [
+        ("            await handle\n", "            await asyncio.wait([handle], timeout=1)\n")
+    ],
+    "one for each instead of one": [(RESERVE, EACH)],
     "another signal": [("Signals.DONE", "Signals.OVER")],
     "no signal": [(TOLD, "")],
     "a child instead": [("start_activity(step.uses, step)", "start_child_workflow(step.uses, step)")],
@@ -64,6 +79,15 @@ HARMLESS = {
     ],
     "names of locals": [("handle", "asked"), ("for step in", "for one in"), ("step.uses, step", "one.uses, one")],
     "what gives no command": [(RESERVE, RESERVE + "        self.board.show(start.words)\n")],
+    "what gives no command, for each": [
+        (RESERVE, RESERVE + "        shown = {one: [one.text] for one in start.words}\n")
+    ],
+    "a match that gives no command": [
+        (
+            RESERVE,
+            RESERVE + "        match start.kind:\n            case 1:\n                self.board.show(start.words)\n",
+        )
+    ],
     "a wait without a time limit": [(RESERVE, RESERVE + "        await self.until(lambda: self.ready)\n")],
 }
 REFACTORED = {
@@ -130,6 +154,31 @@ def test_functions_may_be_named_split_and_joined_after_a_release(changes: list[t
 def test_after_a_release_a_change_below_a_patch_is_allowed(changes: list[tuple[str, str]]) -> None:
     assert "make histories" in complaint(SAMPLE, changed(changes), released=False)
     assert not complaint(SAMPLE, changed(changes), released=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("RESERVE", "TAKE"), ("start.agents", "await act(Activity.LOOK, call(), '')")]
+)
+def test_a_change_inside_a_comprehension_is_noticed(old: str, new: str) -> None:
+    before = changed([(RESERVE, EACH)])
+    assert complaint(before, changed([(old, new)], before), released=True)
+
+
+@pytest.mark.parametrize("before", [SAMPLE, changed([(RESERVE, EACH)])])
+@pytest.mark.parametrize("comprehension", ["[{}]", "{{{}}}", "{{_: {}}}"])
+def test_every_comprehension_is_a_loop(before: str, comprehension: str) -> None:
+    each = 'act(Activity.RESERVE, call(), "reserve")'
+    now = changed([(RESERVE, f"        asked = {comprehension.format(each + ' for _ in start.agents')}\n")])
+    assert bool(complaint(before, now, released=True)) is (before == SAMPLE)
+
+
+def test_a_match_around_commands_is_refused() -> None:
+    match = "        match start.kind:\n            case 1:\n        " + RESERVE
+    with pytest.raises(Unreadable, match=r"Run\.run.*`if`"):
+        of_sources([changed([(RESERVE, match)])])
+    call = changed([(WORK, "        match start.kind:\n            case 1:\n        " + WORK)])
+    with pytest.raises(Unreadable, match=r"Run\.run"):
+        of_sources([call])
 
 
 def test_a_patch_of_the_released_version_allows_no_other_change() -> None:

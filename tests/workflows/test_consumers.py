@@ -137,8 +137,9 @@ async def test_rules_complain_of_missions_that_wait_run_long_and_retry(site: Sit
     service.hold.clear()
     storm, _ = await recipe(site, lambda call: {"status": "failed"}, options={"maxRetries": 2})
     rules = QueueDepth(most=1), Stall(seconds=60), OverTime(limit=30), RetryStorm(fewest=3)
-    missions = [await submit(site, held) for _ in range(3)]
+    missions = [await submit(site, held)]
     await missions[0].until("calculating")
+    missions += [await submit(site, held) for _ in range(2)]
     for waiting in missions[1:]:
         await waiting.until_waiting("slot")
     failing = [await submit(site, storm) for _ in range(3)]

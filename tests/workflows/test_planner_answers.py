@@ -30,6 +30,8 @@ GOOD: dict[str, Any] = {"results": []}
         ((400, {"error": "bad request"}), "HTTP 400"),
         ((500, {"error": "broken"}), "HTTP 500"),
         ({"results": ["x"]}, "results[0]"),
+        ({"results": 0}, "results[0] = 0"),
+        ({"results": [{"agent_id": "9" * 5000, "assignment": {}}]}, "results[0].agent_id"),
         ({"results": [{"agent_id": "x", "assignment": {}}]}, "results[0].agent_id"),
         ({"results": [{"agent_id": "TRUCK", "assignment": {}, "assignment_order": "1"}]}, "assignment_order = '1'"),
         ({"results": [{"agent_id": "TRUCK", "assignment": {}, "on_assignment_failure": "EXPLODE"}]}, "'EXPLODE'"),

@@ -12,7 +12,7 @@ from missions.contracts import (
     TakesOver,
 )
 from missions.errors import FailureCode
-from missions.mission_files.contracts import FileActivity, ThreadEnd
+from missions.mission_files.contracts import FileActivity
 from missions.mission_files.platform_contracts import PlatformActivity
 from tests.workflows.isolated import TERMINATED, Bench, assert_canceled, bench, client, end_assignment
 from tests.workflows.isolated_files import FileBench, command, file_bench, timed
@@ -78,13 +78,11 @@ async def test_an_interrupted_mission_file_cancels_commands_before_its_instrumen
     assert await run.ended() == "FAILED"
     assert run.fake.sent() == []
     names = run.fake.names()
-    assert names[:4] == [
+    assert names[:3] == [
         FileActivity.TAKE_OVER_THREADS,
         FileActivity.CANCEL_COMMAND,
-        FileActivity.END_THREAD,
-        FileActivity.END_THREAD,
+        FileActivity.BRING_TO_INACTIVE,
     ]
-    assert [call.end for call in run.fake.inputs(FileActivity.END_THREAD)] == [ThreadEnd.STOPPED] * 2
     assert {call.run for call in run.fake.inputs(FileActivity.BRING_TO_INACTIVE)} == {1000}
     assert names[-2:] == [Activity.STOP_MISSION, Activity.FINISH_MISSION]
 

@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.mission_files.command import ThreadCommands
+from activities.mission_files.take_over import ThreadSuccessor
 from activities.mission_files.threads import Threads
 from activities.parts import Parts
 from fleet.downlink import Delivery
@@ -20,6 +21,7 @@ from missions.mission_files.contracts import (
     SendCommand,
     ShowThread,
     StartThreads,
+    TakeOverThreads,
     ThreadEnd,
 )
 from missions.mission_files.reader import read_mission_file
@@ -64,7 +66,7 @@ class World:
         self.rows, self.outside = rows, Outside()
         # Stand-ins for what is told; nobody here asks for the last parts.
         parts = Parts(Settings(), rows.database, self.outside, self.outside, None, None, None, None)  # type: ignore[arg-type]  # unused
-        self.threads, self.commands = Threads(parts), ThreadCommands(parts)
+        self.threads, self.commands, self.successor = Threads(parts), ThreadCommands(parts), ThreadSuccessor(parts)
         self.of = {"work_process_id": rows.mission, "number": 0}
 
     async def send(self, index: int, serial: int) -> CommandSent:
@@ -182,6 +184,20 @@ async def test_the_next_start_stays_as_it_is_when_a_thread_goes_on_as_a_new_run(
     loaded = await world.threads.load_thread(LoadThread(**world.of, begins=False))
     assert loaded.start is None
     assert (await world.thread()).next_start_at == shown
+
+
+async def test_no_late_try_of_a_thread_sends_once_another_run_has_taken_over(world: World) -> None:
+    await world.put("preparing resources")
+    await world.threads.start_threads(StartThreads(work_process_id=world.rows.mission, attempt=1, transition=3))
+    first = await world.send(0, 1)
+    take_over = TakeOverThreads(work_process_id=world.rows.mission, attempt=1, transition=1003)
+    taken, again = [await ActivityEnvironment().run(world.successor.take_over_threads, take_over) for _ in range(2)]
+    assert taken == again
+    assert taken.under_way == [first.assignment_id]
+    assert (await world.send(0, 2)).outcome is Outcome.SUPERSEDED
+    assert world.outside.assigned == [first.assignment_id]
+    assert (await world.thread()).status == ThreadStatus.STOPPED
+    assert (await world.told()).count("mission.thread.stopped") == 1
 
 
 @pytest.mark.parametrize("end", list(ThreadEnd))

@@ -1,0 +1,96 @@
+"""What a service answers is read and unpacked within a limit."""
+
+import gzip
+import tracemalloc
+import zlib
+
+import httpx
+import pytest
+
+from activities.answer_bodies import TooLarge, Unreadable, first_bytes, read_body
+
+LIMIT = 10_000
+BODY = b'{"results": []}'
+
+
+def answer(content: bytes, encoding: str = "") -> httpx.Response:
+    async def chunks():
+        for start in range(0, len(content), 1000):
+            yield content[start : start + 1000]
+
+    return httpx.Response(200, headers={"Content-Encoding": encoding} if encoding else {}, content=chunks())
+
+
+def raw_deflate(content: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(content) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (BODY, ""),
+        (BODY, "odd"),
+        (BODY, "identity"),
+        (gzip.compress(BODY), "gzip"),
+        (gzip.compress(BODY), "X-GZIP"),
+        (zlib.compress(BODY), "deflate"),
+        (raw_deflate(BODY), "deflate"),
+        (gzip.compress(zlib.compress(BODY)), "deflate, gzip"),
+    ],
+)
+async def test_body_is_unpacked_as_its_head_says(content: bytes, encoding: str) -> None:
+    assert await read_body(answer(content, encoding), LIMIT) == BODY
+
+
+async def test_empty_body_needs_no_unpacking() -> None:
+    assert await read_body(answer(b"", "gzip"), LIMIT) == b""
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"not packed", "gzip"),
+        (b"not packed", "deflate"),
+        (gzip.compress(BODY)[:-9], "gzip"),
+        (gzip.compress(gzip.compress(gzip.compress(BODY))), "gzip, gzip, gzip"),
+    ],
+)
+async def test_body_that_is_not_packed_as_its_head_says(content: bytes, encoding: str) -> None:
+    with pytest.raises(Unreadable):
+        await read_body(answer(content, encoding), LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"x" * (LIMIT + 1), ""),
+        (gzip.compress(bytes(LIMIT + 1)), "gzip"),
+        (gzip.compress(gzip.compress(bytes(LIMIT + 1))), "gzip, gzip"),
+    ],
+)
+async def test_body_over_the_limit_packed_or_not(content: bytes, encoding: str) -> None:
+    with pytest.raises(TooLarge):
+        await read_body(answer(content, encoding), LIMIT)
+
+
+async def test_body_of_just_the_limit_is_taken() -> None:
+    assert len(await read_body(answer(gzip.compress(bytes(LIMIT)), "gzip"), LIMIT)) == LIMIT
+
+
+async def test_gzip_of_very_much_takes_no_more_memory_than_the_limit() -> None:
+    packed = gzip.compress(gzip.compress(bytes(30_000_000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            await read_body(answer(packed, "gzip, gzip"), 100_000)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 3_000_000
+
+
+async def test_first_bytes_come_as_they_are() -> None:
+    assert await first_bytes(answer(gzip.compress(bytes(5_000_000)), "gzip"), 300) != bytes(300)
+    assert await first_bytes(answer(b"x" * 500), 300) == b"x" * 300
+    assert await first_bytes(answer(b""), 300) == b""
