@@ -32,7 +32,7 @@ async def port() -> AsyncIterator[int]:
 
     app.add_middleware(Deadline, seconds=10, upload_seconds=PATIENCE)
     http = partial(Protocol, read_timeout=PATIENCE)
-    config = uvicorn.Config(app, port=0, http=http, log_config=None, lifespan="off")  # type: ignore[arg-type]
+    config = uvicorn.Config(app, port=0, http=http, log_config=None, lifespan="off")  # type: ignore[arg-type]  # makes one
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the tests' own handlers stay
     task = asyncio.create_task(server.serve())
