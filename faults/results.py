@@ -4,6 +4,8 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 
+from faults.load.watch import PHASES
+
 
 @dataclass
 class Result:
@@ -28,10 +30,12 @@ class Result:
         recovery = "-"
         if self.recoveries:
             recovery = f"{statistics.median(self.recoveries):.1f} / {max(self.recoveries):.1f} s"
-        return f"{self.fault:<44} {self.times:>5} {self.missions:>9} {len(self.broken):>7}   {recovery}"
+        each = str(min(self.phases[phase] for phase in PHASES)) if self.phases else "-"
+        return f"{self.fault:<46} {self.times:>7} {each:>10} {self.missions:>9} {len(self.broken):>7}   {recovery}"
 
 
-HEADER = f"{'fault':<44} {'times':>5} {'missions':>9} {'broken':>7}   recovery p50 / max"
+HEADER = f"{'fault':<46} {'times':>7} {'each phase':>10} {'missions':>9} {'broken':>7}   recovery p50 / max"
+"""`each phase`: how often at least the missions' rarest phase was hit; `missions`: the sum of all times."""
 
 
 def verdict(results: list[Result]) -> tuple[str, int]:

@@ -1,12 +1,24 @@
 """What the report says."""
 
+from collections import Counter
+
+from faults.load.watch import PHASES
 from faults.results import HEADER, Result, verdict
 
 
 def test_a_line_has_counts_and_recovery_times() -> None:
     line = Result("API: SIGKILL", times=3, missions=300, recoveries=[1.0, 4.0, 2.0]).line()
-    assert line.split() == ["API:", "SIGKILL", "3", "300", "0", "2.0", "/", "4.0", "s"]
+    assert line.split() == ["API:", "SIGKILL", "3", "-", "300", "0", "2.0", "/", "4.0", "s"]
     assert len(HEADER.split("recovery")[0]) == len(line.split("2.0")[0])
+
+
+def test_a_line_says_how_often_the_rarest_phase_was_hit() -> None:
+    hit = Counter(dict.fromkeys(PHASES, 5))
+    assert Result("x", times=5, phases=hit).line().split()[2] == "5"
+    hit["cancelling"] = 4
+    assert Result("x", times=5, phases=hit).line().split()[2] == "4"
+    del hit["waiting"]
+    assert Result("x", times=5, phases=hit).line().split()[2] == "0"
 
 
 def test_a_fault_that_nothing_recovers_from_has_no_time() -> None:
