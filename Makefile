@@ -27,7 +27,7 @@ down: .venv/.ready ## stop the stack of this folder
 test: setup ## all tests but the conformance
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/conformance $(PYTEST_ARGS)
 
-conformance: setup ## helyOS's own scenarios, their messages counted on the broker; mission files case by case; a thousand missions on two workers; an upgrade of the worker; the demo
+conformance: setup ## helyOS's own scenarios, their messages counted on the broker; mission files case by case; a thousand missions on two workers; the worker killed in each phase; an upgrade of it; the image's steps; the demo
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/conformance $(PYTEST_ARGS)
 
 faults: setup ## kill, cut and flood every part with a hundred missions in flight; about an hour

@@ -31,9 +31,9 @@ LONG = (
     "demos/test_demo",
     "mission_files/test_worker_killed",
     "upgrade/test_upgrade",
-    "workflows/test_kill_and_resume",
+    "kills/test_kill_and_resume",
     "cli/test_stack_lifecycle",
-    "deploy/test_dockerfile",
+    "images/test_dockerfile_steps",
     "workflows/test_cancel",
     "api/test_start",
 )

@@ -5,12 +5,20 @@ The agents do not de-duplicate, so their logs tell whether anything was done twi
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.support.planner import Call
 from tests.support.site import Mission, Site, SiteAgent, until
+
+
+@pytest.fixture(autouse=True)
+async def worker_runs(site: Site) -> AsyncIterator[None]:
+    """What fails while the worker is dead may not leave the next test without one."""
+    yield
+    site.worker.start()
 
 
 def restart(site: Site) -> None:
