@@ -45,10 +45,10 @@ class Run:
 
     async def inflict(self, fault: Fault, result: Result) -> None:
         """One fault at a random moment, until missions flow again."""
+        await asyncio.sleep(self.chance.uniform(_QUIET, 2 * _QUIET))
         await until(
             self._enough_open, 120, f"there are never {self.part * OPEN:g} open missions, but {self.watch.phases}"
         )
-        await asyncio.sleep(self.chance.uniform(_QUIET, 2 * _QUIET))
         open_then, phases = self.watch.open, dict(self.watch.phases)
         own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
         try:

@@ -25,7 +25,7 @@ LIMIT = 300.0
 
 # How many of each kind ride in a whole run; on how many agents those wait that want the same.
 _CONTENDED = 12
-_RIDERS = {"waiting": 36, "pending": 24, "groups": 12, "canceled": 12, "failing": 8}
+_RIDERS = {"waiting": 48, "pending": 24, "groups": 12, "canceled": 12, "failing": 8}
 _AGENTS_EACH = {"groups": 2, "canceled": 2}
 
 
