@@ -1,7 +1,7 @@
 """All faults that a run inflicts."""
 
 from faults.kinds.agents import misbehaviours
-from faults.kinds.fault import Fault
+from faults.kinds.fault import Fault, Nothing
 from faults.kinds.kills import kills
 from faults.kinds.network import network_faults
 from faults.kinds.resources import resource_faults
@@ -15,4 +15,5 @@ def all_faults() -> list[Fault]:
 
 def each_part_killed() -> list[Fault]:
     """Those of a short run."""
-    return kills(list(thin_agents()), [platform.uuid for platform in platforms()], list(SDK_AGENTS))
+    devices = [platform.uuid for platform in platforms()]
+    return [Nothing(), *kills(list(thin_agents()), devices, list(SDK_AGENTS))]

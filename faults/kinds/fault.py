@@ -33,3 +33,15 @@ class Fault(ABC):
     @abstractmethod
     async def mend(self, stage: Stage) -> None:
         """Bring the part back; returns when it is back."""
+
+
+class Nothing(Fault):
+    """What the other figures are to be compared with: what missions take anyway beside the others, on this machine."""
+
+    name = "nothing, to compare with"
+
+    async def strike(self, stage: Stage) -> None:
+        """Leave all as it is."""
+
+    async def mend(self, stage: Stage) -> None:
+        """There is nothing to mend."""

@@ -21,7 +21,7 @@ from faults.stage.crew import YARD, Platform, bystanders, odd_agents, platforms,
 from faults.stage.stage import Stage, until
 
 LIMIT = 300.0
-"""Seconds after which a mission is stuck; the longest take 30, and an operator's settlement 40 more."""
+"""Seconds after which a mission is stuck; the longest take 60, and an operator's settlement 40 more."""
 
 # How many of each kind ride in a whole run; on how many agents those wait that want the same.
 _CONTENDED = 12

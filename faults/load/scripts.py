@@ -52,12 +52,12 @@ _DRIVE = {"task": "drive", "to": {"x": 1, "y": 1}, "seconds": 1}
 def waiting(chance: random.Random, agents: list[str]) -> Mission:
     """Wants one of few agents, and waits for it most of its life."""
     agent = chance.choice(agents)
-    return Mission("waiting", [agent], {"answer": answer([[(agent, chance.uniform(1, 3))]])})
+    return Mission("waiting", [agent], {"answer": answer([[(agent, chance.uniform(4, 10))]])})
 
 
 def pending(chance: random.Random, agents: list[str]) -> Mission:
     """Its planner takes long."""
-    data = {"answer": answer([[(agents[0], 1.0)]]), "pending": chance.uniform(4, 16)}
+    data = {"answer": answer([[(agents[0], 1.0)]]), "pending": chance.uniform(8, 30)}
     return Mission("pending", agents[:1], data)
 
 
@@ -76,7 +76,7 @@ def canceled(chance: random.Random, agents: list[str]) -> Mission:
 
 def failing(chance: random.Random, agents: list[str]) -> Mission:
     """Its planner says no."""
-    data = {"answer": {"status": "failed", "message": "as it was told"}, "pending": chance.uniform(0, 5)}
+    data = {"answer": {"status": "failed", "message": "as it was told"}, "pending": chance.uniform(2, 12)}
     return Mission("failing", agents[:1], data, ends="failed")
 
 
