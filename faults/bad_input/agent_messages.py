@@ -12,11 +12,11 @@ from pathlib import Path
 from aiormq import Channel
 
 from benchmarks.child import ROOT
-from faults.bad_input.accounts_of_a_storm import Accounts
-from faults.bad_input.fates import Fate
-from faults.bad_input.message_stage import Stage, channel, stage
-from faults.bad_input.order_seen import OrderSeen
-from faults.bad_input.storm import Storm, Watched
+from faults.bad_input.messages.accounts_of_a_storm import Accounts
+from faults.bad_input.messages.fates import Fate
+from faults.bad_input.messages.order_seen import OrderSeen
+from faults.bad_input.messages.stage import Stage, channel, stage
+from faults.bad_input.messages.storm import Storm, Watched
 from faults.results import HEADER, Result, verdict
 from fleet.topology import DEAD_LETTER_ARGUMENTS
 

@@ -2,7 +2,7 @@
 
     python -m faults.bad_input.api_requests --seed 7 --examples 50
 
-schemathesis makes the requests and holds the answers against the description (its own process); odd_http.py opens
+schemathesis makes the requests and holds the answers against the description (its own process); odd_http opens
 the connections. Broken is: any 5xx, any answer that the description does not have, none within 10 s, an error in a log
 of Muster's, and that no ordinary mission runs afterwards.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from faults.bad_input.furniture import PLATFORM, furnish
 from faults.bad_input.ground import Ground, ground
-from faults.bad_input.odd_http import odd_http
+from faults.bad_input.odd_http.all_of_it import odd_http
 from faults.results import HEADER, Result, verdict
 
 FAULT = "API: requests made of its description"

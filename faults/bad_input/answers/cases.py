@@ -4,16 +4,10 @@ import random
 from collections.abc import Iterator
 
 # The modules of kinds are read for what they add to KINDS.
-from faults.bad_input import (
-    answers_in_bytes,
-    answers_in_time,
-    answers_of_map_servers,
-    answers_of_shape,
-    answers_on_wire,
-)
-from faults.bad_input.answer_kinds import KINDS, Case, Facts, Making
+from faults.bad_input.answers import in_bytes, in_time, of_map_servers, of_shape, on_wire
+from faults.bad_input.answers.kinds import KINDS, Case, Facts, Making
 
-__all__ = ["answers_in_bytes", "answers_in_time", "answers_of_map_servers", "answers_of_shape", "answers_on_wire"]
+__all__ = ["cases", "in_bytes", "in_time", "of_map_servers", "of_shape", "on_wire"]
 
 
 def cases(seed: int, count: int, facts: Facts) -> Iterator[Case]:

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import text
 
 from benchmarks.missions import Member
-from faults.bad_input.fates import Fate
-from faults.bad_input.message_stage import Stage
-from faults.bad_input.storm import Storm
+from faults.bad_input.messages.fates import Fate
+from faults.bad_input.messages.stage import Stage
+from faults.bad_input.messages.storm import Storm
 from store import message_counts
 
 _OUTCOMES = {Fate.DEAD: message_counts.DEAD_LETTERED, Fate.REFUSED: "refused_checkin", Fate.LATE: message_counts.LATE}

@@ -12,10 +12,11 @@ from aiormq import Channel
 from aiormq.abc import ChannelFrame, DeliveredMessage
 
 from examples.thin_agent import ANONYMOUS, envelope
-from faults.bad_input.fates import Fate, Message, Tally
-from faults.bad_input.message_mutations import Mutations, Speaker
-from faults.bad_input.message_stage import Stage
-from faults.bad_input.raw_frames import publish, short
+from faults.bad_input.messages.fates import Fate, Message, Tally
+from faults.bad_input.messages.making import Speaker
+from faults.bad_input.messages.mutations import Mutations
+from faults.bad_input.messages.raw_frames import publish, short
+from faults.bad_input.messages.stage import Stage
 from fleet.dead_letters import REASON_HEADER, ROUTING_KEY_HEADER
 from fleet.topology import DATA_REQUEST_QUEUE, DEAD_LETTER_QUEUE, LOSSY_QUEUE, ORDERED_QUEUE, YARD_QUEUE
 

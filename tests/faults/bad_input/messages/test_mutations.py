@@ -1,7 +1,8 @@
 """The messages that are thrown at Muster: repeatable, of all kinds, each with its fate."""
 
-from faults.bad_input.fates import Fate, Message, Tally, dead
-from faults.bad_input.message_mutations import Facts, Mutations, Speaker
+from faults.bad_input.messages.fates import Fate, Message, Tally, dead
+from faults.bad_input.messages.making import Facts, Speaker
+from faults.bad_input.messages.mutations import Mutations
 from fleet.wire import Reason
 from settings import Settings
 
@@ -35,3 +36,15 @@ def test_tally_keeps_dead_letters_by_word_and_reason() -> None:
     fate, reason = dead(Reason.INVALID)
     tally.add(Message("odd", "ul", b"agent.x.state", b"", fate, reason))
     assert dict(tally.kept) == {("state", str(Reason.INVALID)): 1}
+
+
+def test_each_kind_of_a_strangers_messages_occurs() -> None:
+    mutations = Mutations(Settings(), 7, _FACTS)
+    messages = [mutations.of_a_stranger(["speaker"]) for _ in range(400)]
+    assert {message.reason for message in messages} == {
+        "token",
+        "invalid",
+        "unknown_agent",
+        *(Reason.UNKNOWN_TYPE, Reason.BAD_ROUTING_KEY, Reason.UUID_MISMATCH, Reason.NOT_JSON),
+    }
+    assert {message.exchange for message in messages} == {Settings().anonymous_exchange}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from faults.bad_input.answer_expected import LONGEST_REASON, End, Ended, differences, fine, late, refused
+from faults.bad_input.answers.expected import LONGEST_REASON, End, Ended, differences, fine, late, refused
 
 
 def failed(code: str = "planning_failed", text: str = "results[0] is odd", **fields: Any) -> Ended:

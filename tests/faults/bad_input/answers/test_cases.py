@@ -5,9 +5,9 @@ import json
 import httpx
 import pytest
 
-from faults.bad_input.answer_kinds import KINDS, Case, Facts
-from faults.bad_input.answer_mutations import cases
-from faults.bad_input.odd_planner import OddPlanner
+from faults.bad_input.answers.cases import cases
+from faults.bad_input.answers.kinds import KINDS, Case, Facts
+from faults.bad_input.answers.odd_planner import OddPlanner
 
 FACTS = Facts(((1, "one"), (2, "two")), (3, "bystander"), (4, "held"))
 

@@ -1,8 +1,8 @@
 """Jobs that are polled, and missions that are tried again: answers that contradict each other."""
 
-from faults.bad_input.answer_expected import End, fine, late, refused
-from faults.bad_input.answer_kinds import LIMIT, Making, Spoiled, good_head, kind, of
-from faults.bad_input.odd_planner import Answer, Then, http, in_json
+from faults.bad_input.answers.expected import End, fine, late, refused
+from faults.bad_input.answers.kinds import LIMIT, Making, Spoiled, good_head, kind, of
+from faults.bad_input.answers.odd_planner import Answer, Then, http, in_json
 
 # --- polls
 

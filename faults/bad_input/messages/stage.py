@@ -23,7 +23,7 @@ from cli.stack.launcher import Stack, StackOptions
 from cli.stack.ports import any_free_port
 from cli.stack.processes import Child as Process
 from examples.thin_agent import ANONYMOUS, CheckIn, with_login
-from faults.bad_input.message_mutations import Facts, Speaker
+from faults.bad_input.messages.making import Facts, Speaker
 from settings import Settings
 from store.database import Database
 

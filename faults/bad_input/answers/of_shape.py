@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from faults.bad_input.answer_expected import End, fine, refused
-from faults.bad_input.answer_kinds import Making, Spoiled, good_kind, kind, of, one, value_kind
-from faults.bad_input.odd_planner import in_json
+from faults.bad_input.answers.expected import End, fine, refused
+from faults.bad_input.answers.kinds import Making, Spoiled, good_kind, kind, of, one, value_kind
+from faults.bad_input.answers.odd_planner import in_json
 
 # --- the shape of the answer
 

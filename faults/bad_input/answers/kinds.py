@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from faults.bad_input.answer_expected import End, fine
-from faults.bad_input.odd_planner import Answer, http, in_json
+from faults.bad_input.answers.expected import End, fine
+from faults.bad_input.answers.odd_planner import Answer, http, in_json
 
 LIMIT = 256 * 1024
 """Bytes of an answer that Muster takes here."""

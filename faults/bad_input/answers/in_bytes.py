@@ -4,8 +4,8 @@ import gzip
 import json
 import zlib
 
-from faults.bad_input.answer_expected import End, fine, refused
-from faults.bad_input.answer_kinds import (
+from faults.bad_input.answers.expected import End, fine, refused
+from faults.bad_input.answers.kinds import (
     LIMIT,
     Making,
     Spoiled,
@@ -16,7 +16,7 @@ from faults.bad_input.answer_kinds import (
     one,
     spliced,
 )
-from faults.bad_input.odd_planner import Answer, Then, http
+from faults.bad_input.answers.odd_planner import Answer, Then, http
 
 
 def in_gzip(content: bytes) -> bytes:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from faults.bad_input.answer_expected import End, fine, refused
-from faults.bad_input.answer_kinds import value_kind
+from faults.bad_input.answers.expected import End, fine, refused
+from faults.bad_input.answers.kinds import value_kind
 
 # --- map servers
 

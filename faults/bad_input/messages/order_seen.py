@@ -5,8 +5,8 @@ import contextlib
 
 from sqlalchemy import text
 
-from faults.bad_input.message_stage import Stage
-from faults.bad_input.storm import status_of
+from faults.bad_input.messages.stage import Stage
+from faults.bad_input.messages.storm import status_of
 
 _LOOK = 0.1
 _FIRST = "not_automatable"

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from faults.bad_input.answer_expected import End, fine, late, refused, too_slow
-from faults.bad_input.answer_kinds import Making, Spoiled, bytes_kind, good_bytes, good_head, kind, of, one
-from faults.bad_input.odd_planner import Answer, Then, http, in_json
+from faults.bad_input.answers.expected import End, fine, late, refused, too_slow
+from faults.bad_input.answers.kinds import Making, Spoiled, bytes_kind, good_bytes, good_head, kind, of, one
+from faults.bad_input.answers.odd_planner import Answer, Then, http, in_json
 
 # --- statuses of HTTP
 

@@ -1,0 +1,45 @@
+"""What counts as an answer that should not be."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from faults.bad_input.odd_http.request import Case, request
+from faults.bad_input.odd_http.sender import Sender
+from faults.results import Result
+
+CASE = Case("odd", request("GET", "/", {}))
+
+
+@contextlib.asynccontextmanager
+async def _api(said: bytes | None) -> AsyncIterator[Sender]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if said is None:
+            await reader.read()
+        else:
+            writer.write(said)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield Sender(f"http://127.0.0.1:{port}", 5.0 if said is not None else 0.1, Result("odd HTTP"))
+
+
+@pytest.mark.parametrize(
+    ("said", "broken"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", []),
+        (b"", []),
+        (b"HTTP/1.1 500 Error\r\n\r\n", ["odd: HTTP 500"]),
+        (None, ["odd: no answer within 0.1 s"]),
+    ],
+)
+async def test_server_errors_and_silence_are_broken(said: bytes | None, broken: list[str]) -> None:
+    async with _api(said) as sender:
+        await sender.answered(CASE)
+        assert sender.result.broken == broken
+        assert sender.result.times == 1
