@@ -2,11 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from faults.bad_input.ground import Ground
 from faults.bad_input.odd_http.bodies import bodies
 from faults.bad_input.odd_http.connections import left_open, pipelined
+from faults.bad_input.odd_http.dot_ids import dot_ids
 from faults.bad_input.odd_http.framing import framing
 from faults.bad_input.odd_http.heads import heads
 from faults.bad_input.odd_http.never_ending import never_ending
@@ -18,10 +20,11 @@ from faults.results import Result
 _AT_ONCE = 50
 
 
-def cases(token: str) -> Iterator[Case]:
-    """Each on a connection of its own."""
+def cases(token: str, description: Mapping[str, Any]) -> Iterator[Case]:
+    """Each on a connection of its own; `description`: the API's."""
     yield from bodies(token)
     yield from paths(token)
+    yield from dot_ids(token, description)
     yield from heads(token)
     yield from framing(token)
 
@@ -30,7 +33,7 @@ async def odd_http(ground: Ground, seed: int, *, limit: float) -> Result:
     """Send it all. `limit`: seconds that an answer may take."""
     result = Result("API: odd HTTP")
     sender = Sender(ground.stack.api_url, limit, result)
-    made = list(cases(ground.token))
+    made = list(cases(ground.token, await ground.get(f"{ground.stack.api_url}/openapi.json")))
     random.Random(seed).shuffle(made)
     slots = asyncio.Semaphore(_AT_ONCE)
 

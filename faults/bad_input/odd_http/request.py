@@ -11,6 +11,8 @@ class Case:
 
     name: str
     content: bytes
+    statuses: frozenset[int] = frozenset()
+    """It is answered by a problem of one of these; of none: by anything but a 5xx."""
 
 
 def with_token(token: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from faults.bad_input.odd_http.request import Case
 from faults.results import Result
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
+_PROBLEM = re.compile(rb"(?i)\r\ncontent-type: *application/problem\+json")
 
 
 class Sender:
@@ -23,7 +24,7 @@ class Sender:
         return await asyncio.open_connection(*self._where)
 
     async def answered(self, case: Case) -> None:
-        """Send it; it is answered, or the connection closed, in time and not by a 5xx."""
+        """Send it; it is answered as it must be, or else the connection closed, in time and not by a 5xx."""
         self.result.times += 1
         said = b""
         try:
@@ -35,7 +36,9 @@ class Sender:
                     writer.close()
         except TimeoutError:
             self.result.broken.append(f"{case.name}: no answer within {self.limit:g} s")
-        self.statuses(case.name, said)
+        statuses = self.statuses(case.name, said)
+        if case.statuses and not (case.statuses.issuperset(statuses) and _PROBLEM.search(said)):
+            self.result.broken.append(f"{case.name}: answered {statuses}, no problem of {sorted(case.statuses)}")
 
     def statuses(self, name: str, said: bytes) -> list[int]:
         """Those of the answers; the 5xx among them are noted."""

@@ -43,3 +43,19 @@ async def test_server_errors_and_silence_are_broken(said: bytes | None, broken: 
         await sender.answered(CASE)
         assert sender.result.broken == broken
         assert sender.result.times == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "is_broken"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\nContent-Type: application/problem+json\r\n\r\n", False),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", True),
+        (b"HTTP/1.1 422 Odd\r\nContent-Type: application/problem+json\r\n\r\n", True),
+        (b"", True),
+    ],
+)
+async def test_answer_that_must_be_another_is_broken(said: bytes, is_broken: bool) -> None:
+    async with _api(said) as sender:
+        await sender.answered(Case("odd", CASE.content, frozenset({404, 405})))
+        assert bool(sender.result.broken) == is_broken
