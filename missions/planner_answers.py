@@ -57,6 +57,8 @@ def read_answer(body: object, *, step: str, url: str) -> PlannerAnswer:
     request_uid = None if uid is None else str(uid)
     if request_uid is not None and not request_uid.isprintable():
         raise refused(step, url, f"answered the request_id {short(request_uid)}, which is no printable text")
+    if request_uid in (".", ".."):
+        raise refused(step, url, f"answered the request_id {short(request_uid)}, which in an address is another place")
     if request_uid is not None and len(request_uid) > MAX_JOB_ID:
         problem = f"answered a request_id of {len(request_uid)} characters; an address takes {MAX_JOB_ID}"
         raise refused(step, url, problem)

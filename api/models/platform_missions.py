@@ -16,8 +16,9 @@ from store.rows import Row
 MissionId = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
-        description="the client's own id of the mission: letters, digits and `_.:-`",
+        pattern=r"^\.*[A-Za-z0-9_:-][A-Za-z0-9_.:-]*$",  # an address with `.` or `..` is another one
+        max_length=100,
+        description="the client's own id of the mission: letters, digits and `_.:-`, not dots alone",
         examples=["ctd-2026-11"],
     ),
 ]

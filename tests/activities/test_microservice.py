@@ -183,6 +183,8 @@ async def test_fault_of_the_way_is_tried_again_under_the_same_key() -> None:
         (httpx.DecodingError("no gzip"), "cannot be read"),
         ({"status": "pending", "request_id": "a\0"}, "no printable text"),
         ({"status": "pending", "request_id": "a\nb"}, "no printable text"),
+        ({"status": "pending", "request_id": "."}, "another place"),
+        ({"status": "pending", "request_id": ".."}, "another place"),
         ({"status": "pending"}, "without a request_id"),
         ({"status": "failed", "why": "no way"}, "no way"),
     ],

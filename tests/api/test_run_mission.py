@@ -135,6 +135,8 @@ async def test_without_an_id_it_is_told_where_that_is_sent(platform: AsyncClient
     ("query", "field"),
     [
         ({"missionId": "a b"}, "missionId"),
+        ({"missionId": ".."}, "missionId"),
+        ({"missionId": "x" * 101}, "missionId"),
         ({"onBusy": "x"}, "onBusy"),
         ({"priority": 15}, "priority"),
         ({"timeScale": "fast"}, "timeScale"),

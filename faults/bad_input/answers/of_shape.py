@@ -20,6 +20,9 @@ for name, value in _NO_OBJECTS.items():
 value_kind("an empty object", lambda _: {}, refused("neither a status nor results"))
 value_kind("another object", lambda _: {"assignment": {}, "error": "x"}, refused("neither a status nor results"))
 value_kind("pending without an id", lambda _: {"status": "pending"}, refused("request_id"))
+for dots in (".", ".."):
+    answer = {"status": "pending", "request_id": dots}
+    value_kind(f"{dots} as the job's id", of(lambda _, answer: answer, answer), refused("request_id"))
 for odd_status in ("done?", "SUCCESSFUL", "", 5, -1.5, True, [], {}, ["ready"], {"ready": 1}, "x" * 50_000):
     value_kind(
         f"the status {str(odd_status)[:20]!r}, a {type(odd_status).__name__}",
