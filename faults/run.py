@@ -13,7 +13,7 @@ from faults.invariants.records import faults_in_database, faults_in_temporal
 from faults.kinds.fault import Fault, NotPossibleHere
 from faults.load.client import Client
 from faults.load.riders import Riders
-from faults.load.watch import Watch
+from faults.load.watch import PHASES, Watch
 from faults.recovery import GIVEN_UP_AFTER, until_missions_flow
 from faults.results import Result
 from faults.stage.journal import read
@@ -46,9 +46,8 @@ class Run:
     async def inflict(self, fault: Fault, result: Result) -> None:
         """One fault at a random moment, until missions flow again."""
         await asyncio.sleep(self.chance.uniform(_QUIET, 2 * _QUIET))
-        await until(
-            self._enough_open, 120, f"there are never {self.part * OPEN:g} open missions, but {self.watch.phases}"
-        )
+        few = f"there are never {self.part * OPEN:g} open missions in all of {PHASES}, but {self.watch.phases}"
+        await until(self._enough_open, 120, few)
         open_then, phases = self.watch.open, dict(self.watch.phases)
         own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
         try:
@@ -84,7 +83,7 @@ class Run:
         return new
 
     async def _enough_open(self) -> bool:
-        return self.watch.open >= self.part * OPEN
+        return self.watch.open >= self.part * OPEN and all(self.watch.phases.get(phase) for phase in PHASES)
 
     async def finish(self) -> Result:
         """Let all missions end, then look at everything from outside."""
