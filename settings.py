@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         "", description="RabbitMQ management API; empty: the AMQP host on port 15672 with the same login"
     )
     temporal_ui_url: str = Field("", description="Temporal UI, for links")
+    temporal_keep_alive_interval: Seconds = Field(
+        10.5,
+        description="between two looks whether a connection to Temporal is alive; a server refuses clients that look"
+        " more often than its `frontend.keepAliveMinTime` (10 s; 2 s in `deploy/temporal/dynamic_config.yaml`)",
+    )
     data_dir: Path = Field(Path(".muster"), description="data of the embedded stack, API token, signing keys")
 
     # API

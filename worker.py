@@ -87,7 +87,7 @@ async def running(settings: Settings, roles: Sequence[Role] = tuple(Role)) -> As
     installation = await upgrade(settings)
     queues = TaskQueues.of(settings.task_queue, installation)
     identity = new_identity()
-    client = await connect(identity=identity)
+    client = await connect(settings, identity=identity)
     ready_board = ReadyBoard()
     starts: dict[Role, LateStart] = {}
     async with contextlib.AsyncExitStack() as stack:

@@ -97,8 +97,8 @@ async def _to_the_description() -> RedirectResponse:
 
 
 @asynccontextmanager
-async def _own_waker(database: Database) -> AsyncIterator[Waker]:
-    waker = await connect_waker(database)
+async def _own_waker(settings: Settings, database: Database) -> AsyncIterator[Waker]:
+    waker = await connect_waker(settings, database)
     try:
         yield waker
     finally:
@@ -115,7 +115,7 @@ async def _parts(settings: Settings, waker: Waker | None, account_maker: Account
     # A client hears from us that the database does not answer, not from the deadline of its request.
     database = Database(settings, answers_within=_ANSWERS_WITHIN)
     live_log = LiveLog(database, max_readers=settings.max_streams)
-    chosen: AbstractAsyncContextManager[Waker] = _own_waker(database) if waker is None else _given(waker)
+    chosen: AbstractAsyncContextManager[Waker] = _own_waker(settings, database) if waker is None else _given(waker)
     try:
         async with chosen as running:
             yield Parts(
@@ -126,7 +126,7 @@ async def _parts(settings: Settings, waker: Waker | None, account_maker: Account
                 activity_types=activity_types(),
                 live_log=live_log,
                 probes=await make_probes(settings, database),
-                pollers=Pollers(await connect(lazy=True)),
+                pollers=Pollers(await connect(settings, lazy=True)),
                 scrape=Scrape(database),
                 temporal_namespace=ClientConfig.load_client_connect_config().get("namespace", "default"),
                 account_maker=account_maker,

@@ -52,7 +52,7 @@ class Probe:
 
 async def make_probes(settings: Settings, database: Database) -> Mapping[str, Probe]:
     """The parts of this process by name; asks none of them yet."""
-    client = await connect(lazy=True)
+    client = await connect(settings, lazy=True)
 
     async def ask_database() -> None:
         async with database.transaction() as connection:

@@ -32,7 +32,7 @@ def _noop(name: ActivityName) -> Callable[..., Any]:
 async def main() -> None:
     settings = Settings()
     worker = Worker(
-        await connect(),
+        await connect(settings),
         task_queue=TASK_QUEUE,
         workflows=[Empty, BareMission],
         activities=[_noop(name) for name in ActivityName],

@@ -19,6 +19,7 @@ from missions.contracts import MissionQueueStart, WorkProcessStart
 from missions.errors import PartUnavailable
 from missions.mission_files.contracts import MissionFileStart
 from missions.mission_files.platform_contracts import PlatformCommandStart
+from settings import Settings
 from store import wakeups
 from store.database import Database
 from store.wakeups import Wakeup, WakeupKind
@@ -140,6 +141,6 @@ class _Outcome:
     error: str = ""
 
 
-async def connect_waker(database: Database) -> EngineWaker:
+async def connect_waker(settings: Settings, database: Database) -> EngineWaker:
     """A waker whose client connects at its first delivery, so that Temporal may be down at the start."""
-    return EngineWaker(await connect(lazy=True), database)
+    return EngineWaker(await connect(settings, lazy=True), database)

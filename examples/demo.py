@@ -76,7 +76,7 @@ async def _with_crew(
             intended = await _missions(watch, crew, api)
             with contextlib.suppress(CannotRun):  # the verdict tells
                 await _until_free(crew)
-            problems = disagreements(intended, await _evidence(watch, crew))
+            problems = disagreements(intended, await _evidence(settings, watch, crew))
         finally:
             await crew.stop()
     return watch.missions, problems
@@ -160,9 +160,9 @@ async def _clear(api: httpx.AsyncClient, crew: Crew, console: Console) -> None:
         raise CannotRun(f"Missions of an earlier demo do not end: {', '.join(map(str, await left()))}.")
 
 
-async def _evidence(watch: Watch, crew: Crew) -> Evidence:
+async def _evidence(settings: Settings, watch: Watch, crew: Crew) -> Evidence:
     runs: dict[int, str] = {}
-    temporal = await connect()
+    temporal = await connect(settings)
 
     async def all_closed() -> bool:
         """A run closes some milliseconds after it wrote the mission's last status."""

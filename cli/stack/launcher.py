@@ -85,8 +85,7 @@ class Stack:
         return {
             **self.addresses.environment(),
             "MUSTER_DATA_DIR": str(self.data_dir),
-            # Our own server has neither the TLS nor the keys of a profile in the user's home.
-            **({} if self._temporal_address else {"TEMPORAL_CONFIG_FILE": os.devnull}),
+            **({} if self._temporal_address else Temporal.environment),
         }
 
     async def start(self) -> Addresses:

