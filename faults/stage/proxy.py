@@ -59,6 +59,8 @@ class Connection:
                 if due > loop.time():
                     await asyncio.sleep(due - loop.time())
                 await self._link.passes.wait()
+                if writer.transport.is_closing():
+                    return
                 if self._forgotten:
                     continue
                 if not data:
@@ -84,6 +86,8 @@ class Connection:
     def reset(self) -> None:
         """Close it at once, on both sides."""
         for writer in self._writers:
+            if writer.transport.is_closing():
+                continue
             with contextlib.suppress(OSError):
                 raw = writer.get_extra_info("socket")
                 if raw is not None:
