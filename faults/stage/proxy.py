@@ -59,10 +59,11 @@ class Connection:
                 if due > loop.time():
                     await asyncio.sleep(due - loop.time())
                 await self._link.passes.wait()
-                if writer.transport.is_closing():
-                    return
                 if self._forgotten:
                     continue
+                if writer.transport.is_closing():
+                    self.reset()
+                    return
                 if not data:
                     if writer.can_write_eof():
                         writer.write_eof()
