@@ -10,7 +10,8 @@ from faults.load.oddities import Script
 from faults.load.scripts import Mission
 from faults.stage.crew import ODD, bystanders, odd_agents
 from faults.stage.journal import read
-from faults.stage.stage import Stage, until
+from faults.stage.stage import Stage
+from faults.waiting import until
 
 FLOODED_FOR = 10.0
 """Seconds."""
@@ -20,7 +21,7 @@ class Misbehaviour(Fault):
     """All odd agents at once, each in one of these ways."""
 
     def __init__(self, name: str, *scripts: Script) -> None:
-        self.name = f"agents: {name}"
+        self.name, self.recovers = f"agents: {name}", False
         self._scripts = scripts
 
     def missions(self, chance: random.Random) -> Sequence[Mission]:
