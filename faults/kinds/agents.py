@@ -41,6 +41,7 @@ class Flood(Fault):
     """One agent says as much as it can; others' missions are measured meanwhile."""
 
     name = "agents: one floods"
+    recovers = False  # how the others fare meanwhile is compared at the end
 
     def __init__(self) -> None:
         self._floods = 0
