@@ -75,15 +75,27 @@ class Child:
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
             yield json.loads(line)
+        raise self._ended()
+
+    def check(self) -> None:
+        """Raises RuntimeError, with its last words, if it has ended by itself."""
+        assert self._process is not None
+        if self._process.returncode is not None:
+            raise self._ended()
+
+    def _ended(self) -> RuntimeError:
         tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
-        raise RuntimeError(f"{self.name} ended by itself; its log is {self._log}:\n{tail}")
+        return RuntimeError(f"{self.name} ended by itself; its log is {self._log}:\n{tail}")
 
     async def tell(self, line: str) -> None:
-        """Write a line to its standard input."""
+        """Write a line to its standard input; raises RuntimeError, with its last words, when it ended by itself."""
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write(line.encode() + b"\n")
-        await self._process.stdin.drain()
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            await self._process.stdin.drain()
+        except ConnectionError:
+            raise self._ended() from None
 
     async def first(self, word: str, timeout: float = 60.0) -> list[Any]:
         """Wait for the line that begins with this word; lines before it are dropped."""

@@ -12,6 +12,7 @@ import secrets
 import signal
 import sys
 import time
+import traceback
 
 from faults.bad_input.all_of_it import LONG, SHORT, bad_input
 from faults.plan import all_faults, each_part_killed
@@ -49,12 +50,17 @@ def main() -> int:
         if faults:
             results = await run(faults, times=times, seed=options.seed, report=report, part=part)
         volume = SHORT if options.short else LONG
-        return results + await bad_input(volume, options.seed, only=options.only, report=report)
+        try:
+            return results + await bad_input(volume, options.seed, only=options.only, report=report)
+        except Exception:  # what the faults came to is told all the same
+            return [*results, Result("bad input", broken=[traceback.format_exc()[-3000:]])]
 
     results = asyncio.run(all_of_it())
     if not results:
         parser.error(f"no fault has one of {options.only} in its name")
     for result in results:
+        if result.impossible:
+            print(f"  {result.fault}: not possible here: {result.impossible}")
         for remark in result.remarks:
             print(f"  {result.fault}: {remark}")
         for broken in result.broken:

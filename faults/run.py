@@ -1,24 +1,32 @@
 """One run: a stage with missions of all kinds in flight, and fault after fault."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from traceback import format_exception
+from typing import Any
 
 from faults.invariants import messages, pace, reports
 from faults.invariants.api_view import faults_in_view
 from faults.invariants.journals import Journals
 from faults.invariants.records import faults_in_database, faults_in_temporal
-from faults.kinds.fault import Fault, NotPossibleHere
-from faults.load.client import Client
-from faults.load.riders import Riders
+from faults.kinds.fault import Broken, Fault, NotPossibleHere
+from faults.load.asker import EVERY, Asker
+from faults.load.client import LONGEST, Client
+from faults.load.preparation import prepare
+from faults.load.riders import LIMIT, Riders
 from faults.load.watch import PHASES, Watch
 from faults.recovery import GIVEN_UP_AFTER, until_missions_flow
-from faults.results import Result
+from faults.results import Result, Sort
 from faults.stage.journal import read
-from faults.stage.stage import WORKERS, Stage, stage, until
+from faults.stage.stage import WORKERS, Stage, stage
 from faults.stage.tap import Tap
+from faults.waiting import until
 from settings import Settings
 
 Report = Callable[[str], None]
@@ -27,6 +35,10 @@ OPEN = 100
 """Missions that are open at least when something is done, in a whole run."""
 _QUIET = 4.0
 """Seconds between two faults at least; as much again by chance."""
+
+
+class CannotGoOn(Exception):
+    """There is nothing that the next fault could befall; the text says why."""
 
 
 @dataclass
@@ -38,49 +50,92 @@ class Run:
     tap: Tap
     client: Client
     riders: Riders
+    asker: Asker
     chance: random.Random
     report: Report
     part: float
     _judged: int = 0
 
     async def inflict(self, fault: Fault, result: Result) -> None:
-        """One fault at a random moment, until missions flow again."""
+        """One fault at a random moment, until missions flow again. Raises CannotGoOn."""
         await asyncio.sleep(self.chance.uniform(_QUIET, 2 * _QUIET))
-        few = f"there are never {self.part * OPEN:g} open missions in all of {PHASES}, but {self.watch.phases}"
-        await until(self._enough_open, 120, few)
-        open_then, phases = self.watch.open, dict(self.watch.phases)
-        own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
         try:
-            await fault.strike(self.stage)
+            await until(self._enough_open, 120)
+        except TimeoutError:
+            few = f"there are never {self.part * OPEN:g} open missions in all of {PHASES}, but {self.watch.phases}"
+            raise CannotGoOn(few) from None
+        phases, open_then = dict(self.watch.phases), self.riders.open
+        own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
+        began, self.client.nobody_is_there = time.monotonic(), fault.touches_api
+        try:
+            await self._do(fault, result)
         except NotPossibleHere as why:
-            result.remarks.append(f"not possible here: {why}")
+            result.impossible = str(why)
             self.report(f"  {fault.name}: not possible here: {why}")
             return
+        finally:
+            mended, self.client.nobody_is_there = time.monotonic(), False
         result.times += 1
-        result.missions += open_then
+        result.missions += sum(phases.values())
         result.phases.update(phases.keys())
-        await fault.mend(self.stage)
-        took = await until_missions_flow(self.riders)
-        await asyncio.gather(*own)
-        result.recoveries.append(took)
+        if fault.recovers:
+            await self._recovered(fault, result)
+        if not fault.touches_api:
+            result.broken += await self._api_silent(began, mended)
+        self.report(f"  {fault.name}: {_recovery(result)}; open were {phases}")
+        ended = await asyncio.gather(*own, return_exceptions=True)
+        result.broken += [_told(error) for error in ended if isinstance(error, BaseException)]
+        if fault.for_good:
+            with contextlib.suppress(TimeoutError):  # those that ask for them say so
+                await until(partial(self.riders.all_ended, open_then), LIMIT)
         result.broken += self._new_wrongs()
+        await self._all_there(result)
+
+    async def _do(self, fault: Fault, result: Result) -> None:
+        """Do it and mend it. What is raised is broken, and the part has to come back all the same."""
+        try:
+            await fault.strike(self.stage)
+        except NotPossibleHere:
+            raise
+        except Exception as error:
+            result.broken.append(_told(error))
+        try:
+            await fault.mend(self.stage)
+        except Exception as error:
+            result.broken.append(_told(error))
+
+    async def _api_silent(self, began: float, mended: float) -> list[str]:
+        """What is wrong with the API if none of what it was asked between these moments has an answer."""
+        if mended - began < 2 * EVERY:
+            return []  # it may not have been asked
+        try:
+            await until(partial(self.asker.was_answered, began, mended), LONGEST)
+        except TimeoutError:
+            return [f"the API answered nothing that it was asked in the {mended - began:.1f} s"]
+        return []
+
+    async def _recovered(self, fault: Fault, result: Result) -> None:
+        took = await until_missions_flow(self.riders, fault.probes())
+        result.recoveries.append(took)
         if took > GIVEN_UP_AFTER:
             result.broken.append(f"missions do not flow {GIVEN_UP_AFTER:g} s after the end of {fault.name}")
         elif took > fault.goal:
             result.remarks.append(f"recovery took {took:.1f} s, the goal is {fault.goal:g} s")
-        self.report(f"  {fault.name}: missions flow again after {took:.1f} s; open were {phases}")
+
+    async def _all_there(self, result: Result) -> None:
+        """What ended by itself is broken; that, and what the fault left dead on purpose, is there for the next one."""
         dead = [name for name in self.stage.processes.children if self.stage.is_dead(name)]
         result.broken += [f"{name} ended by itself:\n{self.stage.log(name)[-1500:]}" for name in dead]
-        # What a fault left dead on purpose is there for the next one; and what died.
-        for name in dead:
-            await self.stage.kill(name)
+        await self.stage.kill(*dead)
         await self.stage.start(*WORKERS, "api", *dead)
+        self.stage.network.check()
 
     def _new_wrongs(self) -> list[str]:
-        """Missions that ended otherwise than they should since the last look."""
+        """What those who ask for missions, and of the API, found wrong since the last look."""
         wrong = self.riders.tally.wrong
         new, self._judged = wrong[self._judged :], len(wrong)
-        return new
+        of_the_api, self.client.treatment.wrong = self.client.treatment.wrong, []
+        return [*new, *of_the_api]
 
     async def _enough_open(self) -> bool:
         return self.watch.open >= self.part * OPEN and all(self.watch.phases.get(phase) for phase in PHASES)
@@ -126,30 +181,69 @@ async def loaded_stage(seed: int, report: Report, part: float = 1.0, *, small_di
     async with stage(small_disk=small_disk) as built:
         watch, client = Watch(built.postgres.url), Client(built.api_url)
         tap = Tap(built.rabbitmq.url, built.rabbitmq.management_url, Settings().downlink_exchange)
-        riders = Riders(built, client, watch, seed, part)
-        watching = [asyncio.ensure_future(watch.run()), asyncio.ensure_future(tap.run())]
-        for task in watching:
-            # A driver that looks no more must not wait for what it cannot see.
-            task.add_done_callback(lambda task: None if task.cancelled() else report(f"BUG: {task.exception()!r}"))
+        riders, asker = Riders(client, watch, seed, part), Asker(client)
+        beside: list[asyncio.Task[None]] = []
+
+        def begin(does: Coroutine[Any, Any, None]) -> None:
+            task = asyncio.ensure_future(does)
+            # One that looks no more must not wait for what it cannot see.
+            task.add_done_callback(lambda task: None if task.cancelled() else riders.tally.wrong.append(_ended(task)))
+            beside.append(task)
+
         try:
-            await riders.prepare()
+            begin(watch.run())
+            begin(tap.run())
+            await prepare(built, client)
+            begin(asker.run())
             report("stage is set")
             riders.start()
-            yield Run(built, watch, tap, client, riders, random.Random(seed), report, part)
+            yield Run(built, watch, tap, client, riders, asker, random.Random(seed), report, part)
         finally:
-            for task in watching:
+            for task in beside:
                 task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            await asyncio.gather(*beside, return_exceptions=True)
             await client.close()
 
 
+def _ended(task: asyncio.Task[None]) -> str:
+    return f"{task.get_coro()} has ended: {task.exception()!r}"
+
+
 async def run(faults: Sequence[Fault], *, times: int, seed: int, report: Report, part: float = 1.0) -> list[Result]:
-    """Each fault so many times, in an order by chance; the last result is of the whole."""
-    results = {fault.name: Result(fault.name) for fault in faults}
+    """Each fault so many times, in an order by chance; the last result is of the whole. What is raised is broken."""
+    results = {fault.name: Result(fault.name, sort=fault.sort, goal=fault.goal) for fault in faults}
     small_disk = any(fault.wants_small_disk for fault in faults)
-    async with loaded_stage(seed, report, part, small_disk=small_disk) as loaded:
-        order = [fault for fault in faults for _ in range(times)]
-        loaded.chance.shuffle(order)
-        for fault in order:
-            await loaded.inflict(fault, results[fault.name])
-        return [*results.values(), await loaded.finish()]
+    whole = Result("all of it")
+    try:
+        async with loaded_stage(seed, report, part, small_disk=small_disk) as loaded:
+            order = [fault for fault in faults for _ in range(times)]
+            loaded.chance.shuffle(order)
+            await inflict_all(loaded, order, results)
+            whole = await loaded.finish()
+    except Exception as error:
+        whole.broken.append(_told(error))
+    whole.sort = Sort.WHOLE
+    return [*results.values(), whole]
+
+
+async def inflict_all(loaded: Run, faults: Sequence[Fault], results: Mapping[str, Result]) -> None:
+    """One after the other, until one leaves no load or no stage for the next; whatever is raised is that one's."""
+    for fault in faults:
+        result = results[fault.name]
+        if result.impossible:
+            continue
+        try:
+            await loaded.inflict(fault, result)
+        except Exception as error:
+            loaded.report(f"  {fault.name}: the run ends here: {error!r}")
+            result.broken.append(_told(error))
+            return
+
+
+def _told(error: BaseException) -> str:
+    """What a reader needs to find where it came from."""
+    return str(error) if isinstance(error, Broken | CannotGoOn) else "".join(format_exception(error))[-3000:]
+
+
+def _recovery(result: Result) -> str:
+    return f"missions flow again after {result.recoveries[-1]:.1f} s" if result.recoveries else "done"

@@ -1,6 +1,7 @@
 """One of everything that has an address in the API, so that requests find something to spoil."""
 
-from faults.bad_input.ground import Ground, until
+from faults.bad_input.ground import Ground
+from faults.waiting import until
 
 YARD, PLATFORM = "furnished", "STATION"
 

@@ -7,8 +7,7 @@ import re
 import secrets
 import shutil
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from api.token import ensure_token
 from benchmarks.agents import react
 from cli.stack.launcher import Stack, StackOptions
 from examples.thin_agent import CheckIn, ThinAgent, state
+from faults.waiting import until
 from settings import Settings
 
 # The engine's library warns so of a step that heard of its mission's end only after that: nothing is wrong.
@@ -229,14 +229,3 @@ async def ground(**settings: str) -> AsyncIterator[Ground]:
         await stack.stop()
         stack.remove_data()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-async def until(condition: Callable[[], Awaitable[Any]], timeout: float) -> Any:
-    """Ask until the answer is something, and return it; raises TimeoutError."""
-    deadline, pause = time.monotonic() + timeout, 0.02
-    while not (value := await condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.3, 0.5)
-    return value

@@ -10,7 +10,8 @@ from faults.load.oddities import Script
 from faults.load.scripts import Mission
 from faults.stage.crew import ODD, bystanders, odd_agents
 from faults.stage.journal import read
-from faults.stage.stage import Stage, until
+from faults.stage.stage import Stage
+from faults.waiting import until
 
 FLOODED_FOR = 10.0
 """Seconds."""
@@ -20,7 +21,7 @@ class Misbehaviour(Fault):
     """All odd agents at once, each in one of these ways."""
 
     def __init__(self, name: str, *scripts: Script) -> None:
-        self.name = f"agents: {name}"
+        self.name, self.recovers = f"agents: {name}", False
         self._scripts = scripts
 
     def missions(self, chance: random.Random) -> Sequence[Mission]:
@@ -40,6 +41,7 @@ class Flood(Fault):
     """One agent says as much as it can; others' missions are measured meanwhile."""
 
     name = "agents: one floods"
+    recovers = False  # how the others fare meanwhile is compared at the end
 
     def __init__(self) -> None:
         self._floods = 0

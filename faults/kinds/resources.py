@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import time
+from functools import partial
 
 import asyncpg
 import psutil
 
 from faults.kinds.fault import Fault, NotPossibleHere
 from faults.kinds.kills import RABBITMQ_GOAL
-from faults.stage.stage import Stage, until
+from faults.stage.stage import Stage
+from faults.waiting import until
 
 _LASTS = 8.0
 _STOPPED_FOR = 10.0
@@ -40,7 +42,7 @@ class NoConnections(Fault):
         taken: list[asyncpg.Connection] = []
         over = time.monotonic() + _LASTS
         # Whoever lost its connection finds none again, as after a failover.
-        ours = await asyncpg.connect(stage.postgres.url)
+        ours = await until(partial(_connection, stage), 30, "PostgreSQL has no connection even before")
         try:
             await _take(stage, taken)
             await ours.execute(
@@ -62,9 +64,15 @@ class NoConnections(Fault):
 
 async def _take(stage: Stage, taken: list[asyncpg.Connection]) -> None:
     """All that there are."""
+    while (one := await _connection(stage)) is not None:
+        taken.append(one)
+
+
+async def _connection(stage: Stage) -> asyncpg.Connection | None:
+    """None if there is none left."""
     with contextlib.suppress(*_REFUSED):
-        while True:
-            taken.append(await asyncpg.connect(stage.postgres.url, timeout=2))
+        return await asyncpg.connect(stage.postgres.url, timeout=2)
+    return None
 
 
 class Stopped(Fault):

@@ -22,7 +22,7 @@ class Treatment:
 
     answers: Counter[int] = field(default_factory=Counter)
     refused: int = 0
-    """Connections that nobody took, or that broke: the API itself was dead."""
+    """Connections that nobody took, or that broke, while the API itself was dead."""
     slowest: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
@@ -32,17 +32,15 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.treatment = Treatment()
-        self._http = httpx.AsyncClient(
-            base_url=f"{url}/api/v1",
-            headers={"Authorization": f"Bearer {TOKEN}"},
-            trust_env=False,
-            timeout=LONGEST + 5,
-            limits=httpx.Limits(max_connections=200, keepalive_expiry=2),
-        )
+        self.nobody_is_there = False
+        """The API is dead, or about to be: a connection may be refused, or break."""
+        self._http = _http(url, httpx.Limits(max_connections=200, keepalive_expiry=2))
+        self._fresh = _http(url, httpx.Limits(max_connections=200, max_keepalive_connections=0))
 
     async def close(self) -> None:
         """Close its connections."""
         await self._http.aclose()
+        await self._fresh.aclose()
 
     async def post(self, path: str, body: Any, *, fine: tuple[int, ...] = ()) -> dict[str, Any]:
         """POST until it is taken, with one key for all tries; answers in `fine` are given back as they are."""
@@ -59,7 +57,7 @@ class Client:
     async def ask(self, method: str, path: str, *, fine: tuple[int, ...] = (), **request: Any) -> dict[str, Any]:
         """Raises RuntimeError for an answer that another try cannot change."""
         while True:
-            response = await self._once(method, path, **request)
+            response = await self.once(method, path, **request)
             if response is not None:
                 if response.is_success or response.status_code in fine:
                     return {"status_code": response.status_code, **response.json()}
@@ -67,15 +65,23 @@ class Client:
                     raise RuntimeError(f"{method} {path}: {response.status_code} {response.text[:500]}")
             await asyncio.sleep(_AGAIN)
 
-    async def _once(self, method: str, path: str, **request: Any) -> httpx.Response | None:
-        began = time.monotonic()
+    async def once(self, method: str, path: str, **request: Any) -> httpx.Response | None:
+        """The answer to one request, whatever it is, which is judged; None if there is none."""
+        began, may_be_refused = time.monotonic(), self.nobody_is_there
         try:
-            response = await self._http.request(method, path, **request)
+            try:
+                response = await self._http.request(method, path, **request)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                # A server may close a connection that is not used at this moment.
+                response = await self._fresh.request(method, path, **request)
         except httpx.TimeoutException:
             self.treatment.wrong.append(f"{method} {path} was not answered within {LONGEST + 5:g} s")
             return None
-        except httpx.TransportError:
-            self.treatment.refused += 1
+        except httpx.TransportError as error:
+            if may_be_refused or self.nobody_is_there:
+                self.treatment.refused += 1
+            else:
+                self.treatment.wrong.append(f"{method} {path}: nobody was there: {error!r}")
             return None
         took = time.monotonic() - began
         self.treatment.slowest = max(self.treatment.slowest, took)
@@ -85,6 +91,16 @@ class Client:
         if response.status_code >= 500 and not _says_why(response):
             self.treatment.wrong.append(f"{method} {path}: {response.status_code} {response.text[:300]}")
         return response
+
+
+def _http(url: str, limits: httpx.Limits) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=f"{url}/api/v1",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        trust_env=False,
+        timeout=LONGEST + 5,
+        limits=limits,
+    )
 
 
 def _says_why(response: httpx.Response) -> bool:

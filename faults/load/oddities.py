@@ -6,6 +6,7 @@ from typing import Any
 
 from faults.load.scripts import Mission, answer, orders
 from faults.stage.words import Word
+from missions.errors import FailureCode
 
 Script = Callable[[random.Random, str], Mission]
 """A mission for one agent."""
@@ -151,6 +152,15 @@ def flood(agent: str, seconds: float) -> Mission:
     """Says as much as it can."""
     order = {"says": ["executing", f"flood:{seconds}", "succeeded"]}
     return Mission("flood", [agent], {"answer": orders([[(agent, order)]])})
+
+
+TERMINATED = "terminated"
+
+
+def terminated(chance: random.Random, agent: str) -> Mission:
+    """Goes on until its run is terminated: with its planner, or at work."""
+    data = {"answer": answer([[(agent, 120.0)]], stop=1.0), "pending": chance.choice((0, 120)), "fate": TERMINATED}
+    return Mission(TERMINATED, [agent], data, ends="failed", code=FailureCode.TERMINATED)
 
 
 BESIDE = "beside a flood"

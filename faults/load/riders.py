@@ -6,19 +6,18 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from examples.instruments.registration import PREFIX
 from faults.load import scripts
 from faults.load.client import Client
-from faults.load.operator import Operator
+from faults.load.operator import LOOKS_EVERY, Operator
+from faults.load.preparation import activate
 from faults.load.scripts import KINDS, Mission, Script
 from faults.load.watch import End, Watch
-from faults.stage.crew import YARD, Platform, bystanders, odd_agents, platforms, probes, thin_agents
-from faults.stage.stage import Stage, until
+from faults.stage.crew import SDK_AGENTS, YARD, Platform, platforms, thin_agents
 
 LIMIT = 300.0
 """Seconds after which a mission is stuck; the longest take 60, and an operator's settlement 40 more."""
@@ -37,7 +36,7 @@ class Tally:
     """Mission → kind, of each that the API said to have made."""
     ended: Counter[str] = field(default_factory=Counter)
     took: dict[str, list[float]] = field(default_factory=dict)
-    """Seconds from acceptance to end, by kind."""
+    """Seconds to the end, by kind: from acceptance, or from the request to cancel it."""
     wrong: list[str] = field(default_factory=list)
     """Missions that ended otherwise than their script says, or never."""
     settled: list[str] = field(default_factory=list)
@@ -47,81 +46,20 @@ class Tally:
 class Riders:
     """All who ask for missions."""
 
-    def __init__(self, stage: Stage, client: Client, watch: Watch, seed: int, part: float = 1.0) -> None:
+    def __init__(self, client: Client, watch: Watch, seed: int, part: float = 1.0) -> None:
         """`part`: of a whole run's riders."""
         self.tally = Tally()
         self.operator = Operator(client, watch)
-        self._stage, self._client, self._watch, self._seed, self._part = stage, client, watch, seed, part
-        self._tasks: list[asyncio.Task[None]] = []
+        self._client, self._watch, self._seed, self._part = client, watch, seed, part
+        self._riding: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
-
-    # --- set-up
-
-    async def prepare(self) -> None:
-        """Yard, planner, recipes, agents, platforms."""
-        client, crew = self._client, self._stage.crew
-        await client.post("/yards", {"uid": YARD, "name": YARD}, fine=(409,))
-        service = {
-            "name": "planner",
-            "type": "planner",
-            "url": self._stage.planner_url(),
-            "requireAgentsData": False,
-            "resultTimeout": 120,
-        }
-        await client.post("/services", service)
-        recipe = {
-            "name": scripts.RECIPE,
-            "steps": [{"step": "plan", "serviceType": "planner"}],
-            "options": {"unconfirmedStart": "fail", "assignmentStartTimeout": 10},
-        }
-        await client.post("/recipes", recipe)
-        await self._stage.start(*crew.thin, *crew.devices, *crew.sdk)
-        everyone = [uuid for uuids in thin_agents().values() for uuid in uuids]
-        everyone += [*probes(), *bystanders(), *odd_agents(), *crew.sdk]
-        await until(lambda: self._are_free(everyone), 120, "the agents do not check in")
-        for platform in platforms():
-            devices = [platform.uuid, *platform.ctds]
-            await until(partial(self._are_free, devices), 120, f"{platform} is not there")
-            await self._register(platform)
-
-    async def _are_free(self, uuids: list[str]) -> bool:
-        found: dict[str, str] = {}
-        cursor: str | None = None
-        while True:
-            page = await self._client.get("/agents", limit=200, **({"cursor": cursor} if cursor else {}))
-            found |= {agent["uuid"]: agent["status"] for agent in page["items"]}
-            cursor = page["nextCursor"]
-            if cursor is None:
-                return all(found.get(uuid) == "free" for uuid in uuids)
-
-    async def _register(self, platform: Platform) -> None:
-        parent = await self._agent(platform.uuid)
-        await self._client.patch(f"/agents/{parent}", {"agentClass": "platform"})
-        for ctd in platform.ctds:
-            fields = {"agentClass": "instrument", "alias": f"{PREFIX}{ctd}", "parentId": parent}
-            await self._client.patch(f"/agents/{await self._agent(ctd)}", fields)
-        await self._activate(platform)
-
-    async def _activate(self, platform: Platform) -> None:
-        """Bring it to where its instruments take commands."""
-        for command in ("RESET", "INITIALIZE", "GO_ACTIVE", "RUN"):
-            await self._client.post(f"/platforms/{platform.uuid}/commands", {"command": command}, fine=(409,))
-            await until(lambda: self._stands(platform), 60, f"{platform.uuid} does not end {command}")
-
-    async def _stands(self, platform: Platform) -> bool:
-        return (await self._client.get(f"/platforms/{platform.uuid}"))["underWay"] is None
-
-    async def _agent(self, uuid: str) -> int:
-        return int((await self._client.get("/agents", uuid=uuid))["items"][0]["id"])
-
-    # --- riding
 
     def start(self) -> None:
         """Ride."""
         thin = [uuid for uuids in thin_agents().values() for uuid in uuids]
         random.Random(self._seed).shuffle(thin)  # each kind on agents of every process
         contended, own = thin[:_CONTENDED], iter(thin[_CONTENDED:])
-        self._tasks = [asyncio.ensure_future(self.operator.run())]
+        self._operating = asyncio.ensure_future(self._operate())
         for kind, count in _RIDERS.items():
             for number in range(math.ceil(self._part * count)):
                 if kind == "waiting":
@@ -129,19 +67,20 @@ class Riders:
                 else:
                     agents = [next(own) for _ in range(_AGENTS_EACH.get(kind, 1))]
                 self._ride(f"{kind}-{number}", KINDS[kind], agents)
-        for uuid in self._stage.crew.sdk:
+        for uuid in SDK_AGENTS:
             self._ride(uuid, scripts.on_sdk, [uuid])
         for platform in platforms():
             self._add(platform.uuid, partial(self._run_file, platform))
 
     async def stop(self, patience: float = LIMIT) -> None:
-        """Ask for no more, and wait until all have ended."""
+        """Ask for no more, and wait until all have ended; then the operator goes home."""
         self._stopping.set()
-        operator, *riders = self._tasks
-        await asyncio.wait(riders, timeout=patience)
-        for task in self._tasks:
+        _, stuck = await asyncio.wait(self._riding, timeout=patience)
+        self.tally.wrong += [f"{task.get_name()} still waits after {patience:g} s" for task in stuck]
+        self._operating.cancel()
+        for task in stuck:
             task.cancel()
-        await asyncio.gather(operator, *riders, return_exceptions=True)
+        await asyncio.gather(self._operating, *self._riding, return_exceptions=True)
 
     def _ride(self, name: str, make: Script, agents: list[str]) -> None:
         self._add(name, lambda chance: self.run(make(chance, agents)))
@@ -152,13 +91,31 @@ class Riders:
         async def ride() -> None:
             await asyncio.sleep(chance.uniform(0, 3))
             while not self._stopping.is_set():
-                try:
-                    await once(chance)
-                except RuntimeError as refused:
-                    self.tally.wrong.append(f"{name}: {refused}")
-                    await asyncio.sleep(1)
+                await self._noted(name, lambda: once(chance))
 
-        self._tasks.append(asyncio.ensure_future(ride()))
+        self._riding.append(asyncio.create_task(ride(), name=name))
+
+    async def _operate(self) -> None:
+        while True:
+            await self._noted("operator", self.operator.look)
+            await asyncio.sleep(LOOKS_EVERY)
+
+    async def _noted(self, name: str, do: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Whatever is raised is wrong, and those who ask go on."""
+        try:
+            await do()
+        except Exception as error:
+            self.tally.wrong.append(f"{name}: {error!r}")
+            await asyncio.sleep(1)
+
+    async def all_ended(self, missions: Set[int]) -> bool:
+        """Whether none of them is open."""
+        return missions <= self._watch.ends.keys()
+
+    @property
+    def open(self) -> set[int]:
+        """The missions that have not ended."""
+        return self.tally.accepted.keys() - self._watch.ends.keys()
 
     async def run(self, mission: Mission) -> End | None:
         """One mission, from its request to its end."""
@@ -177,7 +134,7 @@ class Riders:
             await asyncio.sleep(mission.cancel_after)
             await self._client.post(f"/work-processes/{key}/cancel", {"reason": "as its script says"}, fine=(409,))
         began = time.monotonic()
-        end = await self._end(key, mission.kind, mission.ends)
+        end = await self._end(key, mission.kind, mission.ends, mission.code)
         self.tally.took.setdefault(mission.kind, []).append(time.monotonic() - began)
         return end if mission.then is None else await self.run(mission.then)
 
@@ -191,16 +148,16 @@ class Riders:
         self.tally.accepted[key] = "file"
         end = await self._end(key, "file", "succeeded")
         if end is not None and end.status != "succeeded":
-            await self._activate(platform)  # its instruments were brought to INACTIVE
+            await activate(self._client, platform)  # its instruments were brought to INACTIVE
 
-    async def _end(self, key: int, kind: str, expected: str) -> End | None:
+    async def _end(self, key: int, kind: str, expected: str, code: str = "") -> End | None:
         try:
             end = await self._watch.end_of(key, LIMIT)
         except TimeoutError:
             self.tally.wrong.append(f"mission {key} ({kind}) has not ended after {LIMIT:g} s")
             return None
         self.tally.ended[f"{kind} {end.status}"] += 1
-        if end.status != expected:
+        if end.status != expected or (code and end.code != code):
             self._judge(key, kind, expected, end)
         return end
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from missions.errors import FailureCode
 
-RECIPE, PATIENT = "planned", "patient"
+RECIPE = "planned"
 
 # An assignment that the broker had confirmed and then lost with its queue, or that was on its way when a worker died:
 # nobody knows whether the agent has it. The recipes here say `unconfirmedStart: fail`.
@@ -22,9 +22,12 @@ class Mission:
     agents: list[str]
     data: dict[str, Any]
     ends: str = "succeeded"
+    code: str = ""
+    """Of its failure, if it has to be that one."""
     cancel_after: float | None = None
     """Seconds from its acceptance; None: it is left alone."""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    """What else its request says."""
     then: "Mission | None" = None
     """Asked for when this one has ended."""
 
@@ -75,9 +78,9 @@ def canceled(chance: random.Random, agents: list[str]) -> Mission:
 
 
 def failing(chance: random.Random, agents: list[str]) -> Mission:
-    """Its planner says no."""
-    data = {"answer": {"status": "failed", "message": "as it was told"}, "pending": chance.uniform(8, 24)}
-    return Mission("failing", agents[:1], data, ends="failed")
+    """Its planner says no, twice."""
+    data = {"answer": {"status": "failed", "message": "as it was told"}, "pending": chance.uniform(4, 12)}
+    return Mission("failing", agents[:1], data, ends="failed", fields={"maxRetries": 2})
 
 
 Script = Callable[[random.Random, list[str]], Mission]
@@ -95,9 +98,9 @@ def on_sdk(chance: random.Random, agents: list[str]) -> Mission:
     return Mission("sdk", agents[:1], {"answer": answer([[(agents[0], 1.0)]])})
 
 
-def probe(agent: str) -> Mission:
+def probe(agent: str, kind: str = "probe") -> Mission:
     """As short as can be: it measures."""
-    return Mission("probe", [agent], {"answer": answer([[(agent, 0.0)]])})
+    return Mission(kind, [agent], {"answer": answer([[(agent, 0.0)]])})
 
 
 def file_of(platform: str, ctds: tuple[str, ...]) -> str:

@@ -52,7 +52,6 @@ class Trouble:
 
     mission: int
     code: str
-    assignment: int | None
     text: str
 
 
@@ -112,4 +111,4 @@ class Watch:
 
 def _trouble(mission: int, value: Any) -> Trouble:
     entry = json.loads(value)
-    return Trouble(mission, entry["code"], entry["assignmentId"], entry["text"])
+    return Trouble(mission, entry["code"], entry["text"])

@@ -67,6 +67,7 @@ class Agent:
         """Check in, until that is answered, and listen."""
         await self._check_in()
         await self._enter()
+        self.journal.write(self.uuid, "listens")
 
     async def stay(self) -> None:
         """Come back whenever the connection is lost."""

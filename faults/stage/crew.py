@@ -1,5 +1,6 @@
 """The planner and the agents of the stage, which processes they live in, and what they wrote down."""
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ PLATFORMS = 6
 _THIN_PROCESSES = 4
 _THIN_EACH = 24
 PROBES = 3
+PROBING = "probes"
+"""The process of those that the measurement uses."""
 ODD = "odd"
 """The process of those that misbehave."""
 _ODD_AGENTS = 8
@@ -77,6 +80,24 @@ class Crew:
         """What a process's agents wrote."""
         return self._folder / f"{name}.journal"
 
+    def written(self, name: str) -> int:
+        """How many bytes a process's agents wrote so far."""
+        journal = self.journal(name)
+        return journal.stat().st_size if journal.exists() else 0
+
+    def is_there(self, name: str, written: int) -> bool:
+        """Whether all agents of a process have checked in and listen, by what it wrote after so many bytes."""
+        if self.written(name) == written:
+            return False
+        with self.journal(name).open("rb") as file:
+            file.seek(written)
+            lines = [json.loads(line) for line in file.read().splitlines(keepends=True) if line.endswith(b"\n")]
+        if name in SDK_AGENTS:
+            return any("says" in line for line in lines)
+        if name in self.devices:
+            return any(line["what"] == "started" for line in lines)
+        return {line["agent"] for line in lines if line["what"] == "listens"} >= set(_processes()[name])
+
     @property
     def planner_journal(self) -> Path:
         """What the planner was asked."""
@@ -109,4 +130,4 @@ class Crew:
 
 def _processes() -> dict[str, list[str]]:
     """All thin agents, by process."""
-    return {**thin_agents(), "probes": [*probes(), *bystanders()], ODD: odd_agents()}
+    return {**thin_agents(), PROBING: [*probes(), *bystanders()], ODD: odd_agents()}

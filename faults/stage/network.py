@@ -39,6 +39,10 @@ class Network:
         """Let all pass again."""
         await self._order("mend", link)
 
+    def check(self) -> None:
+        """Raises RuntimeError if there is no network any more: the proxy has ended by itself."""
+        self._proxy.check()
+
     async def _order(self, *words: Any) -> None:
         async with self._one_at_a_time:
             await self._proxy.tell(json.dumps(words))

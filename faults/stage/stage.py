@@ -7,7 +7,9 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +29,7 @@ from examples.crew import AGENTS_PYTHON
 from faults.stage.crew import SDK_AGENTS, Crew
 from faults.stage.disk import NoDisk, SmallDisk
 from faults.stage.network import Network, network
+from faults.waiting import until
 
 DATA = ROOT / ".muster-faults"
 TOKEN = "token-of-the-fault-run"
@@ -47,6 +50,17 @@ _SETTINGS = {
     "MUSTER_WEBHOOK_ALLOW_HTTP": "true",
     "MUSTER_WEBHOOK_ALLOW_PRIVATE": "true",
 }
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a process ended that was told to."""
+
+    name: str
+    code: int
+    """Its exit code; negative: of the signal that killed it."""
+    took: float
+    """Seconds."""
 
 
 class Stage:
@@ -73,7 +87,6 @@ class Stage:
         self.api_url = ""
         self._environment: dict[str, str] = {}
         self._agents_environment: dict[str, str] = {}
-        self._extra: dict[str, dict[str, str]] = {}
 
     # --- each part by its name
 
@@ -88,14 +101,17 @@ class Stage:
         if "rabbitmq" in names:
             await self.processes.stop("epmd", hard=True)
 
-    async def stop(self, *names: str) -> None:
-        """SIGTERM (of a server: its own orderly stop); returns when they are gone."""
-        await asyncio.gather(
-            *(self._servers[name].stop() if name in self._servers else self.processes.stop(name) for name in names)
-        )
+    async def stop(self, *names: str) -> list[Ending]:
+        """SIGTERM (of a server: its own orderly stop), SIGKILL after its grace; returns when they are gone."""
+        return await asyncio.gather(*map(self._stop, names))
+
+    async def _stop(self, name: str) -> Ending:
+        process, began = self.processes.children[name].process, time.monotonic()
+        await (self._servers[name].stop() if name in self._servers else self.processes.stop(name))
+        return Ending(name, await process.wait(), time.monotonic() - began)
 
     async def start(self, *names: str) -> None:
-        """Start what does not run; returns when it serves."""
+        """Start what does not run; returns when it serves, or its agents listen."""
         await asyncio.gather(*(self._start(name) for name in names if name not in self.processes.children))
 
     async def _start(self, name: str) -> None:
@@ -114,11 +130,9 @@ class Stage:
         else:
             command = self.crew.command(name, _through(self.rabbitmq.url, self.network.ports["sdk"]))
             env = {**self._agents_environment, "MUSTER_API_URL": self.api_url}
+            written = self.crew.written(name)
             await self.processes.spawn(name, command, env=env, cwd=ROOT)
-
-    def set_environment(self, name: str, **settings: str) -> None:
-        """Other settings for one program from its next start on."""
-        self._extra[name] = settings
+            await until(partial(self._are_there, name, written), _PATIENCE, f"the agents of {name} do not check in")
 
     def is_dead(self, name: str) -> bool:
         """Whether it ended by itself."""
@@ -129,14 +143,8 @@ class Stage:
         """What it printed in its present life."""
         return self.processes.children[name].log.read_text(errors="replace")
 
-    def logs(self, name: str) -> str:
-        """What it printed in all its lives that are kept."""
-        files = sorted((self.folder / "logs").glob(f"{name}.log*"))
-        return "\n".join(file.read_text(errors="replace") for file in files)
-
     async def _spawn(self, name: str, *command: str | Path) -> None:
-        env = {**self._environment, **self._extra.get(name, {})}
-        await self.processes.spawn(name, [sys.executable, *command], env=env, cwd=ROOT, grace=30)
+        await self.processes.spawn(name, [sys.executable, *command], env=self._environment, cwd=ROOT, grace=30)
 
     async def _says(self, name: str, text: str) -> None:
         async def said() -> bool:
@@ -145,6 +153,9 @@ class Stage:
             return text in self.log(name)
 
         await until(said, _PATIENCE, f"{name} does not say {text!r}")
+
+    async def _are_there(self, name: str, written: int) -> bool:
+        return self.crew.is_there(name, written)
 
     async def _api_is_ready(self) -> bool:
         return await _answers(f"{self.api_url}/health/ready")
@@ -268,15 +279,6 @@ def _clear(folder: Path) -> None:
 
 def _processes(folder: Path) -> Processes:
     return Processes(folder, hashlib.sha256(str(folder).encode()).hexdigest()[:16])
-
-
-async def until(condition: Callable[[], Awaitable[object]], timeout: float, otherwise: str) -> None:
-    """Wait for it; raises TimeoutError with these words."""
-    deadline = time.monotonic() + timeout
-    while not await condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(otherwise)
-        await asyncio.sleep(0.05)
 
 
 async def _answers(url: str) -> bool:
