@@ -2,14 +2,16 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from faults.invariants import messages, pace, reports
+from faults.invariants import claims, journals, messages, pace, planner, repairs, reports, settlements
 from faults.invariants.api_view import faults_in_view
-from faults.invariants.journals import Journals
 from faults.invariants.records import faults_in_database, faults_in_temporal
+from faults.invariants.strikes import Strike
 from faults.kinds.fault import Fault, NotPossibleHere
 from faults.load.client import Client
 from faults.load.riders import Riders
@@ -17,6 +19,7 @@ from faults.load.watch import PHASES, Watch
 from faults.recovery import GIVEN_UP_AFTER, until_missions_flow
 from faults.results import Result
 from faults.stage.journal import read
+from faults.stage.sdk_log import as_journal
 from faults.stage.stage import WORKERS, Stage, stage, until
 from faults.stage.tap import Tap
 from settings import Settings
@@ -41,6 +44,9 @@ class Run:
     chance: random.Random
     report: Report
     part: float
+    looking: Sequence[asyncio.Task[None]]
+    """`watch` and `tap`, which end only when they are cancelled."""
+    strikes: list[Strike] = field(default_factory=list)
     _judged: int = 0
 
     async def inflict(self, fault: Fault, result: Result) -> None:
@@ -50,9 +56,12 @@ class Run:
         await until(self._enough_open, 120, few)
         open_then, phases = self.watch.open, dict(self.watch.phases)
         own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
+        strike = Strike(fault.name, time.time())
+        self.strikes.append(strike)
         try:
             await fault.strike(self.stage)
         except NotPossibleHere as why:
+            self.strikes.remove(strike)
             result.remarks.append(f"not possible here: {why}")
             self.report(f"  {fault.name}: not possible here: {why}")
             return
@@ -60,8 +69,11 @@ class Run:
         result.missions += open_then
         result.phases.update(phases.keys())
         await fault.mend(self.stage)
+        strike.ended = time.time()
         took = await until_missions_flow(self.riders)
         await asyncio.gather(*own)
+        if own:  # an agent misbehaves as long as its mission lasts
+            strike.ended = time.time()
         result.recoveries.append(took)
         result.broken += self._new_wrongs()
         if took > GIVEN_UP_AFTER:
@@ -90,17 +102,20 @@ class Run:
         await self.riders.stop()
         await asyncio.sleep(35)  # what is held or open for longer has no excuse
         result = Result("all of it, at the end", missions=len(self.riders.tally.accepted))
-        tally, crew = self.riders.tally, self.stage.crew
+        tally, url = self.riders.tally, self.stage.postgres.url
         result.broken += self._new_wrongs()
-        result.broken += Journals([crew.journal(name) for name in (*crew.thin, *crew.devices)]).faults()
-        result.broken += await self._faults_in_words()
-        result.broken += await faults_in_database(self.stage.postgres.url, tally.accepted)
-        result.broken += await faults_in_view(self.client, self.stage.postgres.url, list(tally.accepted), self.chance)
-        result.broken += await faults_in_temporal(self.stage.temporal.address, self.stage.postgres.url)
+        result.broken += [f"nobody looked on to the end: {task!r}" for task in self.looking if task.done()]
+        await self._compare_words(result)
+        result.broken += await faults_in_database(url, tally.accepted)
+        result.broken += await faults_in_view(self.client, url, list(tally.accepted), self.chance)
+        result.broken += await faults_in_temporal(self.stage.temporal.address, url)
+        result.broken += planner.faults_of(read(self.stage.crew.planner_journal), self.strikes)
+        repaired = await repairs.counts(url)
+        result.broken += repairs.faults_of(repaired, self.strikes)
+        result.remarks.append(repairs.told(repaired))
         result.broken += pace.faults_of(tally.took)
         treatment = self.client.treatment
         result.broken += treatment.wrong
-        result.remarks += tally.settled
         result.remarks.append(f"ended: {dict(sorted(tally.ended.items()))}")
         result.remarks += pace.told(tally.took)
         result.remarks.append(
@@ -109,15 +124,25 @@ class Run:
         )
         return result
 
-    async def _faults_in_words(self) -> list[str]:
+    async def _compare_words(self, result: Result) -> None:
         """What agents and Muster told each other, against each other and against the database."""
-        crew, url = self.stage.crew, self.stage.postgres.url
-        said = [line for name in crew.thin for line in read(crew.journal(name))]
-        return [
-            *messages.faults_of(self.tap.lines, said),
+        url, sent, said, settled = self.stage.postgres.url, self.tap.lines, self._said(), self.riders.tally.settled
+        doubted = await settlements.doubted(url, settled)
+        result.remarks += settlements.told(settled, doubted, sent, said)
+        result.broken += [
+            *journals.faults_of(said),
+            *messages.faults_of(sent, said),
+            *messages.unseen(sent, said),
             *reports.faults_of(said, await reports.kept(url)),
-            *reports.claims_unheard(said, await reports.refused(url)),
+            *claims.unheard(said, await claims.refused(self.stage.rabbitmq.url)),
+            *settlements.faults_of(settled, doubted, self.strikes),
         ]
+
+    def _said(self) -> list[dict[str, Any]]:
+        """The journals of all agents, each in its own order."""
+        crew = self.stage.crew
+        said = [line for name in (*crew.thin, *crew.devices) for line in read(crew.journal(name))]
+        return said + [line for name in crew.sdk for line in as_journal(read(crew.journal(name)))]
 
 
 @asynccontextmanager
@@ -135,7 +160,7 @@ async def loaded_stage(seed: int, report: Report, part: float = 1.0, *, small_di
             await riders.prepare()
             report("stage is set")
             riders.start()
-            yield Run(built, watch, tap, client, riders, random.Random(seed), report, part)
+            yield Run(built, watch, tap, client, riders, random.Random(seed), report, part, watching)
         finally:
             for task in watching:
                 task.cancel()

@@ -4,7 +4,9 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from faults.load.oddities import BESIDE_NOTHING, beside
 from faults.load.scripts import Mission
+from faults.stage.crew import bystanders
 from faults.stage.stage import Stage
 
 
@@ -39,6 +41,10 @@ class Nothing(Fault):
     """What the other figures are to be compared with: what missions take anyway beside the others, on this machine."""
 
     name = "nothing, to compare with"
+
+    def missions(self, chance: random.Random) -> Sequence[Mission]:
+        """Those that a flood is measured by, too."""
+        return [beside(BESIDE_NOTHING, agent) for agent in bystanders()]
 
     async def strike(self, stage: Stage) -> None:
         """Leave all as it is."""

@@ -40,8 +40,8 @@ class Tally:
     """Seconds from acceptance to end, by kind."""
     wrong: list[str] = field(default_factory=list)
     """Missions that ended otherwise than their script says, or never."""
-    settled: list[str] = field(default_factory=list)
-    """Cases of unknown outcome, and how they were settled."""
+    settled: dict[int, str] = field(default_factory=dict)
+    """Missions of unknown outcome, and how they were settled."""
 
 
 class Riders:
@@ -207,9 +207,9 @@ class Riders:
     def _judge(self, key: int, kind: str, expected: str, end: End) -> None:
         """Whether there is a good reason for another end."""
         if key in self.operator.settled and end.status == "canceled":
-            self.tally.settled.append(f"mission {key} ({kind}): cancelled for {self.operator.settled[key]}")
+            self.tally.settled[key] = f"({kind}) was cancelled for {self.operator.settled[key]}"
         elif end.status == "failed" and end.code == scripts.UNKNOWN_OUTCOME:
-            self.tally.settled.append(f"mission {key} ({kind}): failed by its recipe: {end.text}")
+            self.tally.settled[key] = f"({kind}) failed by its recipe: {end.text}"
         else:
             self.tally.wrong.append(
                 f"mission {key} ({kind}) ended {end.status} ({end.code} {end.text}), not {expected}"
