@@ -44,8 +44,6 @@ class Run:
     chance: random.Random
     report: Report
     part: float
-    looking: Sequence[asyncio.Task[None]]
-    """`watch` and `tap`, which end only when they are cancelled."""
     strikes: list[Strike] = field(default_factory=list)
     _judged: int = 0
 
@@ -104,7 +102,6 @@ class Run:
         result = Result("all of it, at the end", missions=len(self.riders.tally.accepted))
         tally, url = self.riders.tally, self.stage.postgres.url
         result.broken += self._new_wrongs()
-        result.broken += [f"nobody looked on to the end: {task!r}" for task in self.looking if task.done()]
         await self._compare_words(result)
         result.broken += await faults_in_database(url, tally.accepted)
         result.broken += await faults_in_view(self.client, url, list(tally.accepted), self.chance)
@@ -155,17 +152,21 @@ async def loaded_stage(seed: int, report: Report, part: float = 1.0, *, small_di
         watching = [asyncio.ensure_future(watch.run()), asyncio.ensure_future(tap.run())]
         for task in watching:
             # A driver that looks no more must not wait for what it cannot see.
-            task.add_done_callback(lambda task: None if task.cancelled() else report(f"BUG: {task.exception()!r}"))
+            task.add_done_callback(lambda task: None if task.cancelled() else riders.tally.wrong.append(_ended(task)))
         try:
             await riders.prepare()
             report("stage is set")
             riders.start()
-            yield Run(built, watch, tap, client, riders, random.Random(seed), report, part, watching)
+            yield Run(built, watch, tap, client, riders, random.Random(seed), report, part)
         finally:
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
             await client.close()
+
+
+def _ended(task: asyncio.Task[None]) -> str:
+    return f"{task.get_coro()} has ended: {task.exception()!r}"
 
 
 async def run(faults: Sequence[Fault], *, times: int, seed: int, report: Report, part: float = 1.0) -> list[Result]:

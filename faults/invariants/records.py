@@ -53,7 +53,7 @@ async def faults_in_database(url: str, accepted: Mapping[int, str]) -> Iterator[
         found = []
         for question, words in _QUESTIONS.items():
             found += [words.format(*row) for row in await connection.fetch(question)]
-        rows = await connection.fetch("SELECT id, work_process_type_name FROM work_processes")
+        rows = await connection.fetch("SELECT id, work_process_type_name FROM work_processes WHERE status <> 'draft'")
         there = {row["id"]: row["work_process_type_name"] for row in rows}
         found += [
             f"mission {key} ({kind}) was accepted and is lost" for key, kind in accepted.items() if key not in there

@@ -8,6 +8,7 @@ from faults.invariants.strikes import Strike
 from missions.repairs import Repair
 
 _EXPLAINED_BY: Mapping[str, Sequence[str]] = {
+    Repair.RUN_ENDED: ("runs terminated",),
     # An engine that died, or was away for longer than the sweeper waits, may have missed what it was told; who ended a
     # mission meanwhile could not end its run.
     Repair.RUN_RESUMED: ("Temporal",),
@@ -15,7 +16,7 @@ _EXPLAINED_BY: Mapping[str, Sequence[str]] = {
     Repair.RUN_UNNEEDED: ("Temporal",),
 }
 """Parts, in the names of faults. All else is given back in the transaction that ends a mission, and nobody here
-terminates runs or edits rows: nothing explains it."""
+edits rows: nothing explains it."""
 
 
 def faults_of(counts: Mapping[str, int], strikes: Sequence[Strike]) -> Iterator[str]:
