@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 SWEEPER = Lock(0x6D757379)
 CHANNEL = "muster_sweep"
 _AT_ONCE = 20
-_THREAD = "-thread-"
+THREAD = "-thread-"
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class Sweeper(Loop):
         await self._each((one for one in missions if one.canceling and one.workflow_id in runs), self._canceling)
         await self._each((one for one in queues if one.workflow_id not in runs), self._queue_without_run)
         known = {mission.workflow_id for mission in missions}
-        nobodys = {run for run in runs if run.startswith(of_missions) and run.partition(_THREAD)[0] not in known}
+        nobodys = {run for run in runs if run.startswith(of_missions) and run.partition(THREAD)[0] not in known}
         nobodys |= {run for run in runs if run.startswith(of_queues)} - {queue.workflow_id for queue in queues}
         now = utc_now()
         self._nobodys = {run: self._nobodys.get(run, now) for run in nobodys}
@@ -161,18 +161,18 @@ class Sweeper(Loop):
 
     async def _without_mission(self, runs: set[str]) -> None:
         """`runs`: of missions, and of their threads."""
-        missions = {run.partition(_THREAD)[0] for run in runs}
+        missions = {run.partition(THREAD)[0] for run in runs}
         if not missions:
             return
         async with self._database.statement() as connection:
             unneeded = await open_missions.why_unneeded(connection, missions, 3 * self._grace)
 
         async def end(run: str) -> None:
-            why = unneeded[run.partition(_THREAD)[0]]
+            why = unneeded[run.partition(THREAD)[0]]
             if await self._runs.terminate(run, why):
                 await repairs.made(self._database, Repair.RUN_UNNEEDED, f"run {run} was terminated: {why}")
 
-        await self._each((run for run in sorted(runs) if run.partition(_THREAD)[0] in unneeded), end)
+        await self._each((run for run in sorted(runs) if run.partition(THREAD)[0] in unneeded), end)
 
     async def _without_queue(self, runs: set[str]) -> None:
         """A queue's run looks at its row when it is told to, and ends if that is idle."""

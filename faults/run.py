@@ -6,15 +6,15 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from traceback import format_exception
 from typing import Any
 
-from faults.invariants import messages, pace, reports
+from faults.invariants import claims, journals, messages, pace, planner, repairs, reports, settlements
 from faults.invariants.api_view import faults_in_view
-from faults.invariants.journals import Journals
 from faults.invariants.records import faults_in_database, faults_in_temporal
+from faults.invariants.strikes import Strike
 from faults.kinds.fault import Broken, Fault, NotPossibleHere
 from faults.load.asker import EVERY, Asker
 from faults.load.client import LONGEST, Client
@@ -24,6 +24,7 @@ from faults.load.watch import PHASES, Watch
 from faults.recovery import GIVEN_UP_AFTER, until_missions_flow
 from faults.results import Result, Sort
 from faults.stage.journal import read
+from faults.stage.sdk_log import as_journal
 from faults.stage.stage import WORKERS, Stage, stage
 from faults.stage.tap import Tap
 from faults.waiting import until
@@ -54,6 +55,7 @@ class Run:
     chance: random.Random
     report: Report
     part: float
+    strikes: list[Strike] = field(default_factory=list)
     _judged: int = 0
 
     async def inflict(self, fault: Fault, result: Result) -> None:
@@ -66,15 +68,19 @@ class Run:
             raise CannotGoOn(few) from None
         phases, open_then = dict(self.watch.phases), self.riders.open
         own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
+        strike = Strike(fault.name, time.time())
+        self.strikes.append(strike)
         began, self.client.nobody_is_there = time.monotonic(), fault.touches_api
         try:
             await self._do(fault, result)
         except NotPossibleHere as why:
+            self.strikes.remove(strike)
             result.impossible = str(why)
             self.report(f"  {fault.name}: not possible here: {why}")
             return
         finally:
             mended, self.client.nobody_is_there = time.monotonic(), False
+            strike.ended = time.time()
         result.times += 1
         result.missions += sum(phases.values())
         result.phases.update(phases.keys())
@@ -90,6 +96,8 @@ class Run:
                 await until(partial(self.riders.all_ended, open_then), LIMIT)
         result.broken += self._new_wrongs()
         await self._all_there(result)
+        if own or fault.for_good:  # an agent misbehaves as long as its mission lasts, a dead one is dead until now
+            strike.ended = time.time()
 
     async def _do(self, fault: Fault, result: Result) -> None:
         """Do it and mend it. What is raised is broken, and the part has to come back all the same."""
@@ -145,17 +153,19 @@ class Run:
         await self.riders.stop()
         await asyncio.sleep(35)  # what is held or open for longer has no excuse
         result = Result("all of it, at the end", missions=len(self.riders.tally.accepted))
-        tally, crew = self.riders.tally, self.stage.crew
+        tally, url = self.riders.tally, self.stage.postgres.url
         result.broken += self._new_wrongs()
-        result.broken += Journals([crew.journal(name) for name in (*crew.thin, *crew.devices)]).faults()
-        result.broken += await self._faults_in_words()
-        result.broken += await faults_in_database(self.stage.postgres.url, tally.accepted)
-        result.broken += await faults_in_view(self.client, self.stage.postgres.url, list(tally.accepted), self.chance)
-        result.broken += await faults_in_temporal(self.stage.temporal.address, self.stage.postgres.url)
+        await self._compare_words(result)
+        result.broken += await faults_in_database(url, tally.accepted)
+        result.broken += await faults_in_view(self.client, url, list(tally.accepted), self.chance)
+        result.broken += await faults_in_temporal(self.stage.temporal.address, url)
+        result.broken += planner.faults_of(read(self.stage.crew.planner_journal), self.strikes)
+        repaired = await repairs.counts(url)
+        result.broken += repairs.faults_of(repaired, self.strikes)
+        result.remarks.append(repairs.told(repaired))
         result.broken += pace.faults_of(tally.took)
         treatment = self.client.treatment
         result.broken += treatment.wrong
-        result.remarks += tally.settled
         result.remarks.append(f"ended: {dict(sorted(tally.ended.items()))}")
         result.remarks += pace.told(tally.took)
         result.remarks.append(
@@ -164,15 +174,25 @@ class Run:
         )
         return result
 
-    async def _faults_in_words(self) -> list[str]:
+    async def _compare_words(self, result: Result) -> None:
         """What agents and Muster told each other, against each other and against the database."""
-        crew, url = self.stage.crew, self.stage.postgres.url
-        said = [line for name in crew.thin for line in read(crew.journal(name))]
-        return [
-            *messages.faults_of(self.tap.lines, said),
+        url, sent, said, settled = self.stage.postgres.url, self.tap.lines, self._said(), self.riders.tally.settled
+        doubted = await settlements.doubted(url, settled)
+        result.remarks += settlements.told(settled, doubted, sent, said)
+        result.broken += [
+            *journals.faults_of(said),
+            *messages.faults_of(sent, said),
+            *messages.unseen(sent, said),
             *reports.faults_of(said, await reports.kept(url)),
-            *reports.claims_unheard(said, await reports.refused(url)),
+            *claims.unheard(said, await claims.refused(self.stage.rabbitmq.url)),
+            *settlements.faults_of(settled, doubted, self.strikes),
         ]
+
+    def _said(self) -> list[dict[str, Any]]:
+        """The journals of all agents, each in its own order."""
+        crew = self.stage.crew
+        said = [line for name in (*crew.thin, *crew.devices) for line in read(crew.journal(name))]
+        return said + [line for name in crew.sdk for line in as_journal(read(crew.journal(name)))]
 
 
 @asynccontextmanager

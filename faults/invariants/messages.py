@@ -1,36 +1,34 @@
 """What the broker carried to agents: nothing twice, each release in its place, no release before the cancel's end."""
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from faults.stage.agents import LAST_WORDS
-from faults.stage.tap import GAP
+from faults.stage.journal import by_agent
+from faults.stage.tap import GAP, LISTENS
+from settings import Settings
 
 Line = dict[str, Any]
 
-CANCEL_ATTEMPTS = 3
-_ROUND = 8.0
-"""Seconds: requests that come closer are one, of an activity that was tried again; else they are ten apart."""
+_ATTEMPTS = Settings().cancel_attempts
+_ROUND = 0.8 * Settings().cancel_resend_interval
+"""Seconds: requests that come closer are one, of an activity that was tried again."""
 _NEAR = 0.5
 """Seconds by which the times of the agent and of the tap may differ."""
+_ON_ITS_WAY = 30.0
+"""Seconds that an assignment takes at most to its agent, whose network may stall meanwhile."""
 
 
 def faults_of(sent: Iterable[Line], said: Iterable[Line]) -> Iterator[str]:
     """What is wrong. `sent`: of the tap; `said`: the agents' journals, for those that have one."""
-    by_agent: defaultdict[str, list[Line]] = defaultdict(list)
-    journals: defaultdict[str, list[Line]] = defaultdict(list)
-    gaps = []
-    for line in sent:
-        if line["what"] == GAP:
-            gaps.append(line)
-        else:
-            by_agent[line["agent"]].append(line)
-    for line in said:
-        for agent in [line["agent"]] if line["agent"] else line["agents"]:
-            journals[agent].append(line)
-    for agent, lines in by_agent.items():
+    sent = list(sent)
+    # Devices write down only what they do.
+    journals = {agent: own for agent, own in by_agent(said).items() if any(line["what"] == "says" for line in own)}
+    gaps = [line for line in sent if line["what"] == GAP]
+    for agent, lines in by_agent(line for line in sent if line["agent"]).items():
         yield from _sent_twice(agent, lines)
         yield from _reserved_before_released(agent, sorted([*lines, *gaps], key=lambda line: line["at"]))
         yield from _asked_too_often(agent, lines)
@@ -70,7 +68,7 @@ def _asked_too_often(agent: str, lines: list[Line]) -> Iterator[str]:
             times[line["assignment"]].append(line["at"])
     for assignment, at in times.items():
         rounds = _rounds(at)
-        if rounds > CANCEL_ATTEMPTS:
+        if rounds > _ATTEMPTS:
             yield f"agent {agent} was asked {rounds} times to stop assignment {assignment}"
 
 
@@ -88,7 +86,7 @@ def _released_before_confirmed(agent: str, lines: list[Line], said: list[Line]) 
         ]
         for assignment in {line["assignment"] for line in before}:
             asked = [line["at"] for line in before if line["assignment"] == assignment]
-            given_up = _rounds(asked) >= CANCEL_ATTEMPTS and release["at"] - max(asked) > _ROUND
+            given_up = _rounds(asked) >= _ATTEMPTS and release["at"] - max(asked) > _ROUND
             if not (given_up or _confirmed(said, assignment, min(asked), release["at"])):
                 yield (
                     f"agent {agent} was released by mission {release['mission']}, which had asked it to stop"
@@ -106,3 +104,30 @@ def _confirmed(said: list[Line], assignment: int, asked_at: float, released_at: 
         if "assignment" not in line and line["status"] in ("free", "ready") and line["at"] >= asked_at - _NEAR:
             return True
     return False
+
+
+def unseen(sent: Iterable[Line], said: Iterable[Line]) -> Iterator[str]:
+    """What agents began though the tap, which listened all the time, saw nothing of it: it is blind."""
+    sent = list(sent)
+    seen = {line["assignment"] for line in sent if line["what"] == "assignment"}
+    if not seen:
+        yield "the tap saw no assignment"
+        return
+    listened = list(_listened(sent))
+    for line in said:
+        if line["what"] != "begin" or line["assignment"] in seen:
+            continue
+        if any(since <= line["at"] - _ON_ITS_WAY and line["at"] <= until for since, until in listened):
+            yield f"the tap did not see assignment {line['assignment']}, which agent {line['agent']} began"
+
+
+def _listened(sent: Iterable[Line]) -> Iterator[tuple[float, float]]:
+    """From when until when the tap heard all."""
+    since = math.inf
+    for line in sent:
+        if line["what"] == LISTENS:
+            since = line["at"]
+        elif line["what"] == GAP:
+            yield since, line["at"]
+            since = math.inf
+    yield since, math.inf

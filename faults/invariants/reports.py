@@ -1,8 +1,7 @@
-"""What agents said of assignments, and what came of it: the first last word counts, and nobody speaks for another."""
+"""What agents said of assignments, and what came of it: the first last word counts."""
 
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from faults.stage.agents import LAST_WORDS
+from faults.stage.journal import by_agent
 
 Line = dict[str, Any]
 
@@ -31,14 +31,12 @@ class Kept:
 
 def faults_of(lines: Iterable[Line], kept: Mapping[int, Kept]) -> Iterator[str]:
     """What is wrong. `lines`: journals of agents, each in its own order."""
-    by_agent: defaultdict[str, list[Line]] = defaultdict(list)
-    for line in lines:
-        for agent in [line["agent"]] if line["agent"] else line["agents"]:
-            by_agent[agent].append(line)
+    journals = by_agent(lines)
     for assignment, row in kept.items():
         yield from _events_wrong(assignment, row)
-        own = by_agent[row.agent]
-        if not row.by_muster and not (row.status == "canceled" and _stopped(own, assignment)):
+        own = journals.get(row.agent, [])
+        speaks = any(line["what"] == "says" for line in own)  # devices write down only what they do
+        if speaks and not row.by_muster and not (row.status == "canceled" and _stopped(own, assignment)):
             yield from _other_than_said(assignment, row, own)
 
 
@@ -53,8 +51,8 @@ def _stopped(own: list[Line], assignment: int) -> bool:
 
 
 def _events_wrong(assignment: int, row: Kept) -> Iterator[str]:
-    if row.ends > 1:
-        yield f"assignment {assignment} ended {row.ends} times in the log"
+    if row.ends != (row.status in LAST_WORDS):
+        yield f"assignment {assignment} is {row.status} and ended {row.ends} times in the log"
     if row.late_events != min(row.late_reports, 1):
         yield f"assignment {assignment} has {row.late_reports} late reports and {row.late_events} events of them"
 
@@ -64,16 +62,23 @@ def _other_than_said(assignment: int, row: Kept, own: list[Line]) -> Iterator[st
     words = [line for line in own if line["what"] == "says" and line.get("assignment") == assignment]
     last = [line for line in words if line["said"] in LAST_WORDS]
     cuts = [line["at"] for line in own if line["what"] in ("lost", "started")]
+    if not last and row.status in LAST_WORDS:
+        yield f"assignment {assignment} is {row.status}, its agent {row.agent} said no last word of it"
     may_count = last[:1]
     for earlier, later in itertools.pairwise(last):
         if not any(earlier["at"] <= at <= later["at"] for at in cuts):
             break
         may_count.append(later)
-    if last and not any(row.status == line["said"] and row.result == line["result"] for line in may_count):
-        said = [(line["said"], line["result"]) for line in may_count]
+    if last and not any(_is_as_said(row, line) for line in may_count):
+        said = [(line["said"], line.get("result")) for line in may_count]
         yield f"assignment {assignment} is {row.status} with {row.result}, its agent {row.agent} said {said}"
     if len(may_count) == 1 and not row.late_reports and _goes_on(words, last[0]):
         yield f"nothing is noted of what agent {row.agent} said after the end of assignment {assignment}"
+
+
+def _is_as_said(row: Kept, line: Line) -> bool:
+    """Some agents do not write down their results."""
+    return row.status == line["said"] and ("result" not in line or row.result == line["result"])
 
 
 def _goes_on(words: list[Line], end: Line) -> bool:
@@ -112,23 +117,3 @@ _KEPT = """
         AND e.type IN ('assignment.late_report', 'assignment.status_changed')
     GROUP BY a.id, agents.uuid
 """
-
-
-async def refused(url: str) -> int:
-    """How many reports were refused since their assignments were others', or did not exist."""
-    connection = await asyncpg.connect(url)
-    try:
-        count = await connection.fetchval(
-            "SELECT coalesce(sum(count), 0) FROM message_counts WHERE outcome = 'dead_lettered'"
-            " AND reason IN ('not_its_assignment', 'unknown_assignment')"
-        )
-    finally:
-        await connection.close()
-    return int(count)
-
-
-def claims_unheard(lines: Iterable[Line], refusals: int) -> Iterator[str]:
-    """Claims of others' assignments that were neither refused nor counted; each is made with two words."""
-    claimed = sum(2 * len(line["assignments"]) for line in lines if line["what"] == "claims")
-    if refusals < claimed:
-        yield f"agents claimed others' assignments {claimed} times, and {refusals} were refused"

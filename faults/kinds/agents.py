@@ -48,7 +48,8 @@ class Flood(Fault):
 
     def missions(self, chance: random.Random) -> Sequence[Mission]:
         """The one that floods, and those beside it."""
-        return [oddities.flood(odd_agents()[0], FLOODED_FOR), *map(oddities.beside_a_flood, bystanders())]
+        others = [oddities.beside(oddities.BESIDE, agent) for agent in bystanders()]
+        return [oddities.flood(odd_agents()[0], FLOODED_FOR), *others]
 
     async def strike(self, stage: Stage) -> None:
         """Returns when it has begun."""

@@ -163,14 +163,14 @@ def terminated(chance: random.Random, agent: str) -> Mission:
     return Mission(TERMINATED, [agent], data, ends="failed", code=FailureCode.TERMINATED)
 
 
-BESIDE = "beside a flood"
+BESIDE, BESIDE_NOTHING = "beside a flood", "beside nothing"
 _ONE_AFTER_THE_OTHER = 3
 
 
-def beside_a_flood(agent: str) -> Mission:
+def beside(what: str, agent: str) -> Mission:
     """Short missions that go on meanwhile, one after the other."""
     mission = None
     for _ in range(_ONE_AFTER_THE_OTHER):
-        mission = Mission(BESIDE, [agent], {"answer": answer([[(agent, 0.0)]])}, then=mission)
+        mission = Mission(what, [agent], {"answer": answer([[(agent, 0.0)]])}, then=mission)
     assert mission is not None
     return mission

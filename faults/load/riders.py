@@ -39,8 +39,8 @@ class Tally:
     """Seconds to the end, by kind: from acceptance, or from the request to cancel it."""
     wrong: list[str] = field(default_factory=list)
     """Missions that ended otherwise than their script says, or never."""
-    settled: list[str] = field(default_factory=list)
-    """Cases of unknown outcome, and how they were settled."""
+    settled: dict[int, str] = field(default_factory=dict)
+    """Missions of unknown outcome, and how they were settled."""
 
 
 class Riders:
@@ -63,7 +63,7 @@ class Riders:
         for kind, count in _RIDERS.items():
             for number in range(math.ceil(self._part * count)):
                 if kind == "waiting":
-                    agents = contended[: math.ceil(self._part * _CONTENDED)]
+                    agents = [contended[number % math.ceil(self._part * _CONTENDED)]]
                 else:
                     agents = [next(own) for _ in range(_AGENTS_EACH.get(kind, 1))]
                 self._ride(f"{kind}-{number}", KINDS[kind], agents)
@@ -164,9 +164,9 @@ class Riders:
     def _judge(self, key: int, kind: str, expected: str, end: End) -> None:
         """Whether there is a good reason for another end."""
         if key in self.operator.settled and end.status == "canceled":
-            self.tally.settled.append(f"mission {key} ({kind}): cancelled for {self.operator.settled[key]}")
+            self.tally.settled[key] = f"({kind}) was cancelled for {self.operator.settled[key]}"
         elif end.status == "failed" and end.code == scripts.UNKNOWN_OUTCOME:
-            self.tally.settled.append(f"mission {key} ({kind}): failed by its recipe: {end.text}")
+            self.tally.settled[key] = f"({kind}) failed by its recipe: {end.text}"
         else:
             self.tally.wrong.append(
                 f"mission {key} ({kind}) ended {end.status} ({end.code} {end.text}), not {expected}"

@@ -53,9 +53,8 @@ _DRIVE = {"task": "drive", "to": {"x": 1, "y": 1}, "seconds": 5}
 
 
 def waiting(chance: random.Random, agents: list[str]) -> Mission:
-    """Wants one of few agents, and waits for it most of its life."""
-    agent = chance.choice(agents)
-    return Mission("waiting", [agent], {"answer": answer([[(agent, chance.uniform(6, 14))]])})
+    """Wants an agent that others want too, and waits for it most of its life."""
+    return Mission("waiting", agents[:1], {"answer": answer([[(agents[0], chance.uniform(6, 14))]])})
 
 
 def pending(chance: random.Random, agents: list[str]) -> Mission:

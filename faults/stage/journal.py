@@ -3,7 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +26,12 @@ def read(file: Path) -> Iterator[dict[str, Any]]:
         for line in file.read_text().splitlines(keepends=True):
             if line.endswith("\n"):
                 yield json.loads(line)
+
+
+def by_agent(lines: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The lines of each agent; those of a whole process stand with all of its agents."""
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    for line in lines:
+        for agent in [line["agent"]] if line["agent"] else line["agents"]:
+            found[agent].append(line)
+    return found

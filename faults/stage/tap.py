@@ -14,11 +14,11 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 _AGAIN = 0.3
 # The broker is being killed, started, or cut off.
 _AWAY = (AMQPError, ChannelInvalidStateError, OSError, RuntimeError, TimeoutError, httpx.HTTPError)
-GAP = "gap"
+LISTENS, GAP = "listens", "gap"
 
 
 class Tap:
-    """The messages, as lines like those of the agents' journals; a line `gap` stands where some may be missing."""
+    """The messages, as lines like those of the agents' journals; from `gap` to `listens` some may be missing."""
 
     def __init__(self, amqp_url: str, management_url: str, exchange: str) -> None:
         """`exchange`: what Muster publishes on."""
@@ -33,7 +33,7 @@ class Tap:
                 try:
                     await self._listen(connection)
                 finally:
-                    self.lines.append({"at": time.time(), "what": GAP})
+                    self._note(GAP)
                     with contextlib.suppress(*_AWAY):
                         await connection.close()
             await asyncio.sleep(_AGAIN)
@@ -48,7 +48,11 @@ class Tap:
         async with httpx.AsyncClient(base_url=self._management, trust_env=False, timeout=10) as management:
             # A broker that was started anew traces nothing.
             (await management.put("/api/vhosts/%2F", json={"tracing": True})).raise_for_status()
+        self._note(LISTENS)
         await gone.wait()
+
+    def _note(self, what: str) -> None:
+        self.lines.append({"at": time.time(), "agent": "", "what": what})
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         line = line_of(message.body, bool(message.headers["routed_queues"]))

@@ -1,11 +1,14 @@
 """What the API shows otherwise than the database has it is found."""
 
 import json
+import random
 from typing import Any
 
 import pytest
 
-from faults.invariants.api_view import differences
+from faults.invariants.api_view import differences, faults_in_view
+from faults.load.client import Client
+from settings import Settings
 
 SHOWN: dict[str, Any] = {"status": "failed", "failure": {"code": "assignment_failed", "text": "flat tyre"}}
 ROW: dict[str, Any] = {"status": "failed", "failure": json.dumps(SHOWN["failure"])}
@@ -35,3 +38,19 @@ def test_the_same_view_is_passed() -> None:
 )
 def test_another_view_is_found(row: dict[str, Any], held: dict[int, str], fault: str) -> None:
     assert list(differences(1, SHOWN, ASSIGNMENTS, {**ROW, **row}, held)) == [fault]
+
+
+async def test_a_mission_that_is_lost_is_a_finding_and_ends_no_look(settings: Settings) -> None:
+    found = await faults_in_view(Nobody(), settings.database_url, [987654321], random.Random(1))
+    assert found == ["mission 987654321 was accepted, and the API or the database does not know it"]
+
+
+class Nobody(Client):
+    """An API that knows no mission."""
+
+    def __init__(self) -> None:
+        """It has no address."""
+
+    async def ask(self, method: str, path: str, *, fine: tuple[int, ...] = (), **request: Any) -> dict[str, Any]:
+        assert 404 in fine
+        return {"status_code": 404}

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from faults.invariants.journals import Journals, faults_of
-from faults.stage.journal import Journal
+from faults.invariants.journals import faults_of
+from faults.stage.journal import Journal, read
 from tests.faults.lines import Line, journal
 
 BEGIN: Line = {"what": "begin", "mission": 1, "assignment": 7}
@@ -57,4 +57,4 @@ def test_journals_are_read_from_their_files_without_a_line_that_was_cut(tmp_path
         Journal(file).write("a", "begin", mission=1, assignment=7)
     with file.open("a") as open_:
         open_.write('{"at": 1, "agent": "a", "wh')
-    assert list(Journals([file, tmp_path / "none"]).faults()) == ["agent a executed assignment 7 2 times"]
+    assert list(faults_of([*read(file), *read(tmp_path / "none")])) == ["agent a executed assignment 7 2 times"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from faults.invariants.messages import faults_of
+from faults.invariants.messages import faults_of, unseen
 from tests.faults.lines import Line, idle, journal, said, sent
 
 GAP: Line = {"agent": "", "what": "gap"}
@@ -42,6 +42,7 @@ GOOD: dict[str, tuple[list[Line], list[Line]]] = {
     "it ended by itself before": ([{**CANCEL, "at": 3.0}, {**RELEASE, "at": 5.0}], [said(7, "succeeded", at=1.0)]),
     "given up": ([*FULL_TIME, {**RELEASE, "at": 40.5}], [idle("busy")]),
     "of an agent that writes no journal": ([CANCEL, RELEASE], []),
+    "of one that does not write down what it says": ([CANCEL, RELEASE], [{"what": "begin", "assignment": 7}]),
 }
 
 
@@ -55,3 +56,23 @@ def test_bad_messages_are_found(case: str) -> None:
 def test_good_messages_are_passed(case: str) -> None:
     messages, words = GOOD[case]
     assert list(faults_of(journal(*messages), journal(*words))) == []
+
+
+BEGUN = {"what": "begin", "mission": 1, "at": 50.0}
+LISTENS: Line = {"agent": "", "what": "listens"}
+
+
+def test_what_an_agent_does_and_a_listening_tap_did_not_see_is_found() -> None:
+    lines = journal(LISTENS, TOLD)
+    begun = journal({**BEGUN, "assignment": 7}, {**BEGUN, "assignment": 8})
+    assert list(unseen(lines, begun)) == ["the tap did not see assignment 8, which agent a began"]
+
+
+def test_what_may_have_gone_by_in_a_gap_is_passed() -> None:
+    begun = journal({**BEGUN, "assignment": 8})
+    assert list(unseen(journal(LISTENS, TOLD, {**GAP, "at": 45.0}, {**LISTENS, "at": 46.0}), begun)) == []
+    assert list(unseen(journal(TOLD, {**LISTENS, "at": 45.0}), begun)) == []
+
+
+def test_a_tap_that_saw_nothing_is_found() -> None:
+    assert list(unseen([], [])) == ["the tap saw no assignment"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from faults.invariants.records import faults_in_database
+from faults.invariants.records import SeenRun, faults_in_database, runs_wrong
 from missions.events import utc_now
 from settings import Settings
 from store.database import Database
@@ -100,8 +100,8 @@ async def test_two_last_events_of_an_attempt_are_found_and_none_too(world: World
     await world.event(twice, 2, "task.failed")
     await world.event(never, 1, "task.completed", attempt=0)
     found = await world.faults()
-    assert f"mission {twice} is succeeded with 2 last events" in found
-    assert f"mission {never} is succeeded with 0 last events" in found
+    assert f"mission {twice} is succeeded with 2 last events of attempt 1" in found
+    assert f"mission {never} is succeeded with 0 last events of attempt 1" in found
 
 
 async def test_a_gap_in_the_log_is_found(world: World) -> None:
@@ -120,3 +120,43 @@ async def test_an_event_that_never_gets_its_place_is_found(world: World) -> None
 
 async def test_an_accepted_mission_that_is_not_there_is_found(world: World) -> None:
     assert "mission 987654321 (drive) was accepted and is lost" in await world.faults(987654321)
+
+
+async def test_each_attempt_has_one_last_event(world: World) -> None:
+    good, bad = await world.mission(attempt=2), await world.mission("canceled", attempt=2)
+    await world.event(good, 1, "task.failed", payload={"will_retry": True})
+    await world.event(good, 2, attempt=2)
+    await world.event(bad, 1, "task.failed", payload={"will_retry": True}, attempt=2)
+    await world.event(bad, 2, "task.cancelled", attempt=2)
+    found = await world.faults()
+    assert not [fault for fault in found if f"mission {good} is" in fault]
+    assert [fault for fault in found if f"mission {bad} is" in fault] == [
+        f"mission {bad} is canceled with 0 last events of attempt 1"
+    ]
+
+
+async def test_a_mission_file_that_has_not_stopped_is_found(world: World) -> None:
+    mission = await world.mission(work_process_type_name="mission-file")
+    assert f"mission {mission} is succeeded and has stopped 0 times" in await world.faults()
+    await world.event(mission, 1, "mission.stopped")
+    assert not [fault for fault in await world.faults() if f"mission {mission} is succeeded and" in fault]
+
+
+async def test_a_mission_that_nobody_asked_for_or_that_is_open_is_found(world: World) -> None:
+    mission = await world.mission("executing", work_process_type_name="planned")
+    assert f"mission {mission} is still executing" in await world.faults(mission)
+    lonely = f"mission {mission} (planned) is there, and nobody was told so"
+    assert lonely in await world.faults()
+    assert lonely not in await world.faults(mission)
+
+
+def test_runs_that_are_not_as_their_missions_are_found() -> None:
+    runs = {"m-1": "RUNNING", "m-1-thread-0": "RUNNING", "m-2": "COMPLETED", "m-3": "FAILED", "m-4": "RUNNING"}
+    seen = [SeenRun(*run) for run in [*runs.items(), ("m-2-thread-0", "CANCELED"), ("m-5", "CANCELED")]]
+    ended = {"m-1": "succeeded", "m-2": "canceled", "m-3": "succeeded", "m-5": "canceled"}
+    assert list(runs_wrong(seen, ended)) == [
+        "run m-1 is open, its mission is succeeded",
+        "run m-1-thread-0 is open, its mission is succeeded",
+        "run m-2 is COMPLETED, its mission is canceled",
+        "run m-3 is FAILED, its mission is succeeded",
+    ]
