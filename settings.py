@@ -199,7 +199,7 @@ class Settings(BaseSettings):
     )
 
     # Repairs
-    sweep_interval: Seconds = Field(15.0, description="between two looks for missions without a run, and the reverse")
+    sweep_interval: Seconds = Field(10.0, description="between two looks for missions without a run, and the reverse")
     sweep_after: Seconds = Field(
         10.0,
         description="nothing is repaired that changed less than this ago; an ended mission's run has three times it",

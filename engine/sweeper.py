@@ -71,6 +71,7 @@ class Sweeper(Loop):
             installation = await installation_id(connection)
         of_missions, of_queues = f"work-process-{installation}-", f"mission-queue-{installation}-"
         runs = await self._runs.open((of_missions, of_queues))
+        await self._still_leads()
         async with self._database.statement() as connection:
             missions = await open_missions.missions(connection, self._grace)
             queues = await open_missions.queues(connection, self._grace)
@@ -87,11 +88,18 @@ class Sweeper(Loop):
         await self._without_mission({run for run in for_long if run.startswith(of_missions)})
         await self._without_queue({run for run in for_long if run.startswith(of_queues)})
 
+    async def _still_leads(self) -> None:
+        """Before each act: else another process may have done it by now, and its run be the mission's."""
+        if self._leader is not None:
+            await self._leader.stay()
+
     async def _each(self, found: Iterable[T], repair: Callable[[T], Awaitable[None]]) -> None:
+        """Raises PartUnavailable if another process may sweep by now."""
         turn = asyncio.Semaphore(_AT_ONCE)
 
         async def one(item: T) -> None:
             async with turn:
+                await self._still_leads()
                 try:
                     await repair(item)
                 except (RPCError, PartUnavailable) as error:
@@ -100,7 +108,11 @@ class Sweeper(Loop):
                     # One that cannot be repaired may not keep the others from it.
                     log.exception("sweeper: %s stays as it is", item)
 
-        await asyncio.gather(*(one(item) for item in found))
+        # All have come to their end before the next leader, which this one may be again, begins.
+        ended = await asyncio.gather(*(one(item) for item in found), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _without_run(self, mission: OpenMission) -> None:
         run = await self._runs.look(mission.workflow_id)
@@ -119,24 +131,37 @@ class Sweeper(Loop):
                 return
             repair, interrupted = _verdict(lost, run, said)
             start = await lost_runs.start_again(connection, lost, self._settings, interrupted)
-        threads = await self._end_threads(mission, "the run that started it has ended")
-        if self._leader is not None:  # else another process may have done it by now, and the mission be over
-            self._leader.check()
+            threads = await lost_runs.threads_of(connection, mission.id)
+        ended = await self._end_threads(threads, "the run that started it has ended")
+        await self._still_leads()
         run_id = await start_mission(self._client, mission.workflow_id, start, again=True)
         if lost.work_process.superseded:
+            await self._still_leads()
             await self._runs.cancel(mission.workflow_id, lost.work_process.cancel_reason or "")
         async with self._database.transaction() as connection:
             told = await lost_runs.took_over(connection, lost, run_id)
+            await repairs.count(connection, repair)
         await self._waker.send(told)
         what = "goes on in another run" if interrupted is None else f"is brought to an end: {interrupted.text}"
-        also = f"; {threads} threads of it were terminated" if threads else ""
-        await repairs.made(self._database, repair, f"mission {mission.id} {what}{also}")
+        also = f"; {ended} threads of it were terminated" if ended else ""
+        repairs.tell(repair, f"mission {mission.id} {what}{also}")
 
-    async def _end_threads(self, mission: OpenMission, why: str) -> int:
-        """They were asked to stop with the run that started them, and do so at leisure: the new run does it for all."""
+    async def _end_threads(self, threads: Iterable[str], why: str) -> int:
+        """They were asked to stop with the run that started them, and do so at leisure: the new run does it for all.
+
+        `threads`: as they were read with the mission; those that another run starts are not among them.
+        """
+        ended = 0
+        for thread in threads:
+            await self._still_leads()
+            ended += await self._runs.terminate(thread, why)
+        return ended
+
+    async def _made(self, repair: Repair, what: str) -> None:
+        """Right after the act: one in the engine cannot be counted with it."""
+        repairs.tell(repair, what)
         async with self._database.statement() as connection:
-            threads = await lost_runs.threads_of(connection, mission.id)
-        return sum([await self._runs.terminate(thread, why) for thread in threads])
+            await repairs.count(connection, repair)
 
     async def _canceling(self, mission: OpenMission) -> None:
         run = await self._runs.look(mission.workflow_id)
@@ -146,8 +171,9 @@ class Sweeper(Loop):
             lost = await lost_runs.read(connection, mission.id)
         if lost is None:
             return
+        await self._still_leads()
         await self._runs.cancel(mission.workflow_id, lost.work_process.cancel_reason or "")
-        await repairs.made(self._database, Repair.CANCEL_SENT, f"mission {mission.id} is canceling: its run is told")
+        await self._made(Repair.CANCEL_SENT, f"mission {mission.id} is canceling: its run is told")
 
     async def _queue_without_run(self, queue: OpenQueue) -> None:
         run = await self._runs.look(queue.workflow_id)
@@ -155,9 +181,11 @@ class Sweeper(Loop):
             return
         async with self._database.transaction() as connection:
             wakeup = await mission_queues.run_again(connection, queue.id, self._settings)
-        if wakeup is not None:
-            await self._waker.send([wakeup])
-            await repairs.made(self._database, Repair.QUEUE_RUN, f"mission queue {queue.id} had no run: it gets one")
+            if wakeup is None:
+                return
+            await repairs.count(connection, Repair.QUEUE_RUN)
+        repairs.tell(Repair.QUEUE_RUN, f"mission queue {queue.id} had no run: it gets one")
+        await self._waker.send([wakeup])
 
     async def _without_mission(self, runs: set[str]) -> None:
         """`runs`: of missions, and of their threads."""
@@ -170,7 +198,7 @@ class Sweeper(Loop):
         async def end(run: str) -> None:
             why = unneeded[run.partition(THREAD)[0]]
             if await self._runs.terminate(run, why):
-                await repairs.made(self._database, Repair.RUN_UNNEEDED, f"run {run} was terminated: {why}")
+                await self._made(Repair.RUN_UNNEEDED, f"run {run} was terminated: {why}")
 
         await self._each((run for run in sorted(runs) if run.partition(THREAD)[0] in unneeded), end)
 
@@ -181,16 +209,18 @@ class Sweeper(Loop):
         open_ones = {workflow_id for workflow_id, run in looked.items() if run is not None and run.closed_at is None}
         if not open_ones:
             return
+        await self._still_leads()
         async with self._database.transaction() as connection:
             idle = await open_missions.queues_without_need(connection, open_ones, 3 * self._grace)
             look = QueueChanged(why="it is idle")
             told = await wakeups.add_signals(
                 connection, [NewSignal(run, None, QueueSignal.QUEUE_CHANGED, look) for run in idle]
             )
-        await self._waker.send(told)
+            if idle:
+                await repairs.count(connection, Repair.RUN_UNNEEDED, len(idle))
         for run in idle:
-            what = f"run {run} was told to look: its mission queue is idle, or is not there"
-            await repairs.made(self._database, Repair.RUN_UNNEEDED, what)
+            repairs.tell(Repair.RUN_UNNEEDED, f"run {run} was told to look: its mission queue is idle, or is not there")
+        await self._waker.send(told)
 
 
 def _verdict(lost: LostRun, run: Run | None, said: str) -> tuple[Repair, Failure | None]:

@@ -15,7 +15,7 @@ from missions.repairs import Repair
 from settings import Settings
 from store import left_behind, mission_agents, mission_files, repairs, slots
 from store.database import Database
-from store.leadership import Lock, leading
+from store.leadership import Leader, Lock, leading
 from store.left_behind import Held
 from store.loops import Loop
 from store.reservations import leave, lock_agents_of
@@ -36,10 +36,12 @@ class Reconciler(Loop):
         super().__init__("reconciler")
         self._settings, self._database, self._downlink, self._waker = settings, database, downlink, waker
         self._grace = timedelta(seconds=settings.sweep_after)
+        self._leader: Leader | None = None
 
     async def _turn(self) -> None:
         interval = self._settings.sweep_interval
         async with leading(self._database, RECONCILER, CHANNEL, silence=interval) as leader:
+            self._leader = leader
             while True:
                 await self.look()
                 await leader.wait(interval)
@@ -52,7 +54,7 @@ class Reconciler(Loop):
             on_platforms = await left_behind.platforms(connection, self._grace)
         for mission_id in await slots.free_unheld(self._database, self._grace):
             what = f"mission {mission_id} held a slot, or stood in the line, for an attempt that is over"
-            await repairs.made(self._database, Repair.SLOT_FREED, what)
+            repairs.tell(Repair.SLOT_FREED, what)
         for mission_id in on_platforms:
             await self._try(self._leave_platform(mission_id), mission_id)
         for one in held:
@@ -71,20 +73,28 @@ class Reconciler(Loop):
         async with self._database.transaction() as connection:
             await lock(connection, mission_id)
             run = await mission_files.leave_platform(connection, mission_id)
-        what = f"mission {mission_id} has ended and kept platform {run.platform_uuid}"
-        await repairs.made(self._database, Repair.PLATFORM_FREED, what)
+            if run.running:
+                await repairs.count(connection, Repair.PLATFORM_FREED)
+        if run.running:
+            what = f"mission {mission_id} has ended and kept platform {run.platform_uuid}"
+            repairs.tell(Repair.PLATFORM_FREED, what)
 
     async def _release(self, held: Held) -> None:
         mission_id = held.work_process_id
         async with self._database.transaction() as connection:
             await lock(connection, mission_id)
             agents = [agent for agent in await mission_agents.to_release(connection, mission_id) if agent.held]
+        if self._leader is not None:  # else another process may have done it by now, and others reserved the agents
+            await self._leader.stay()
         await asyncio.gather(*(self._downlink.release(agent, work_process_id=mission_id) for agent in agents))
         async with self._database.transaction() as connection:
             work_process = await lock(connection, mission_id)
+            if not await left_behind.still(connection, held, self._grace):
+                return  # a late try of its own gave it back
             await lock_agents_of(connection, mission_id, work_process.agent_ids)
             freed = await leave(connection, mission_id, held.attempt)
+            await repairs.count(connection, Repair.AGENTS_FREED)
         await self._waker.send(await refresh_lines(self._database, freed))
         told = f"; released {', '.join(agent.uuid for agent in agents)}" if agents else ""
         what = f"mission {mission_id} has ended and held agents, or their lines: {freed}{told}"
-        await repairs.made(self._database, Repair.AGENTS_FREED, what)
+        repairs.tell(Repair.AGENTS_FREED, what)

@@ -13,6 +13,7 @@ from missions.errors import Conflict, Failure, FailureCode, MissionError
 from missions.statuses import AgentClass
 from store import mission_agents
 from store.connection import Connection
+from store.tables import MISSION_OPEN
 from store.work_process_status import LockedWorkProcess
 
 NAME = "coalesce({agent}.alias, {agent}.uuid)"
@@ -114,9 +115,9 @@ _LOCK = text(
 )
 _BY_RESERVATION = "SELECT work_process_id, true AS held FROM reservations WHERE agent_id = instrument.id"
 # One that starts later, or has its next attempt later, leaves the instrument to others until then.
-_BY_WISH = """
+_BY_WISH = f"""
     SELECT id, false FROM work_processes
-    WHERE status NOT IN ('draft', 'succeeded', 'failed', 'canceled')
+    WHERE {MISSION_OPEN}
         AND status IN ('dispatched', 'preparing resources') AND instrument.id = ANY(agent_ids)
         AND coalesce(next_attempt_at, sched_start_at, now()) <= now()
 """

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NewType
 
+import asyncpg
 from sqlalchemy import text
 
+from missions.errors import PartUnavailable
 from store.connection import Connection
 from store.database import Database
 from store.notifications import Listener
@@ -27,10 +29,19 @@ class Leader(Listener):
     def __init__(self, driver: object) -> None:
         super().__init__(driver)
         self.connection = Connection(driver)
+        self._asks = asyncio.Lock()
 
     async def stay(self) -> None:
-        """Be no silent leader, for one that works on other connections; raises PartUnavailable if this one is lost."""
-        await self.connection.scalar(_STAY)
+        """Be no silent leader, and still the leader, for one that works on other connections, also side by side.
+
+        Raises PartUnavailable if this one is lost: another process leads by now.
+        """
+        async with self._asks:
+            self.check()
+            try:
+                await self.connection.scalar(_STAY)
+            except (asyncpg.InterfaceError, asyncpg.PostgresError, OSError) as error:
+                raise PartUnavailable("PostgreSQL", f"the leader's connection was lost: {error}") from error
 
 
 @asynccontextmanager

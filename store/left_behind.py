@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Interval, bindparam, text
 
 from store.connection import Connection
+from store.tables import MISSION_ENDED
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,22 @@ async def agents(connection: Connection, grace: timedelta) -> Sequence[Held]:
     return [Held(*row) for row in await connection.execute(_AGENTS, {"grace": grace})]
 
 
+async def still(connection: Connection, held: Held, grace: timedelta) -> bool:
+    """Whether it does so now that the mission is locked."""
+    asked = {"grace": grace, "of": held.work_process_id, "attempt": held.attempt}
+    return bool(await connection.scalar(_STILL, asked))
+
+
 async def platforms(connection: Connection, grace: timedelta) -> list[int]:
     """Missions that ended longer than `grace` ago and count as running on their platform."""
     return list(await connection.scalars(_PLATFORMS, {"grace": grace}))
 
 
-_ENDED = """
-    mission.status IN ('succeeded', 'failed', 'canceled')
+_ENDED = f"""
+    mission.{MISSION_ENDED}
     AND coalesce(mission.ended_at, mission.modified_at) < now() - CAST(:grace AS interval)
 """
-_AGENTS = text(
-    f"""
+_HELD = f"""
     SELECT held.work_process_id, held.attempt
     FROM (
         SELECT work_process_id, attempt FROM reservations
@@ -44,9 +50,12 @@ _AGENTS = text(
         )
     ) AS held
     JOIN work_processes AS mission ON mission.id = held.work_process_id
-    WHERE {_ENDED} ORDER BY held.work_process_id, held.attempt
-    """
-).bindparams(bindparam("grace", type_=Interval))
+    WHERE {_ENDED}
+"""
+_AGENTS = text(f"{_HELD} ORDER BY held.work_process_id, held.attempt").bindparams(bindparam("grace", type_=Interval))
+_STILL = text(f"SELECT EXISTS ({_HELD} AND held.work_process_id = :of AND held.attempt = :attempt)").bindparams(
+    bindparam("grace", type_=Interval)
+)
 _PLATFORMS = text(
     f"""
     SELECT work_process_id FROM mission_files AS file JOIN work_processes AS mission ON mission.id = work_process_id

@@ -9,6 +9,7 @@ from store import repairs, role_heartbeats, waiting_queue
 from store.connection import Connection
 from store.event_backlogs import Backlog, backlogs
 from store.positions import event_counts
+from store.tables import MISSION_OPEN
 from store.waiting_queue import Line, WaitsFor
 
 
@@ -60,7 +61,7 @@ async def read_metrics(connection: Connection) -> Metrics:
 
 
 # As the partial index of open missions says it.
-_OPEN = "work_processes.status NOT IN ('draft', 'succeeded', 'failed', 'canceled')"
+_OPEN = f"work_processes.{MISSION_OPEN}"
 _MISSIONS = text(
     f"""
     SELECT status, count(*) AS number, count(*) FILTER (WHERE next_attempt_at > now()) AS retries

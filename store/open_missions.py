@@ -8,6 +8,7 @@ from sqlalchemy import Interval, bindparam, text
 
 from store.connection import Connection
 from store.role_heartbeats import LOST_AFTER
+from store.tables import MISSION_ENDED, MISSION_OPEN
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ async def queues_without_need(connection: Connection, workflow_ids: Collection[s
 
 _GRACE, _LOST_AFTER = bindparam("grace", type_=Interval), bindparam("lost_after", type_=Interval)
 _MISSIONS = text(
-    """
+    f"""
     SELECT id, workflow_id, dispatched_at < now() - CAST(:grace AS interval),
         status = 'canceling' AND cancel_requested_at < now() - CAST(:grace AS interval) AND NOT EXISTS (
             SELECT FROM events
@@ -69,7 +70,7 @@ _MISSIONS = text(
                 AND payload ->> 'to' = 'canceling' AND transition IS NOT NULL
         )
     FROM work_processes AS mission
-    WHERE status NOT IN ('draft', 'succeeded', 'failed', 'canceled') AND workflow_id IS NOT NULL
+    WHERE {MISSION_OPEN} AND workflow_id IS NOT NULL
     """
 ).bindparams(_GRACE)
 _QUEUES = text(
@@ -92,7 +93,7 @@ _UNNEEDED = text(
     LEFT JOIN work_processes AS mission ON mission.workflow_id = wanted.workflow_id
     WHERE (
         mission.id IS NULL OR (
-            mission.status IN ('succeeded', 'failed', 'canceled')
+            mission.{MISSION_ENDED}
             AND coalesce(mission.ended_at, mission.modified_at) < now() - CAST(:grace AS interval)
         )
     ) AND {_SERVED}

@@ -6,16 +6,21 @@ from sqlalchemy import text
 
 from missions.repairs import Repair
 from store.connection import Connection
-from store.database import Database
 
 log = logging.getLogger("muster.repairs")
 
 
-async def made(database: Database, repair: Repair, what: str) -> None:
-    """Count a repair, and say in the log what was done, with the mission's id."""
+async def count(connection: Connection, repair: Repair, times: int = 1) -> None:
+    """Count repairs: in the transaction that makes them, at its end; of an act in the engine right after it.
+
+    An act that is done when the database goes is not counted: it would else be counted though it was not done.
+    """
+    await connection.execute(_ADD, {"kind": repair, "times": times})
+
+
+def tell(repair: Repair, what: str) -> None:
+    """Say in the log what was done, with the mission's id; once it is committed."""
     log.warning("repaired (%s): %s", repair.value, what)
-    async with database.statement() as connection:
-        await connection.execute(_ADD, {"kind": repair})
 
 
 async def counts(connection: Connection) -> dict[str, int]:
@@ -25,8 +30,8 @@ async def counts(connection: Connection) -> dict[str, int]:
 
 _ADD = text(
     """
-    INSERT INTO repairs (kind, count) VALUES (:kind, 1)
-    ON CONFLICT (kind) DO UPDATE SET count = repairs.count + 1, last_at = now()
+    INSERT INTO repairs (kind, count) VALUES (:kind, :times)
+    ON CONFLICT (kind) DO UPDATE SET count = repairs.count + excluded.count, last_at = now()
     """
 )
 _COUNTS = text("SELECT kind, count AS number FROM repairs")

@@ -238,11 +238,12 @@ _END_REQUEST = text(
 )
 
 
+# Also of a request that was ended before: nobody waits by one that is over.
 _LEAVE = text(
     """
     WITH ended AS (
         UPDATE reservation_requests SET status = 'ended'
-        WHERE work_process_id = :of AND attempt = :attempt AND status <> 'ended' RETURNING id
+        WHERE work_process_id = :of AND attempt = :attempt RETURNING id
     ), left_line AS (
         UPDATE reservation_request_agents AS line SET claims = false FROM ended WHERE line.request_id = ended.id
         RETURNING line.agent_id

@@ -17,10 +17,12 @@ from missions import task_events
 from missions.contracts import Signal, SlotGranted
 from missions.events import NewEvent, utc_now
 from missions.priorities import score, score_key
+from missions.repairs import Repair
 from missions.statuses import WorkProcessStatus
-from store import events
+from store import events, repairs
 from store.connection import Connection
 from store.database import Database
+from store.tables import MISSION_ENDED
 from store.wakeups import NewSignal, Wakeup, add_signals
 from store.work_process_status import LockedWorkProcess
 
@@ -147,7 +149,7 @@ async def _grant(connection: Connection, ids: set[int]) -> list[Wakeup]:
 
 
 async def free_unheld(database: Database, grace: timedelta) -> list[int]:
-    """Give back the slots and places that no open mission's present attempt has; whose they were.
+    """Give back the slots and places that no open mission's present attempt has, and count it; whose they were.
 
     Not those of missions that ended less than `grace` ago, nor those that are not as old.
     """
@@ -157,7 +159,10 @@ async def free_unheld(database: Database, grace: timedelta) -> list[int]:
             return []
     async with database.transaction() as connection:
         await lock_line(connection)
-        return sorted(await connection.scalars(_FREE_UNHELD, asked))
+        freed = sorted(await connection.scalars(_FREE_UNHELD, asked))
+        if freed:
+            await repairs.count(connection, Repair.SLOT_FREED, len(freed))
+    return freed
 
 
 def _started(mission: Any, enqueued_at: datetime, now: datetime) -> NewEvent:
@@ -227,11 +232,11 @@ _GRANTABLE = text(
     ))
     """
 )
-_DEAD = """
+_DEAD = f"""
     FROM work_processes AS mission
     WHERE mission.id = slots.work_process_id AND slots.enqueued_at < now() - CAST(:grace AS interval) AND (
         mission.attempt <> slots.attempt OR (
-            mission.status IN ('succeeded', 'failed', 'canceled')
+            mission.{MISSION_ENDED}
             AND coalesce(mission.ended_at, mission.modified_at) < now() - CAST(:grace AS interval)
         )
     )

@@ -44,7 +44,9 @@ metadata = MetaData(
     }
 )
 
+MISSION_ENDED = "status IN ('succeeded', 'failed', 'canceled')"
 MISSION_NOT_ENDED = "status NOT IN ('succeeded', 'failed', 'canceled')"
+MISSION_OPEN = "status NOT IN ('draft', 'succeeded', 'failed', 'canceled')"
 """In these words, and not as parameters, a query may use the partial index that is made with them."""
 
 Moment = DateTime(timezone=True)
@@ -399,7 +401,7 @@ work_processes = Table(
     Index(
         "ix_work_processes_open",
         "id",
-        postgresql_where=text("status NOT IN ('draft', 'succeeded', 'failed', 'canceled')"),
+        postgresql_where=text(MISSION_OPEN),
     ),
 )
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from store.connection import Connection
 from store.rows import Row
 from store.slot_reasons import slot_reasons
+from store.tables import MISSION_OPEN
 from store.waiting_reasons import waiting_reasons
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -100,11 +101,11 @@ async def totals(connection: Connection) -> Totals:
 
 
 # By the index of the open missions: one more on the requests would cost every mission with agents.
-_WAITING = """
+_WAITING = f"""
     SELECT 'agents' AS waits_for, request.id, request.enqueued_at, request.score_key, mission.id AS work_process_id
     FROM work_processes AS mission JOIN reservation_requests AS request
         ON request.work_process_id = mission.id AND request.attempt = mission.attempt AND request.status = 'waiting'
-    WHERE mission.status NOT IN ('draft', 'succeeded', 'failed', 'canceled') AND mission.status = 'preparing resources'
+    WHERE mission.{MISSION_OPEN} AND mission.status = 'preparing resources'
     UNION ALL
     SELECT 'slot', slots.id, slots.enqueued_at, slots.score_key, mission.id
     FROM slots JOIN work_processes AS mission

@@ -12,6 +12,8 @@ from pathlib import Path
 from aiormq import Channel
 
 from benchmarks.child import ROOT
+from faults.bad_input.growth import growth
+from faults.bad_input.logs import errors_in
 from faults.bad_input.messages.accounts_of_a_storm import Accounts
 from faults.bad_input.messages.fates import Fate
 from faults.bad_input.messages.order_seen import OrderSeen
@@ -25,7 +27,6 @@ DATA = ROOT / ".muster-faults-agent-messages"
 _MISSION_EACH = 0.5
 _UNREAD_FROM = 100_000
 """So many make it worth a look at a queue of dead letters that nobody reads."""
-_WARM, _GROWTH, _SLACK = 0.3, 1.10, 20.0
 
 
 async def agent_messages(*, count: int, seed: int, folder: Path = DATA) -> Result:
@@ -49,7 +50,7 @@ async def agent_messages(*, count: int, seed: int, folder: Path = DATA) -> Resul
         result.broken += order.broken + await order.compare()
         result.broken += await accounts.compare(storm)
         result.broken += await _missions_end_well(ready)
-        result.broken += _intake_lives(ready) + _memory(storm.watched)
+        result.broken += _intake_lives(ready) + _logged(ready.intake.log.parent) + _memory(storm.watched)
         result.remarks += [*_told(storm, used), accounts.told()]
         if count >= _UNREAD_FROM:
             result.broken += await _unread(storm, looking, reading, result.remarks)
@@ -82,34 +83,26 @@ async def _missions_end_well(ready: Stage) -> list[str]:
 
 
 def _intake_lives(ready: Stage) -> list[str]:
-    broken = []
-    if not ready.intake.record.is_alive():
-        broken.append(f"the intake ended: {ready.intake.process.returncode}")
-    log = ready.intake.log.read_text(errors="replace").splitlines()
-    broken += [f"the intake's log: {line[:300]}" for line in log if " ERROR " in line or "Traceback" in line][:20]
-    return broken
+    return [] if ready.intake.record.is_alive() else [f"the intake ended: {ready.intake.process.returncode}"]
+
+
+def _logged(logs: Path) -> list[str]:
+    """What each of our programs says of errors, at most this much of each."""
+    names = ("worker-intake", "worker-missions", "api")
+    texts = {name: (logs / f"{name}.log").read_text(errors="replace") for name in names}
+    return [f"{name}.log: {line}" for name, text in texts.items() for line in errors_in(text)[:20]]
 
 
 def _memory(watched: Watched) -> list[str]:
-    """Flat: what it held at most in the last third is within a tenth of what it held at most in the third before.
-
-    Of what it held after it was warm.
-    """
-    warm = [megabytes for share, megabytes in watched.memory if share >= _WARM]
-    third = len(warm) // 3
-    if third < 10:
-        return []
-    before, after = max(warm[third : 2 * third]), max(warm[-third:])
-    if after > before * _GROWTH + _SLACK:
-        return [f"the intake's memory grows: {before:.0f} MB, then {after:.0f} MB"]
-    return []
+    grown = growth(watched.memory)
+    return ["the intake's memory grows: {:.0f} MB, then {:.0f} MB".format(*grown)] if grown else []
 
 
 def _told(storm: Storm, used: float) -> list[str]:
     tally, watched = storm.tally, storm.watched
     sent = tally.fates.total()
     fates = ", ".join(f"{number} {fate}" for fate, number in sorted(tally.fates.items()))
-    memory = [megabytes for _, megabytes in watched.memory] or [0.0]
+    memory = watched.memory or [0.0]
     deepest = ", ".join(f"{queue} {depth}" for queue, depth in sorted(watched.deepest.items()))
     return [
         f"messages: {fates}; {len(tally.kinds)} kinds",

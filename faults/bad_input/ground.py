@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import secrets
 import shutil
 import tempfile
@@ -19,21 +18,13 @@ from api.token import ensure_token
 from benchmarks.agents import react
 from cli.stack.launcher import Stack, StackOptions
 from examples.thin_agent import CheckIn, ThinAgent, state
+from faults.bad_input.logs import errors_in
 from faults.waiting import until
+from missions.transitions import WORK_PROCESS_ENDED
 from settings import Settings
 
-# The engine's library warns so of a step that heard of its mission's end only after that: nothing is wrong.
-_CANCELED = re.compile(
-    # To the next line that begins with a date, or with the colour of one.
-    r"^[^\n]* WARNING temporalio\.activity Completing activity as failed [^\n]*\n(?:(?!\x1b|\d{4}-)[^\n]*\n)*?"
-    r"asyncio\.exceptions\.CancelledError: Activity cancelled\n(?:(?!\x1b|\d{4}-)[^\n]*\n)*",
-    re.MULTILINE,
-)
 READ_TIMEOUT = 5.0
 """Seconds that the API waits for a request."""
-
-ENDED = frozenset({"succeeded", "failed", "canceled"})
-_WRONG = re.compile(r" (ERROR|CRITICAL) |^Traceback |Exception ignored|never retrieved", re.MULTILINE)
 
 
 class GroundStack(Stack):
@@ -142,7 +133,7 @@ class Ground:
         async def has_ended() -> Any:
             nonlocal shown
             shown = await self.get(f"/work-processes/{mission}")
-            return shown if shown["status"] in ENDED else None
+            return shown if shown["status"] in WORK_PROCESS_ENDED else None
 
         try:
             return await until(has_ended, within)
@@ -177,8 +168,7 @@ class Ground:
         """Errors and traces in the logs of API and worker."""
         found = []
         for name in ("api", "worker"):
-            text = _CANCELED.sub("", self._log(name))
-            found += [f"{name}.log: {_line(text, match.start())}" for match in _WRONG.finditer(text)]
+            found += [f"{name}.log: {line}" for line in errors_in(self._log(name))]
         return found
 
     def memory(self, name: str) -> int:
@@ -190,17 +180,6 @@ def _taken(response: httpx.Response) -> Any:
     if response.status_code >= 300:
         raise RuntimeError(f"{response.request.url}: {response.status_code} {response.text[:500]}")
     return response.json()
-
-
-def _line(text: str, at: int) -> str:
-    start = text.rfind("\n", 0, at) + 1
-    lines = text[start : start + 20_000].split("\n")
-    if not lines[0].startswith("Traceback"):
-        return lines[0][:600]
-    # What was raised comes after what is indented.
-    raised = next((line for line in lines[1:] if line and not line.startswith(" ")), "")
-    before = text[:start].rstrip("\n").rpartition("\n")[2]
-    return f"{before[:600]} … {raised[:600]}"
 
 
 @contextlib.asynccontextmanager

@@ -18,14 +18,13 @@ from faults.bad_input.answers.odd_planner import OddPlanner
 from faults.bad_input.answers.stage import set_up
 from faults.bad_input.api_requests import told
 from faults.bad_input.ground import Ground, ground
+from faults.bad_input.growth import growth
 from faults.invariants.records import faults_in_temporal
 from faults.results import Result
 
 FAULT = "planners' answers, odd"
 SETTINGS = {"MUSTER_MAX_RESPONSE_BYTES": str(LIMIT), "MUSTER_PLANNER_POLL_INITIAL": "0.1"}
 """Of the stack that it runs on."""
-_MAY_GROW = 300 * 2**20
-"""Bytes by which the worker may grow: some hundred missions in its cache, some answers of 256 kB at a time."""
 
 
 async def planner_answers(ground: Ground, seed: int, count: int) -> Result:
@@ -55,12 +54,11 @@ async def planner_answers(ground: Ground, seed: int, count: int) -> Result:
 
 @contextlib.asynccontextmanager
 async def _memory(ground: Ground, result: Result) -> AsyncIterator[None]:
-    first = most = ground.memory("worker")
+    held: list[float] = []
 
     async def watch() -> None:
-        nonlocal most
         while True:
-            most = max(most, ground.memory("worker"))
+            held.append(ground.memory("worker") / 2**20)
             await asyncio.sleep(0.1)
 
     watching = asyncio.ensure_future(watch())
@@ -69,9 +67,12 @@ async def _memory(ground: Ground, result: Result) -> AsyncIterator[None]:
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    result.remarks.append(f"the worker held {first >> 20} MB at first, {most >> 20} MB at most")
-    if most > first + _MAY_GROW:
-        result.broken.append(f"the worker grew from {first >> 20} MB to {most >> 20} MB")
+    result.remarks.append(
+        f"the worker held {held[0]:.0f} MB at first, {max(held):.0f} at most, {held[-1]:.0f} at the end"
+    )
+    grown = growth(held)
+    if grown:
+        result.broken.append("the worker's memory grows: {:.0f} MB, then {:.0f} MB".format(*grown))
 
 
 async def main(seed: int, count: int) -> int:

@@ -19,20 +19,18 @@ class End:
     assigned: tuple[str, ...] = ()
     retried: bool = False
     """The planner was asked again."""
+    final: bool = False
+    """It was asked no more after its last answer."""
 
 
 def refused(*words: str) -> End:
     """The answer cannot be used, and another try would not help."""
-    return End("failed", "planning_failed", words)
+    return End("failed", "planning_failed", words, final=True)
 
 
 def late(*words: str) -> End:
     """Asked again and again until the step's time was over."""
-    return (
-        End("failed", "planner_timeout", ("gave no result within",), retried=True)
-        if not words
-        else End("failed", "planner_timeout", words, retried=True)
-    )
+    return End("failed", "planner_timeout", words or ("gave no result within",), retried=True)
 
 
 def too_slow(*words: str) -> End:
@@ -47,12 +45,13 @@ def fine(*assigned: str, retried: bool = False) -> End:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a mission did end."""
+    """How a mission did end. `asked`: how often its planner was asked or polled, which has so many `answers`."""
 
     status: str
     failure: Any
     assigned: tuple[str, ...]
     asked: int
+    answers: int = 1
 
 
 def differences(ended: Ended, ends: Sequence[End]) -> str:
@@ -68,6 +67,8 @@ def _difference(ended: Ended, end: End) -> str:
         return f"assignments went to {ended.assigned}, expected {end.assigned}"
     if end.retried and ended.asked < 2:
         return "the planner was not asked again"
+    if end.final and ended.asked > ended.answers:
+        return f"the planner was asked {ended.asked} times, though it had said all in {ended.answers}"
     if end.status == "succeeded":
         return ""
     failure = ended.failure or {}

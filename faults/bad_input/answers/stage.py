@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -71,7 +71,7 @@ class Stage:
         except TimeoutError:
             self._open.pop(mission, None)
             return None
-        return Ended(row["status"], _json(row["failure"]), tuple(row["assigned"]), 0)
+        return Ended(row["status"], _json(row["failure"]), tuple(row["assigned"]), asked=0)
 
     async def run(self, number: int, made: list[Case]) -> None:
         """Those of the cases that are for one agent, one after the other."""
@@ -86,7 +86,7 @@ class Stage:
             if ended is None:
                 self.broken.append(f"{name} has not ended within {_WITHIN:g} s")
                 return  # its agent is held
-            ended = Ended(ended.status, ended.failure, ended.assigned, self.planner.asked[case.number])
+            ended = replace(ended, asked=self.planner.asked[case.number], answers=len(case.spoiled.answers))
             self.ends[ended.status] += 1
             wrong = differences(ended, case.spoiled.ends)
             if wrong:

@@ -38,9 +38,9 @@ def status_of(number: int) -> str:
 
 @dataclass
 class Watched:
-    """What was seen while it raged. `memory`: (share of the messages sent, MB of the intake)."""
+    """What was seen while it raged. `memory`: MB of the intake, at even distances."""
 
-    memory: list[tuple[float, float]] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
     deepest: Counter[str] = field(default_factory=Counter)
     letters: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Dead letters by routing word and reason, as whoever reads the queue finds them."""
@@ -139,7 +139,7 @@ class Storm:
                 return
             depths = await self._depths(looking)
             self._looked_at = time.monotonic()
-            self.watched.memory.append((self.tally.bad / self._count, self._stage.process.memory_info().rss / 1e6))
+            self.watched.memory.append(self._stage.process.memory_info().rss / 1e6)
             if all(depths[queue] < enough for queue, enough in _ENOUGH.items()):
                 return
             await asyncio.sleep(_LOOK)

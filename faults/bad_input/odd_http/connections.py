@@ -8,6 +8,7 @@ from faults.bad_input.odd_http.sender import Sender
 
 _CONNECTIONS = 10_000
 _PIPELINED = 500
+_YARDS = "/api/v1/yards"
 
 
 async def pipelined(sender: Sender, token: str) -> None:
@@ -30,12 +31,31 @@ async def pipelined(sender: Sender, token: str) -> None:
         writer.close()
 
 
-async def left_open(sender: Sender, token: str) -> None:
-    """Connections that are opened and left, as many as we may open; a request beside them is answered."""
+async def left_open(sender: Sender, token: str, wanted: int = _CONNECTIONS) -> None:
+    """Connections that are opened and left, as many as we may open; a request beside them is answered by 200."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    many, within = min(_CONNECTIONS, hard // 2 - 500), 6 * sender.limit
+    # The API may hold as many files as we: half of them, so that those that it keeps for itself are left to it.
+    many = min(wanted, hard // 2 - 500)
     left: list[asyncio.StreamWriter] = []
+    try:
+        await _open(sender, many, left)
+        sender.result.times += len(left)
+        beside = Case(f"a request beside {len(left)} open connections", request("GET", _YARDS, with_token(token)))
+        statuses = await sender.answered(beside)
+        if statuses != [200]:
+            sender.result.broken.append(f"{beside.name}: answered {statuses}")
+        why = f", of {wanted}: for more too few files may be open here" if many < wanted else ""
+        sender.result.remarks.append(f"{len(left)} connections were opened and left{why}")
+    finally:
+        for writer in left:
+            writer.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def _open(sender: Sender, many: int, left: list[asyncio.StreamWriter]) -> None:
+    """Add so many to those that are left, unless one is refused."""
+    within = 6 * sender.limit
     try:
         async with asyncio.timeout(within):
             while len(left) < many:
@@ -43,15 +63,9 @@ async def left_open(sender: Sender, token: str) -> None:
                     *(sender.connect() for _ in range(min(200, many - len(left)))), return_exceptions=True
                 )
                 left += [each[1] for each in opened if not isinstance(each, BaseException)]
-                if any(isinstance(each, BaseException) for each in opened):
-                    break
-        sender.result.times += len(left)
-        beside = request("GET", "/api/v1/yards", with_token(token))
-        await sender.answered(Case(f"a request beside {len(left)} open connections", beside))
-        sender.result.remarks.append(f"{len(left)} connections were opened and left")
+                refused = next((each for each in opened if isinstance(each, BaseException)), None)
+                if refused is not None:
+                    sender.result.broken.append(f"only {len(left)} of {many} connections could be opened: {refused!r}")
+                    return
     except TimeoutError:
-        sender.result.broken.append(f"{len(left)} connections opened, and no more within {within:g} s")
-    finally:
-        for writer in left:
-            writer.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        sender.result.broken.append(f"only {len(left)} of {many} connections opened within {within:g} s")

@@ -23,8 +23,11 @@ class Sender:
         """A connection."""
         return await asyncio.open_connection(*self._where)
 
-    async def answered(self, case: Case) -> None:
-        """Send it; it is answered as it must be, or else the connection closed, in time and not by a 5xx."""
+    async def answered(self, case: Case) -> list[int]:
+        """Send it; it is answered as it must be, or else the connection closed, in time and not by a 5xx.
+
+        Returns the statuses that came: none, if it was closed.
+        """
         self.result.times += 1
         said = b""
         try:
@@ -36,9 +39,12 @@ class Sender:
                     writer.close()
         except TimeoutError:
             self.result.broken.append(f"{case.name}: no answer within {self.limit:g} s")
+        except OSError as error:
+            self.result.broken.append(f"{case.name}: no connection: {error}")
         statuses = self.statuses(case.name, said)
         if case.statuses and not (case.statuses.issuperset(statuses) and _PROBLEM.search(said)):
             self.result.broken.append(f"{case.name}: answered {statuses}, no problem of {sorted(case.statuses)}")
+        return statuses
 
     def statuses(self, name: str, said: bytes) -> list[int]:
         """Those of the answers; the 5xx among them are noted."""

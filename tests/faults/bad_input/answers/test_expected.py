@@ -1,5 +1,6 @@
 """Expectations that can fail."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ SUCCEEDED = Ended("succeeded", None, ("one",), 1)
     [
         (failed(), refused("results[0]")),
         (failed(text="RESULTS[0]"), refused("other", "results[0]")),
+        (replace(failed(), asked=2, answers=2), refused("results[0]")),
         (failed("planner_timeout", "gave no result within 4 s", asked=3), late()),
+        (failed("planner_timeout", "always HTTP 503", asked=3), late("HTTP 503")),
         (SUCCEEDED, fine("one")),
         (Ended("succeeded", None, ("one", "two"), 2), fine("two", "one", retried=True)),
     ],
@@ -31,6 +34,8 @@ def test_mission_that_ended_as_expected(ended: Ended, end: End) -> None:
 @pytest.mark.parametrize(
     ("ended", "end", "said"),
     [
+        (failed(asked=2), refused("results[0]"), "asked 2 times"),
+        (replace(failed(), asked=3, answers=2), refused("results[0]"), "asked 3 times"),
         (SUCCEEDED, refused("results[0]"), "succeeded, expected failed"),
         (failed(), fine("one"), "failed, expected succeeded"),
         (failed("internal"), refused("results[0]"), "'internal'"),

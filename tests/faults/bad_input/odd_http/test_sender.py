@@ -45,6 +45,13 @@ async def test_server_errors_and_silence_are_broken(said: bytes | None, broken: 
         assert sender.result.times == 1
 
 
+async def test_who_cannot_be_reached_is_broken() -> None:
+    async with _api(b"") as sender:
+        pass
+    await sender.answered(CASE)
+    assert "no connection" in sender.result.broken[0]
+
+
 @pytest.mark.parametrize(
     ("said", "is_broken"),
     [
