@@ -30,7 +30,7 @@ test: setup ## all tests but the conformance
 conformance: setup ## helyOS's own scenarios, their messages counted on the broker; mission files case by case; a thousand missions on two workers; the worker killed in each phase; an upgrade of it; the image's steps; the demo
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/conformance $(PYTEST_ARGS)
 
-faults: setup ## kill, cut and flood every part with a hundred missions in flight; about an hour
+faults: setup ## kill, cut and flood every part with a hundred missions in flight; about two hours
 	@$(PY) -m faults
 
 faults-short: setup ## each part killed once with fewer missions, and some bad input; a few minutes
