@@ -240,6 +240,7 @@ async def run(faults: Sequence[Fault], *, times: int, seed: int, report: Report,
             loaded.chance.shuffle(order)
             await inflict_all(loaded, order, results)
             whole = await loaded.finish()
+            loaded.stage.stays = any(result.broken for result in (*results.values(), whole))
     except Exception as error:
         whole.broken.append(_told(error))
     whole.sort = Sort.WHOLE

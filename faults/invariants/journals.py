@@ -38,13 +38,15 @@ def _driven_for_another(agent: str, lines: list[Line]) -> Iterator[str]:
 
 
 def _released_while_working(agent: str, lines: list[Line]) -> Iterator[str]:
-    """A release while it still worked for that mission, though nobody had given it up yet."""
-    settings, canceled_at = Settings(), dict[int, float]()
+    """A release while it still worked for that mission, which it had not said it did not, nor was it given up yet."""
+    settings, canceled_at, confirmed = Settings(), dict[int, float](), set[int]()
     given_up_after = settings.cancel_attempts * settings.cancel_resend_interval - _CLOCKS
     for line in lines:
         if line["what"] == "cancel":
             canceled_at.setdefault(line["mission"], line["at"])
-        elif line["what"] == "release" and line.get("working"):
+        elif line["what"] == "says" and line.get("status") in ("free", "ready") and "assignment" not in line:
+            confirmed.update(canceled_at)  # that alone, after a cancel, means that it has stopped
+        elif line["what"] == "release" and line.get("working") and line["mission"] not in confirmed:
             asked = canceled_at.get(line["mission"])
             if asked is None or line["at"] - asked < given_up_after:
                 yield f"agent {agent} was released by mission {line['mission']} while it worked on {line['working']}"

@@ -68,6 +68,8 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.stays = False
+        """Whether its folder, with logs and journals, is kept at the end: something is broken."""
         self.processes = _processes(folder)
         self._ports = Ports(folder / "ports.json", usual=False)
         self.postgres = Postgres(folder, self.processes, disposable=False)
@@ -248,7 +250,8 @@ async def stage(folder: Path = DATA, *, small_disk: bool = False) -> AsyncIterat
         finally:
             if built.disk is not None:
                 built.disk.unmount()
-        _clear(data)
+        if not built.stays:
+            _clear(data)
     finally:
         lock.release()
 

@@ -13,6 +13,7 @@ DONE: Line = {"what": "done", "assignment": 7}
 OTHER: Line = {"what": "begin", "mission": 2, "assignment": 8}
 STARTED: Line = {"agent": "", "agents": ["a"], "what": "started"}
 CANCEL: Line = {"what": "cancel", "mission": 1, "assignment": 7}
+FREE: Line = {"what": "says", "status": "free", "mission": 1}
 RELEASE: Line = {"what": "release", "mission": 1, "working": []}
 AT_WORK: Line = {**RELEASE, "working": [7]}
 
@@ -25,6 +26,10 @@ BAD: dict[str, tuple[list[Line], str]] = {
         [BEGIN, CANCEL, AT_WORK],
         "agent a was released by mission 1 while it worked on [7]",
     ),
+    "released at work after a word of its assignment": (
+        [BEGIN, CANCEL, {**FREE, "assignment": 7, "said": "executing"}, AT_WORK],
+        "agent a was released by mission 1 while it worked on [7]",
+    ),
     "released at work for another's cancel": (
         [BEGIN, {**CANCEL, "mission": 2}, {**AT_WORK, "at": 99.0}],
         "agent a was released by mission 1 while it worked on [7]",
@@ -35,6 +40,7 @@ GOOD: dict[str, list[Line]] = {
     "another agent": [BEGIN, {**OTHER, "agent": "b"}],
     "killed between": [BEGIN, STARTED, OTHER],
     "stopped between": [BEGIN, CANCEL, {**DONE, "what": "stopped"}, RELEASE, OTHER],
+    "said to be free when it was cancelled": [BEGIN, CANCEL, FREE, AT_WORK],
     "given up": [BEGIN, CANCEL, {**AT_WORK, "at": 40.0}],
     "commands are not driven": [{**BEGIN, "command": "RUN"}, {**OTHER, "command": "RUN"}],
 }
