@@ -48,5 +48,6 @@ def _short_text(data: bytes) -> tuple[str, bytes]:
 
 def install() -> None:
     """Make this process tolerant; may be called again."""
+    # The library has no other place to say how it reads a frame.
     header.ContentHeader.unmarshal = _tolerant  # type: ignore[method-assign]
     commands.Basic.Deliver.unmarshal = _tolerant_delivery  # type: ignore[method-assign, assignment]

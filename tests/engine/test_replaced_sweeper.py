@@ -80,7 +80,7 @@ class World:
         monkeypatch.setattr(sweeping, "start_mission", start)
         monkeypatch.setattr(sweeping.open_missions, "why_unneeded", needs_none)
         monkeypatch.setattr(sweeping.repairs, "count", count)
-        made: Any = Sweeper(Settings(), self, None, self)  # type: ignore[arg-type]
+        made: Any = Sweeper(Settings(), self, None, self)  # type: ignore[arg-type]  # it is all of them
         made._runs = made._leader = self
         return made
 

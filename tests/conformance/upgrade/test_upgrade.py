@@ -144,6 +144,7 @@ async def events_of(run: WorkflowHandle[Any, Any]) -> list[HistoryEvent]:
 
 async def has(run: WorkflowHandle[Any, Any], what: str) -> bool:
     """Whether a run's history has an event of this kind: `marker_recorded`, `workflow_task_failed`."""
+    # `what` is one of the engine's own names; its type lists them all.
     return any(event.HasField(f"{what}_event_attributes") for event in await events_of(run))  # type: ignore[arg-type]
 
 
@@ -223,7 +224,7 @@ async def test_without_a_patch_they_stand_still_until_the_old_code_is_back(
     site.worker.stop()
     async with worker_of(site, unpatched) as broken:
         for run in (await groups.run(), thread):
-            await until(lambda run=run: has(run, "workflow_task_failed"), 30)  # type: ignore[misc]
+            await until(lambda run=run: has(run, "workflow_task_failed"), 30)  # type: ignore[misc]  # its default
         assert [(await mission.read())["status"] for mission in (groups, between)] == ["executing"] * 2
         broken.kill()
 

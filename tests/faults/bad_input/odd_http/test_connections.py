@@ -53,7 +53,7 @@ async def test_connections_that_are_refused_are_told() -> None:
                 raise ConnectionRefusedError("full")
             return await connect()
 
-        sender.connect = refusing  # type: ignore[method-assign]
+        sender.connect = refusing  # type: ignore[method-assign]  # a machine that is full
         await left_open(sender, "t", MANY)
     assert len(sender.result.broken) == 1
     assert f"only 100 of {MANY} connections could be opened" in sender.result.broken[0]
