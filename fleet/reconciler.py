@@ -1,7 +1,7 @@
 """The reconciler: what ended missions left behind is given back. One process at a time does it.
 
 Agents are released as at a mission's end: the message first, then the reservation, so that no later reserve overtakes
-it.
+it. Those whose release got lost are released again.
 """
 
 import asyncio
@@ -13,12 +13,13 @@ from fleet.downlink import Downlink
 from missions.errors import PartUnavailable
 from missions.repairs import Repair
 from settings import Settings
-from store import left_behind, mission_agents, mission_files, repairs, slots
+from store import left_behind, lost_releases, mission_agents, mission_files, repairs, slots
 from store.database import Database
 from store.leadership import Leader, Lock, leading
 from store.left_behind import Held
 from store.loops import Loop
-from store.reservations import leave, lock_agents_of
+from store.ready_agents import Stranded
+from store.reservations import leave, lock_agents, lock_agents_of
 from store.waiting_line import refresh_lines
 from store.wakeups import Waker
 from store.work_process_status import lock
@@ -52,6 +53,7 @@ class Reconciler(Loop):
         async with self._database.statement() as connection:
             held = await left_behind.agents(connection, self._grace)
             on_platforms = await left_behind.platforms(connection, self._grace)
+            stranded = await lost_releases.found(connection, self._grace)
         for mission_id in await slots.free_unheld(self._database, self._grace):
             what = f"mission {mission_id} held a slot, or stood in the line, for an attempt that is over"
             repairs.tell(Repair.SLOT_FREED, what)
@@ -59,6 +61,8 @@ class Reconciler(Loop):
             await self._try(self._leave_platform(mission_id), mission_id)
         for one in held:
             await self._try(self._release(one), one.work_process_id)
+        for each in stranded:
+            await self._try(self._release_again(each), each.work_process_id)
 
     async def _try(self, repair: Awaitable[None], mission_id: int) -> None:
         try:
@@ -98,3 +102,16 @@ class Reconciler(Loop):
         told = f"; released {', '.join(agent.uuid for agent in agents)}" if agents else ""
         what = f"mission {mission_id} has ended and held agents, or their lines: {freed}{told}"
         repairs.tell(Repair.AGENTS_FREED, what)
+
+    async def _release_again(self, stranded: Stranded) -> None:
+        """The agent is locked until the broker has it: nobody is granted it meanwhile, so it overtakes no reserve."""
+        agent, mission_id = stranded.agent, stranded.work_process_id
+        async with self._database.transaction() as connection:
+            await lock_agents(connection, [agent.id])
+            if not await lost_releases.still(connection, stranded, self._grace):
+                return
+            await self._downlink.release(agent, work_process_id=mission_id)
+            await lost_releases.released(connection, stranded)
+            await repairs.count(connection, Repair.RELEASED_AGAIN)
+        what = f"mission {mission_id} holds agent {agent.uuid} no more, which stood at ready for it; released it again"
+        repairs.tell(Repair.RELEASED_AGAIN, what)

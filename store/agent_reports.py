@@ -100,6 +100,7 @@ class _Agent:
     heard_at: datetime | None = None
     resources: dict[str, Any] | None = None
     assignment_id: int | None = None
+    work_process_id: int | None = None
     clears_quarantine: bool = False
 
 
@@ -190,6 +191,7 @@ def _take(agent: _Agent, report: StateReport, applied: Applied) -> list[NewEvent
     if report.resources is not None:
         agent.resources = report.resources
     agent.assignment_id = report.assignment.id if report.assignment else None
+    agent.work_process_id = report.work_process_id
     if grantability:
         applied.changed_agent_ids.add(agent.id)
     return new
@@ -232,6 +234,7 @@ async def _write(connection: Connection, agents: Sequence[_Agent], heard_us: Col
             "heard": [a.heard_at for a in agents],
             "resources": [None if a.resources is None else json.dumps(a.resources) for a in agents],
             "assignments": [a.assignment_id for a in agents],
+            "missions": [a.work_process_id for a in agents],
             "clears": [a.clears_quarantine for a in agents],
             "heard_us": [a.id in heard_us for a in agents],
         },
@@ -249,6 +252,7 @@ _WRITE = text(
         last_message_time = greatest(agents.last_message_time, u.heard_at),
         resources = coalesce(CAST(u.resources AS jsonb), agents.resources),
         reported_assignment_id = u.assignment_id,
+        reported_work_process_id = u.work_process_id,
         not_listening_since = CASE
             WHEN agents.listen_again_at > now() AND NOT u.heard_us THEN agents.not_listening_since
         END,
@@ -259,8 +263,8 @@ _WRITE = text(
     FROM unnest(
         CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:since AS timestamptz[]), CAST(:said AS timestamptz[]),
         CAST(:heard AS timestamptz[]), CAST(:resources AS text[]), CAST(:assignments AS bigint[]),
-        CAST(:clears AS boolean[]), CAST(:heard_us AS boolean[])
-    ) AS u(id, status, since, said_at, heard_at, resources, assignment_id, clears, heard_us)
+        CAST(:missions AS bigint[]), CAST(:clears AS boolean[]), CAST(:heard_us AS boolean[])
+    ) AS u(id, status, since, said_at, heard_at, resources, assignment_id, work_process_id, clears, heard_us)
     WHERE agents.id = u.id
     RETURNING agents.id, agents.status = 'free' AND agents.able_to IS DISTINCT FROM {ABLE_TO} AS other_abilities
     """

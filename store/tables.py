@@ -152,6 +152,7 @@ agents = Table(
     Column("state_at", Moment),
     Column("resources", Json),
     Column("reported_assignment_id", BigInteger),
+    Column("reported_work_process_id", BigInteger),  # that it says it is reserved for
     Column("last_message_time", Moment),
     Column("x", Double),
     Column("y", Double),

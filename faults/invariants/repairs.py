@@ -14,6 +14,8 @@ _EXPLAINED_BY: Mapping[str, Sequence[str]] = {
     Repair.RUN_RESUMED: ("Temporal",),
     Repair.CANCEL_SENT: ("Temporal",),
     Repair.RUN_UNNEEDED: ("Temporal",),
+    # A release that came while its agent was away; or an answer to it that was not read for so long.
+    Repair.RELEASED_AGAIN: ("agents", "RabbitMQ", "workers (intake)", "PostgreSQL"),
 }
 """Parts, in the names of faults. All else is given back in the transaction that ends a mission, and nobody here
 edits rows: nothing explains it."""

@@ -95,8 +95,9 @@ def away_at_work(chance: random.Random, agent: str) -> Mission:
 
 
 def away_with_the_last_word(chance: random.Random, agent: str) -> Mission:
-    """Gone with its last word, which may be lost; it says it again."""
-    return _mission(agent, ["executing", chance.uniform(0, 1), "succeeded", f"away:{chance.uniform(0, 2)}"])
+    """Gone with its last word, which may be lost; it says it again, when it may have missed its release."""
+    words: list[Word] = ["executing", chance.uniform(0, 1), "succeeded", f"away:{chance.uniform(0, 2)}"]
+    return _mission(agent, words, then=_plain(agent))
 
 
 def away_at_release(chance: random.Random, agent: str) -> Mission:

@@ -29,25 +29,22 @@ from store.tables import (
 )
 from store.waiting_line import refresh_lines
 from store.work_process_status import lock
+from tests.support.rows import Rows
 
 
-class World:
+class World(Rows):
     """A yard with what a test puts into it."""
 
     def __init__(self, database: Database, yard_id: int) -> None:
-        self.database = database
+        super().__init__(database)
         self.yard_id = yard_id
-
-    async def insert(self, table: Any, **values: Any) -> int:
-        async with self.database.transaction() as connection:
-            return await connection.scalar(insert(table).values(**values).returning(table.c.id))  # type: ignore[no-any-return]
 
     async def agent(self, **values: Any) -> tuple[int, str]:
         uuid = f"agent-{secrets.token_hex(4)}"
-        return await self.insert(agents, uuid=uuid, yard_id=self.yard_id, **values), uuid
+        return await self.made(agents, uuid=uuid, yard_id=self.yard_id, **values), uuid
 
     async def mission(self, *agent_ids: int, attempt: int = 1) -> int:
-        mission = await self.insert(
+        mission = await self.made(
             work_processes,
             work_process_type_name="drive",
             status="executing",
@@ -62,7 +59,7 @@ class World:
 
     async def reserved(self, mission: int, agent_ids: list[int], *, round_: int = 1) -> None:
         now = utc_now()
-        await self.insert(
+        await self.made(
             reservation_requests,
             work_process_id=mission,
             attempt=1,
@@ -81,7 +78,7 @@ class World:
 
     async def assignment(self, mission: int, agent_id: int, status: str = "executing", **values: Any) -> int:
         sent = {"intent_at": utc_now(), "dispatched_at": utc_now()} | values
-        return await self.insert(
+        return await self.made(
             assignments,
             work_process_id=mission,
             attempt=1,
@@ -105,20 +102,6 @@ class World:
             rows = await connection.execute(select(events.c.type, events.c.payload).where(where).order_by(events.c.id))
             return [(row.type, row.payload) for row in rows]
 
-    async def until_waiting_or_done(self, task: asyncio.Task[Any], *, others: int = 0) -> None:
-        """Until the task is done, or waits for a lock besides so many others."""
-        async with asyncio.timeout(10), self.database.statement() as connection:
-            while not task.done():
-                waiting = await connection.scalar(
-                    text(
-                        "SELECT count(*) FROM pg_stat_activity "
-                        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                    )
-                )
-                if waiting is not None and waiting > others:
-                    return
-                await asyncio.sleep(0.01)
-
     async def apply(self, *reports: StateReport) -> Applied:
         async with self.database.statement() as connection:
             known = await identities(connection, {report.uuid for report in reports})
@@ -128,7 +111,7 @@ class World:
 @pytest.fixture
 async def world(database: Database) -> World:
     world = World(database, 0)
-    world.yard_id = await world.insert(yards, uid=secrets.token_hex(4))
+    world.yard_id = await world.made(yards, uid=secrets.token_hex(4))
     return world
 
 

@@ -1,8 +1,9 @@
 """Rows that a test makes by itself, past what the store would do."""
 
+import asyncio
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from store.connection import Connection
 from store.database import Database
@@ -26,3 +27,17 @@ class Rows:
         """Insert a row; returns its id."""
         async with self.database.transaction() as connection:
             return int(await connection.scalar(insert(table).values(**values).returning(table.c.id)) or 0)
+
+    async def until_waiting_or_done(self, task: asyncio.Task[Any], *, others: int = 0) -> None:
+        """Until the task is done, or waits for a lock besides so many others."""
+        async with asyncio.timeout(10), self.database.statement() as connection:
+            while not task.done():
+                waiting = await connection.scalar(
+                    text(
+                        "SELECT count(*) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    )
+                )
+                if waiting is not None and waiting > others:
+                    return
+                await asyncio.sleep(0.01)

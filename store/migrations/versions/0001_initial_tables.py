@@ -399,6 +399,7 @@ def upgrade() -> None:
         sa.Column("state_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resources", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("reported_assignment_id", sa.BigInteger(), nullable=True),
+        sa.Column("reported_work_process_id", sa.BigInteger(), nullable=True),
         sa.Column("last_message_time", sa.DateTime(timezone=True), nullable=True),
         sa.Column("x", sa.Double(), nullable=True),
         sa.Column("y", sa.Double(), nullable=True),

@@ -15,12 +15,14 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 
 from cli.stack.addresses import Addresses
 from engine.runs import Runs
+from examples.thin_agent import CheckIn, ThinAgent, state
 from missions.contracts import TaskQueues, WorkProcessStart
 from missions.repairs import Repair
+from settings import Settings
 from tests.support.mission_file_text import SAMPLE, file, timed
 from tests.support.planner import Call
 from tests.support.platform_stage import Platform, Stage, platform_stage
-from tests.support.site import TOKEN, Mission, Site, SiteAgent, until
+from tests.support.site import TOKEN, YARD, Mission, Site, SiteAgent, until
 
 REPAIRED_WITHIN = 60.0
 """Seconds: what is promised, though these sites look often."""
@@ -277,6 +279,43 @@ async def test_an_ended_mission_that_holds_an_agent_releases_it(swept: Site, tru
     await waits.cancel()
     await waits.until("canceled", timeout=REPAIRED_WITHIN)
     await truck.until_status("free")
+
+
+async def test_an_agent_that_did_not_hear_its_release_and_says_no_more_is_released_again(swept: Site) -> None:
+    settings = Settings(amqp_url=swept.addresses.amqp_url)
+    heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    agent = ThinAgent(settings, f"deaf-{secrets.token_hex(3)}", heard.put)
+    check_in = CheckIn(settings)
+    await check_in.connect()
+    await agent.listen(await check_in.password(agent.uuid, YARD))
+    await check_in.close()
+    await agent.report(state("free", None))
+    agent_id = await sql(swept, "SELECT id FROM agents WHERE uuid = $1", agent.uuid)
+    recipe, _ = await swept.recipe(lambda call: {"results": [{"agent_id": agent_id, "assignment": {}}]})
+    body = {"workProcessTypeName": recipe, "status": "dispatched", "yardUid": YARD, "agentIds": [agent_id], "data": {}}
+    missions = [Mission(swept, (await swept.post("/work-processes", body))["id"]) for _ in range(2)]
+
+    async def hears(kind: str) -> dict[str, Any]:
+        async with asyncio.timeout(REPAIRED_WITHIN):
+            while True:
+                message = await heard.get()
+                if message["type"] == kind:
+                    return message
+
+    for number, mission in enumerate(missions):
+        await hears("reserve_for_mission")
+        await agent.report(state("ready", mission.id))
+        assignment = (await hears("assignment_execution"))["metadata"]["id"]
+        if number == 0:
+            await agent.unbind()
+        await agent.report(state("ready", mission.id, {"id": assignment, "status": "succeeded", "result": {}}))
+        await mission.until("succeeded")
+        if number == 0:
+            await agent.bind()
+        assert (await hears("release_from_mission"))["body"]["work_process_id"] == mission.id
+        await agent.report(state("free", None))
+    await repaired(swept, Repair.RELEASED_AGAIN, missions[0].id)
+    await agent.close()
 
 
 async def test_a_terminated_mission_file_stops_its_commands_and_frees_its_platform(stage: Stage) -> None:
