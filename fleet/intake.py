@@ -243,6 +243,7 @@ def _state_report(message: AgentMessage) -> StateReport:
         else AssignmentReport(said.id, (said.status or "").lower(), said.result),
         instant_action=None if done is None else _acknowledgement(done),
         redelivered=bool(message.raw.redelivered),
+        timed=message.raw.timestamp is not None,
     )
 
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable
 from datetime import timedelta
 
-from fleet.downlink import Downlink
+from fleet.downlink import Delivery, Downlink, UnknownOutcome
 from missions.errors import PartUnavailable
 from missions.repairs import Repair
 from settings import Settings
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 RECONCILER = Lock(0x6D75737A)
 CHANNEL = "muster_reconcile"
+_SENDING_TAKES = 2.0
+"""Seconds that a row stays locked for a message at most: intake and grants wait for it."""
 
 
 class Reconciler(Loop):
@@ -104,14 +106,23 @@ class Reconciler(Loop):
         repairs.tell(Repair.AGENTS_FREED, what)
 
     async def _release_again(self, stranded: Stranded) -> None:
-        """The agent is locked until the broker has it: nobody is granted it meanwhile, so it overtakes no reserve."""
+        """The agent is locked meanwhile: nobody is granted it, so the release overtakes no reserve.
+
+        If it does not listen it stays as it is, for the next look. Raises PartUnavailable.
+        """
         agent, mission_id = stranded.agent, stranded.work_process_id
         async with self._database.transaction() as connection:
             await lock_agents(connection, [agent.id])
             if not await lost_releases.still(connection, stranded, self._grace):
                 return
-            await self._downlink.release(agent, work_process_id=mission_id)
+            try:
+                async with asyncio.timeout(_SENDING_TAKES):
+                    delivery = await self._downlink.release(agent, work_process_id=mission_id)
+            except (TimeoutError, UnknownOutcome):
+                raise PartUnavailable("RabbitMQ", f"it did not confirm the release of {agent.uuid}") from None
+            if delivery is not Delivery.DELIVERED:
+                return
             await lost_releases.released(connection, stranded)
             await repairs.count(connection, Repair.RELEASED_AGAIN)
-        what = f"mission {mission_id} holds agent {agent.uuid} no more, which stood at ready for it; released it again"
+        what = f"mission {mission_id} does not hold agent {agent.uuid}, which stood at ready for it: released it again"
         repairs.tell(Repair.RELEASED_AGAIN, what)

@@ -21,7 +21,7 @@ class Repair(StrEnum):
     AGENTS_FREED = "agents_freed"
     """An ended mission held agents, or stood in their lines: they were released."""
     RELEASED_AGAIN = "released_again"
-    """An agent stood at `ready` for a mission that holds it no more, and said nothing else: its release got lost."""
+    """An agent stood at `ready` for a mission that does not hold it, and said nothing else: its release got lost."""
     SLOT_FREED = "slot_freed"
     """A mission held a slot, or stood in the line, for an attempt that is over."""
     PLATFORM_FREED = "platform_freed"

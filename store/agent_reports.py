@@ -40,7 +40,8 @@ class AssignmentReport:
 class StateReport:
     """One state message. `work_process_id`: the mission that the agent says it is reserved for.
 
-    `said_at`: when the agent sent it, which may be long before `received_at`, and is never after it.
+    `said_at`: when the agent sent it, which may be long before `received_at`, and is never after it. `timed`: whether
+    the agent says so; else it is `received_at`, and the message may have waited in its queue for any time before.
     """
 
     uuid: str
@@ -52,6 +53,7 @@ class StateReport:
     assignment: AssignmentReport | None = None
     instant_action: Acknowledgement | None = None
     redelivered: bool = False
+    timed: bool = True
 
 
 class Rejection(StrEnum):

@@ -144,6 +144,7 @@ async def cancels_sent(
             assignments.c.id.in_(ids),
             assignments.c.status == AssignmentStatus.CANCELING,
             agents.c.id == assignments.c.agent_id,
+            assignments.c.first_report_at.is_not(None),  # else it may be of before: see assignment_reports
             agents.c.state_at > published_at,
             agents.c.status.in_([AgentStatus.FREE, AgentStatus.READY]),
             agents.c.reported_assignment_id.is_(None),

@@ -215,11 +215,15 @@ def _was_in_doubt(assignment: _Assignment, report: "StateReport") -> bool:
 
 
 def _confirms(assignment: _Assignment, report: "StateReport") -> bool:
-    """A `free` or `ready` without an assignment, said after the cancel was sent: the agent has stopped."""
+    """A `free` or `ready` without an assignment, said after the cancel was sent: the agent has stopped.
+
+    Who does not say when it sent that may have done so before it had the assignment, unless it has spoken of it since.
+    """
     return (
         assignment.status is AssignmentStatus.CANCELING
         and assignment.cancel_sent_at is not None
         and assignment.cancel_sent_at < report.said_at
+        and (report.timed or assignment.first_report_at is not None)
     )
 
 

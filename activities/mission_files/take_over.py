@@ -34,13 +34,6 @@ class ThreadSuccessor:
             threads = await mission_files.outlines(connection, work_process.id)
             under_way = await commands.readdress(connection, work_process.id, activity.info().workflow_id or "")
         return ThreadsTakenOver(
-            threads=[
-                StartedThread(
-                    number=thread.number,
-                    timed=thread.timing is not None,
-                    instrument_ids=[run.devices[name] for name in thread.instruments],
-                )
-                for thread in threads
-            ],
+            threads=[StartedThread.of(thread, run.devices) for thread in threads],
             under_way=under_way,
         )

@@ -72,14 +72,7 @@ class Threads:
                 await mission_threads.start(connection, call.work_process_id)
         return ThreadsStarted(
             outcome=Outcome.SUPERSEDED if work_process.superseded else Outcome.DONE,
-            threads=[
-                StartedThread(
-                    number=thread.number,
-                    timed=thread.timing is not None,
-                    instrument_ids=[run.devices[name] for name in thread.instruments],
-                )
-                for thread in threads
-            ],
+            threads=[StartedThread.of(thread, run.devices) for thread in threads],
         )
 
     @activity.defn(name=FileActivity.LOAD_THREAD)

@@ -3,6 +3,7 @@
 Every field that is added later needs a default: runs of the version before it are still on their way.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import Field
@@ -132,6 +133,12 @@ class StartedThread(Contract):
     number: int
     timed: bool
     instrument_ids: list[int]
+
+    @classmethod
+    def of(cls, thread: ThreadPlan, devices: Mapping[str, int]) -> "StartedThread":
+        """`devices`: the agents' ids, by the ids that the plan writes."""
+        instruments = [devices[name] for name in thread.instruments]
+        return cls(number=thread.number, timed=thread.timing is not None, instrument_ids=instruments)
 
 
 class ThreadsStarted(Contract):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import update
 
 from fleet.downlink import Downlink
 from fleet.reconciler import Reconciler
+from missions.errors import PartUnavailable
 from missions.events import utc_now
 from missions.repairs import Repair
 from settings import Settings
@@ -22,7 +24,7 @@ from store.agents import AgentAddress
 from store.database import Database
 from store.ready_agents import Stranded
 from store.reservations import lock_agents
-from store.tables import agents, reservation_requests, reservations, work_processes
+from store.tables import agents, reservations, work_processes
 from tests.fleet.conftest import RecordingWaker
 from tests.support.rows import Rows
 
@@ -84,27 +86,38 @@ def reconciler(settings: Settings, database: Database, downlink: Downlink, waker
     return Reconciler(settings.model_copy(update={"sweep_after": GRACE.total_seconds()}), database, downlink, waker)
 
 
+@asynccontextmanager
+async def listening(settings: Settings, world: World) -> AsyncIterator[Any]:
+    """The queue of what the agent is told."""
+    async with await aio_pika.connect(settings.amqp_url) as connection:
+        queue = await (await connection.channel()).declare_queue(None, exclusive=True)
+        await queue.bind(settings.downlink_exchange, f"agent.{world.uuid}.instantActions")
+        yield queue
+
+
 @pytest.fixture
 async def heard(settings: Settings, world: World) -> AsyncIterator[Any]:
-    """The queue of what the agent is told."""
-    connection = await aio_pika.connect(settings.amqp_url)
-    queue = await (await connection.channel()).declare_queue(None, exclusive=True)
-    await queue.bind(settings.downlink_exchange, f"agent.{world.uuid}.instantActions")
-    yield queue
-    await connection.close()
+    async with listening(settings, world) as queue:
+        yield queue
+
+
+def released(raw: Any) -> Any:
+    """The mission that a release names."""
+    message = json.loads(json.loads(raw.body)["message"])
+    assert message["type"] == "release_from_mission"
+    return message["body"]["work_process_id"]
 
 
 async def test_it_is_released_again_once(world: World, reconciler: Reconciler, heard: Any) -> None:
     counted = await world.counted()
     await reconciler.look()
-    told = json.loads(json.loads((await heard.get(no_ack=True)).body)["message"])
-    assert (told["type"], told["body"]["work_process_id"]) == ("release_from_mission", world.mission)
+    assert released(await heard.get(no_ack=True)) == world.mission
     await reconciler.look()
     assert await heard.get(no_ack=True, fail=False) is None
     assert await world.counted() == counted + 1
 
 
-async def test_who_says_so_once_more_is_released_once_more(world: World, reconciler: Reconciler) -> None:
+async def test_who_says_so_once_more_is_released_once_more(world: World, reconciler: Reconciler, heard: Any) -> None:
     await reconciler.look()
     assert not await world.found()
     await world.says("ready", world.mission)
@@ -124,19 +137,22 @@ async def test_who_has_said_something_else_since_is_not(world: World, status: st
     assert not await world.found()
 
 
-async def test_who_names_no_mission_or_one_that_never_had_it_is_not(world: World) -> None:
+async def test_who_names_no_mission_or_none_that_there_is_is_not(world: World) -> None:
     await world.says("ready", None)
     assert not await world.found()
-    await world.says("ready", world.mission)
-    await world.change(agent_ids=[])
+    await world.says("ready", 2**62)
     assert not await world.found()
 
 
 async def test_who_may_still_be_released_by_its_mission_is_not(world: World) -> None:
     await world.change(ended_at=utc_now() - GRACE / 2)
     assert not await world.found()
-    await world.change(ended_at=None, status="executing")
-    assert not await world.found()
+
+
+async def test_whom_an_open_mission_holds_no_more_is(world: World) -> None:
+    """It released the agent early, stands in line anew, or waits for its next attempt."""
+    await world.change(ended_at=None, status="executing", agent_ids=[])
+    assert await world.found()
 
 
 async def test_whom_a_mission_holds_is_not(world: World) -> None:
@@ -145,19 +161,32 @@ async def test_whom_a_mission_holds_is_not(world: World) -> None:
     assert not await world.found()
 
 
-async def test_whose_mission_stands_in_line_anew_is(world: World) -> None:
-    await world.change(ended_at=None, status="dispatched")
-    ago = utc_now() - timedelta(seconds=30)
-    await world.made(
-        reservation_requests,
-        work_process_id=world.mission,
-        attempt=1,
-        status="waiting",
-        priority=1,
-        enqueued_at=ago,
-        score_key=ago,
-    )
+async def test_who_does_not_listen_stays_until_it_does(
+    world: World, reconciler: Reconciler, settings: Settings
+) -> None:
+    counted = await world.counted()
+    await reconciler.look()
     assert await world.found()
+    assert await world.counted() == counted
+    async with listening(settings, world) as heard:
+        await reconciler.look()
+        assert released(await heard.get(no_ack=True)) == world.mission
+    assert not await world.found()
+
+
+async def test_a_broker_that_does_not_confirm_keeps_the_agent_locked_for_moments(
+    world: World, waker: RecordingWaker, settings: Settings
+) -> None:
+    class Stalled:
+        async def release(self, *_: Any, **__: Any) -> None:
+            await asyncio.Event().wait()
+
+    grace = settings.model_copy(update={"sweep_after": GRACE.total_seconds()})
+    stalled = Reconciler(grace, world.database, Stalled(), waker)  # type: ignore[arg-type]  # all that it needs
+    with pytest.raises(PartUnavailable, match="did not confirm"):
+        await stalled.look()
+    assert await world.found()
+    await world.says("free", None)
 
 
 async def test_who_is_granted_meanwhile_is_not(world: World, reconciler: Reconciler, heard: Any) -> None:

@@ -378,11 +378,34 @@ async def test_what_was_said_before_the_cancel_does_not_confirm_it_however_late_
     assert row.state_at < published_at < row.last_message_time
 
 
+async def test_an_idle_word_without_its_time_confirms_a_cancel_only_after_a_word_of_the_assignment(
+    world: World,
+) -> None:
+    """It may have waited in the queue since before the assignment: what an agent says comes in its order."""
+    agent_id, uuid = await world.agent()
+    mission = await world.mission(agent_id)
+    id_ = await world.assignment(mission, agent_id, "canceling", cancel_sent_at=utc_now() - timedelta(seconds=1))
+    idle = state(uuid, "ready", timed=False)
+    assert signals(await world.apply(idle, state(uuid, "busy", said(id_, "executing")))) == []
+    applied = await world.apply(idle)
+    assert signals(applied) == [("assignment_ended", {"assignment_id": id_, "status": "canceled"})]
+
+
+async def test_an_idle_word_of_before_the_assignment_is_no_confirmation_when_its_cancel_is_noted(world: World) -> None:
+    agent_id, uuid = await world.agent()
+    mission = await world.mission(agent_id)
+    id_ = await world.assignment(mission, agent_id, "canceling")
+    await world.apply(state(uuid, "ready", timed=False))
+    async with world.database.transaction() as connection:
+        await lock(connection, mission)
+        assert await cancels_sent(connection, mission, [id_], utc_now() - timedelta(seconds=1)) == [id_]
+
+
 @pytest.mark.parametrize("first", ["report", "note"])
 async def test_confirmation_that_comes_while_its_cancel_is_noted_is_not_lost(world: World, first: str) -> None:
     agent_id, uuid = await world.agent(status="busy")
     mission = await world.mission(agent_id)
-    id_ = await world.assignment(mission, agent_id, "canceling")
+    id_ = await world.assignment(mission, agent_id, "canceling", first_report_at=utc_now())
     published_at = utc_now()
 
     async def note() -> None:
