@@ -56,6 +56,7 @@ class Run:
     report: Report
     part: float
     strikes: list[Strike] = field(default_factory=list)
+    _repaired: list[repairs.Look] = field(default_factory=list)
     _judged: int = 0
 
     async def inflict(self, fault: Fault, result: Result) -> None:
@@ -66,6 +67,7 @@ class Run:
         except TimeoutError:
             few = f"there are never {self.part * OPEN:g} open missions in all of {PHASES}, but {self.watch.phases}"
             raise CannotGoOn(few) from None
+        self._repaired.append(await repairs.look(self.stage.postgres.url))
         phases, open_then = dict(self.watch.phases), self.riders.open
         own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
         strike = Strike(fault.name, time.time())
@@ -160,9 +162,9 @@ class Run:
         result.broken += await faults_in_view(self.client, url, list(tally.accepted), self.chance)
         result.broken += await faults_in_temporal(self.stage.temporal.address, url)
         result.broken += planner.faults_of(read(self.stage.crew.planner_journal), self.strikes)
-        repaired = await repairs.counts(url)
-        result.broken += repairs.faults_of(repaired, self.strikes)
-        result.remarks.append(repairs.told(repaired))
+        self._repaired.append(await repairs.look(url))
+        result.broken += repairs.faults_of(self._repaired, self.strikes)
+        result.remarks.append(repairs.told(self._repaired[-1].counts))
         result.broken += pace.faults_of(tally.took)
         treatment = self.client.treatment
         result.broken += treatment.wrong

@@ -12,10 +12,10 @@ from contextlib import suppress
 from itertools import islice
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
-from fleet.bus import Bus, UnknownOutcome, close
+from fleet.bus import Bus, UnknownOutcome, acknowledge, close
 from missions.errors import PartUnavailable
+from store.loops import is_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -68,22 +68,30 @@ class BatchConsumer:
         self._arrived.set()
 
     async def _run(self) -> None:
-        worked = worked_until = 0.0
+        rested = 0.0
         while not self._stopping.is_set():
-            await self._arrived.wait()
-            await self._let_grow(worked_until + min(_REST * worked, _LONGEST_REST))
-            batch = self._take()
-            if not batch:
-                self._arrived.clear()
-                continue
-            begun = time.monotonic()
-            handled = await until_handled(self._handle, batch, self._queue, self._stopping)
-            worked_until = time.monotonic()
-            worked = worked_until - begun
-            if handled:
-                # A connection that was lost meanwhile will deliver the batch again: reports are idempotent.
-                with suppress(AMQPError, ChannelInvalidStateError, OSError):
-                    await batch[-1].ack(multiple=True)
+            try:
+                rested = await self._serve(rested)
+            except Exception:
+                # One that ended would keep its place at the queue, and nobody else would get the messages.
+                log.exception("intake of %s failed; it goes on", self._queue)
+                await asyncio.sleep(_RETRY_FIRST)
+
+    async def _serve(self, rested: float) -> float:
+        """Handle the next batch, not before the time `rested`; returns until when to rest after it."""
+        await self._arrived.wait()
+        await self._let_grow(rested)
+        batch = self._take()
+        if not batch:
+            self._arrived.clear()
+            return rested
+        begun = time.monotonic()
+        handled = await until_handled(self._handle, batch, self._queue, self._stopping)
+        ended = time.monotonic()
+        if handled:
+            # A connection that was lost meanwhile will deliver the batch again: reports are idempotent.
+            await acknowledge(batch[-1], multiple=True)
+        return ended + min(_REST * (ended - begun), _LONGEST_REST)
 
     async def _let_grow(self, rested: float) -> None:
         """Wait for more messages, at least until the time `rested`, unless there are many already."""
@@ -116,6 +124,10 @@ async def until_handled(
             return True
         except (PartUnavailable, UnknownOutcome) as error:
             log.warning("intake of %s waits: %s", queue, error)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            log.warning("intake of %s: a connection was lost meanwhile; trying again", queue)
         except Exception:
             # Handlers sort out bad messages themselves; this is our own mistake, and must not lose messages.
             log.exception("intake of %s failed; trying again", queue)

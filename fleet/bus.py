@@ -6,6 +6,7 @@ UnknownOutcome   sent, and the connection was lost before the broker's confirm
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,7 @@ from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 from fleet import tolerant_frames, topology
 from missions.errors import MusterError, PartUnavailable
 from settings import Settings
+from store.loops import is_cancelled
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -77,7 +79,7 @@ class Bus:
             aio_pika.connect_robust(
                 self._settings.amqp_url,
                 timeout=CONNECT_TIMEOUT,
-                client_properties={"connection_name": f"muster {self._name}"},
+                client_properties={"connection_name": f"muster {self._name} {os.getpid()}"},
                 reconnect_interval=_RECONNECT_INTERVAL,
                 heartbeat=_HEARTBEAT,
             )
@@ -161,10 +163,8 @@ class Bus:
         except (AMQPError, OSError, ChannelInvalidStateError, TimeoutError) as error:
             raise UnknownOutcome(f"no confirm for {routing_key}: {error!r}") from error
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if is_cancelled():
                 raise
-            # A connection that dies cancels its pending confirms.
             raise UnknownOutcome(f"no confirm for {routing_key}: connection lost") from error
         return True
 
@@ -231,6 +231,12 @@ async def close(open_: AbstractConnection | AbstractChannel) -> None:
         await _reach(open_.close())
 
 
+async def acknowledge(message: AbstractIncomingMessage, *, multiple: bool = False) -> None:
+    """Acknowledge a message, or all of its channel until it; if their connection is lost they come again."""
+    with contextlib.suppress(PartUnavailable):
+        await _reach(message.ack(multiple=multiple))
+
+
 def _is_lost(connection: AbstractRobustConnection, channel: AbstractRobustChannel) -> bool:
     """Whether it is closed, not by us, though its connection is up."""
     return connection.connected.is_set() and channel.is_closed and not getattr(channel, "_close_called", False)
@@ -253,8 +259,6 @@ async def _reach(attempt: Awaitable[T]) -> T:
     except (AMQPError, OSError, RuntimeError, StopAsyncIteration) as error:
         raise PartUnavailable(RABBITMQ, str(error) or type(error).__name__) from error
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if is_cancelled():
             raise
-        # A connection that dies cancels what waits for its answers.
         raise PartUnavailable(RABBITMQ, "the connection was lost") from error

@@ -3,14 +3,12 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
 from fleet.batches import Handler, until_handled
-from fleet.bus import Bus, close
+from fleet.bus import Bus, acknowledge, close
 
 WAITING_EACH = 20
 """How many messages of one sender may be in hand or wait for their turn; and as many to be refused."""
@@ -75,8 +73,7 @@ class SideBySideConsumer:
             self._run(self._refuse_one(sender, message))
         else:
             self._dropped[sender] += 1
-            with suppress(AMQPError, ChannelInvalidStateError, OSError):
-                await message.ack()
+            await acknowledge(message)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=f"intake {self._queue}")
@@ -104,8 +101,7 @@ class SideBySideConsumer:
             if self._stopping.is_set() or message.channel.is_closed:
                 return  # it comes again
             if await until_handled(handle, [message], self._queue, self._stopping):
-                with suppress(AMQPError, ChannelInvalidStateError, OSError):
-                    await message.ack()
+                await acknowledge(message)
 
 
 def _sender(message: AbstractIncomingMessage) -> _Sender:

@@ -22,6 +22,7 @@ from aiormq.exceptions import (
 from pamqp.commands import Basic
 
 from missions.errors import PartUnavailable
+from store.loops import is_cancelled
 
 RABBITMQ = "RabbitMQ for events"
 _CONNECT_TIMEOUT = 10.0
@@ -109,10 +110,8 @@ class ConfirmedPublisher:
             raise PartUnavailable(RABBITMQ, _text(error)) from error
         except asyncio.CancelledError as error:
             await self.close()
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if is_cancelled():
                 raise
-            # A connection that dies cancels what waits for its answers.
             raise PartUnavailable(RABBITMQ, "the connection was lost") from error
         return self._channel
 

@@ -13,6 +13,12 @@ from missions.errors import PartUnavailable
 log = logging.getLogger(__name__)
 
 
+def is_cancelled() -> bool:
+    """Whether this task is to end. If not, a CancelledError came from a connection that died: it cancels who waits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Loop(ABC):
     """Calls `_turn` again and again, `pause` seconds after it ended or failed; `what` it is in logs."""
 
@@ -43,6 +49,10 @@ class Loop(ABC):
         while True:
             try:
                 await self._turn()
+            except asyncio.CancelledError:
+                if is_cancelled():
+                    raise
+                log.warning("%s: a connection was lost; it goes on", self._what)
             except Exception as error:
                 if self._is_away(error):
                     log.warning("%s: waits: %s", self._what, error)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from faults.load.oddities import BESIDE, BESIDE_NOTHING
 
 _TIMES = 3.0
-_MORE = 10.0
+_MORE = 3.0
 """Seconds. Who floods, and the broker, have the same cores as all others here."""
 
 

@@ -1,10 +1,13 @@
 """What Muster had to repair: whatever no fault explains was left behind by itself."""
 
+import itertools
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import asyncpg
 
-from faults.invariants.strikes import Strike
+from faults.invariants.strikes import Strike, explain
 from missions.repairs import Repair
 
 _EXPLAINED_BY: Mapping[str, Sequence[str]] = {
@@ -19,14 +22,25 @@ _EXPLAINED_BY: Mapping[str, Sequence[str]] = {
 }
 """Parts, in the names of faults. All else is given back in the transaction that ends a mission, and nobody here
 edits rows: nothing explains it."""
+_REPAIRED_WITHIN = 60.0
+"""Seconds after what made it necessary."""
 
 
-def faults_of(counts: Mapping[str, int], strikes: Sequence[Strike]) -> Iterator[str]:
-    """What should not have been necessary."""
-    for kind, count in counts.items():
-        parts = _EXPLAINED_BY.get(kind, ())
-        if not any(part in strike.fault for strike in strikes for part in parts):
-            yield f"{count} repairs ({kind}) that no fault explains"
+@dataclass(frozen=True)
+class Look:
+    """How many repairs there were until then, by kind; `at`: seconds of the clock."""
+
+    at: float
+    counts: Mapping[str, int]
+
+
+def faults_of(looks: Sequence[Look], strikes: Sequence[Strike]) -> Iterator[str]:
+    """What should not have been necessary: repairs between two looks that no fault then, or just before, explains."""
+    for before, after in itertools.pairwise(looks):
+        for kind, count in after.counts.items():
+            more, parts = count - before.counts.get(kind, 0), _EXPLAINED_BY.get(kind, ())
+            if more and not explain(strikes, parts, before.at - _REPAIRED_WITHIN, after.at):
+                yield f"{more} repairs ({kind}) that no fault explains"
 
 
 def told(counts: Mapping[str, int]) -> str:
@@ -34,10 +48,11 @@ def told(counts: Mapping[str, int]) -> str:
     return "repairs: " + (", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none")
 
 
-async def counts(url: str) -> dict[str, int]:
-    """By kind."""
+async def look(url: str) -> Look:
+    """Now."""
     connection = await asyncpg.connect(url)
     try:
-        return {row["kind"]: row["count"] for row in await connection.fetch("SELECT kind, count FROM repairs")}
+        rows = await connection.fetch("SELECT kind, count FROM repairs")
+        return Look(time.time(), {row["kind"]: row["count"] for row in rows})
     finally:
         await connection.close()

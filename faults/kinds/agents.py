@@ -94,7 +94,13 @@ def misbehaviours() -> list[Fault]:
             oddities.away_after_release,
         ),
         Misbehaviour("check in anew in mid-assignment", oddities.anew_at_assignment, oddities.anew_at_work),
-        Misbehaviour("never listen", oddities.deaf_between_missions, oddities.deaf_at_cancel),
+        Misbehaviour(
+            "never listen",
+            oddities.deaf_between_missions,
+            oddities.deaf_at_assignment,
+            oddities.deaf_all_along,
+            oddities.deaf_at_cancel,
+        ),
         Misbehaviour(
             "odd answers to a cancel",
             oddities.at_cancel("executing", 1.0, "canceled", "canceled", "failed"),

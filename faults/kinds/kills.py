@@ -3,12 +3,15 @@
 import asyncio
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from faults.kinds.fault import Broken, Fault
 from faults.load.scripts import Mission
 from faults.stage.crew import PROBING
 from faults.stage.stage import WORKERS, Ending, Stage
+from faults.waiting import until
+from fleet.topology import ORDERED_QUEUE
 
 _DEAD_FOR = 2.0
 """Seconds: a supervisor's pause."""
@@ -48,26 +51,36 @@ class OneForGood(Fault):
 
     for_good = True
 
-    def __init__(self, name: str, part: str) -> None:
+    def __init__(self, name: str, which: Callable[[Stage], Awaitable[str]]) -> None:
         self.name = f"{name}: one of two killed for good"
-        self._part = part
+        self._which = which
 
     async def strike(self, stage: Stage) -> None:
-        await stage.kill(self._part)
+        await stage.kill(await self._which(stage))
 
     async def mend(self, stage: Stage) -> None:
         """The other one is there."""
 
 
-class Deployed(Fault):
-    """SIGTERM to all programs, one after the other, each started anew: a rolling deployment."""
+async def _the_second(stage: Stage) -> str:
+    return "missions-2"
 
-    name = "all programs: SIGTERM, one by one"
-    touches_api = True
+
+async def _who_reads(stage: Stage) -> str:
+    """The intake that has the agents' messages: the broker gives them to one, and the other one waits."""
+    return await until(partial(stage.reader_of, ORDERED_QUEUE), 30, f"nobody reads {ORDERED_QUEUE}")
+
+
+class Deployed(Fault):
+    """SIGTERM to programs, one after the other, each started anew: a rolling deployment."""
+
+    def __init__(self, name: str, parts: Sequence[str], *, touches_api: bool = False) -> None:
+        self.name, self.touches_api = f"{name}: SIGTERM, one by one", touches_api
+        self._parts = parts
 
     async def strike(self, stage: Stage) -> None:
         endings: list[Ending] = []
-        for part in [*WORKERS, "api"]:
+        for part in self._parts:
             endings += await stage.stop(part)
             await stage.start(part)
         if told := disorderly(endings):
@@ -102,7 +115,8 @@ def kills(thin: Sequence[str], devices: Sequence[str], sdk: Sequence[str]) -> li
         Killed("PostgreSQL", ["postgres"]),
         Killed("planner", ["planner"]),
         AgentsKilled([thin, devices, sdk]),
-        OneForGood("workers (missions)", "missions-2"),
-        OneForGood("workers (intake)", "intake-2"),
-        Deployed(),
+        OneForGood("workers (missions)", _the_second),
+        OneForGood("workers (intake)", _who_reads),
+        Deployed("workers and relay", list(WORKERS)),
+        Deployed("API", ["api"], touches_api=True),
     ]

@@ -12,6 +12,8 @@ _SLOW_FOR = 10.0
 _STILL_FOR = 12.0
 """Seconds: longer than any request may take."""
 _DELAY = 0.3
+_FOUND_OUT_AND_BACK = 20.0
+"""Seconds: a dead connection is found out within 15 s at most."""
 
 
 class Cut(Fault):
@@ -45,15 +47,19 @@ class Stalled(Fault):
 
 
 class HalfOpen(Fault):
-    """What is connected is dead, and both ends take it for alive; who connects anew gets through."""
+    """What is connected is dead, and both ends take it for alive; who connects anew gets through.
 
-    def __init__(self, part: str, links: Sequence[str], goal: float) -> None:
-        self.name, self.goal, self._links = f"network to {part}: half-open", goal, links
+    Nothing comes back: the recovery is from the moment at which the connections died.
+    """
+
+    goal = _FOUND_OUT_AND_BACK
+
+    def __init__(self, part: str, links: Sequence[str]) -> None:
+        self.name, self._links = f"network to {part}: half-open", links
 
     async def strike(self, stage: Stage) -> None:
         for link in self._links:
             await stage.network.half_open(link)
-        await asyncio.sleep(_STILL_FOR)
 
     async def mend(self, stage: Stage) -> None:
         """New connections are well all the time; that the old ones are dead must be found out."""
@@ -97,7 +103,7 @@ def network_faults() -> list[Fault]:
         faults += [
             Cut(part, links, goal),
             Stalled(part, links, goal),
-            HalfOpen(part, forgotten, goal),
+            HalfOpen(part, forgotten),
             Delayed(part, links, goal),
         ]
     return faults

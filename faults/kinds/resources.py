@@ -8,7 +8,7 @@ from functools import partial
 import asyncpg
 import psutil
 
-from faults.kinds.fault import Fault, NotPossibleHere
+from faults.kinds.fault import Broken, Fault, NotPossibleHere
 from faults.kinds.kills import RABBITMQ_GOAL
 from faults.stage.stage import Stage
 from faults.waiting import until
@@ -28,6 +28,8 @@ class MemoryAlarm(Fault):
         self._usual = await stage.rabbitmq.call("vm_memory_monitor:get_vm_memory_high_watermark()")
         await stage.rabbitmq.call("vm_memory_monitor:set_vm_memory_high_watermark(0.00001)")
         await asyncio.sleep(_LASTS)
+        if "memory" not in await stage.rabbitmq.call("rabbit_alarm:get_alarms()"):
+            raise Broken("RabbitMQ has raised no alarm")
 
     async def mend(self, stage: Stage) -> None:
         await stage.rabbitmq.call(f"vm_memory_monitor:set_vm_memory_high_watermark({self._usual})")
@@ -120,16 +122,21 @@ class FullDisk(Fault):
         over = time.monotonic() + _LASTS
         stage.disk.fill()
         await asyncio.sleep(_LASTS / 2)
+        refused = False
         # Its log lives on in files that were made before; those are used up now.
         while time.monotonic() < over and not stage.is_dead("postgres"):
-            with contextlib.suppress(*_REFUSED):
+            try:
                 connection = await asyncpg.connect(stage.postgres.url, timeout=2, command_timeout=2)
                 try:
                     await connection.execute("CREATE TEMP TABLE IF NOT EXISTS nothing (n int)")
                     await connection.fetchval("SELECT pg_switch_wal()")
                 finally:
                     connection.terminate()
+            except _REFUSED:
+                refused = True
             await asyncio.sleep(0.05)
+        if not refused and not stage.is_dead("postgres"):
+            raise Broken("PostgreSQL found room all the time")
 
     async def mend(self, stage: Stage) -> None:
         assert stage.disk is not None

@@ -46,7 +46,7 @@ class Asker:
 
     async def _ask(self, method: str, path: str, **request: Any) -> None:
         asked = time.monotonic()
-        response = await self._client.once(method, path, **request)
+        response = await self._client.once(method, path, kept=False, **request)
         if response is None:
             return
         self._asked.append(asked)

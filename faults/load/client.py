@@ -65,14 +65,18 @@ class Client:
                     raise RuntimeError(f"{method} {path}: {response.status_code} {response.text[:500]}")
             await asyncio.sleep(_AGAIN)
 
-    async def once(self, method: str, path: str, **request: Any) -> httpx.Response | None:
-        """The answer to one request, whatever it is, which is judged; None if there is none."""
+    async def once(self, method: str, path: str, *, kept: bool = True, **request: Any) -> httpx.Response | None:
+        """The answer to one request, whatever it is, which is judged; None if there is none.
+
+        `kept`: over a connection that was used before, which the server may close at this moment; else over a new one.
+        """
         began, may_be_refused = time.monotonic(), self.nobody_is_there
         try:
             try:
-                response = await self._http.request(method, path, **request)
+                response = await (self._http if kept else self._fresh).request(method, path, **request)
             except (httpx.NetworkError, httpx.RemoteProtocolError):
-                # A server may close a connection that is not used at this moment.
+                if not kept:
+                    raise
                 response = await self._fresh.request(method, path, **request)
         except httpx.TimeoutException:
             self.treatment.wrong.append(f"{method} {path} was not answered within {LONGEST + 5:g} s")

@@ -127,6 +127,18 @@ def deaf_between_missions(chance: random.Random, agent: str) -> Mission:
     return _plain(agent, at_release=["deaf", *deaf, "listen", "free"], then=_plain(agent))
 
 
+def deaf_at_assignment(chance: random.Random, agent: str) -> Mission:
+    """Deaf after it said `ready`, when its assignment comes; seconds later it hears again, and says so."""
+    deaf: list[Word] = ["deaf", "ready", chance.uniform(2, 5), "listen", "ready"]
+    return _plain(agent, at_reserve=deaf, then=_plain(agent))
+
+
+def deaf_all_along(chance: random.Random, agent: str) -> Mission:
+    """Deaf as long as its mission lasts, which is cancelled."""
+    never = _plain(agent, ends="canceled", cancel_after=chance.uniform(5, 10))
+    return _plain(agent, at_reserve=["deaf", 25, "listen", "free"], then=never)
+
+
 def deaf_at_cancel(chance: random.Random, agent: str) -> Mission:
     """Deaf when it is cancelled, until the third request."""
     words: list[Word] = ["executing", "deaf", chance.uniform(12, 16), "listen", 60]

@@ -174,7 +174,8 @@ class Agent:
             moment: order[moment] for moment in ("at_reserve", "at_cancel", "at_release") if moment in order
         }
         await perform(self, order.get("says", ["executing", order.get("work", 0), "succeeded"]), assignment)
-        self._working.pop(assignment, None)
+        if self._working.pop(assignment, None) is not None:  # it said no last word
+            self.journal.write(self.uuid, "stopped", assignment=assignment)
 
     async def _stop(self, assignment: int, mission: int) -> None:
         words = self._plans.pop("at_cancel", None)

@@ -26,6 +26,7 @@ from cli.stack.processes import Processes
 from cli.stack.rabbitmq import RabbitMQ
 from cli.stack.temporal import Temporal
 from examples.crew import AGENTS_PYTHON
+from faults.stage import readers
 from faults.stage.crew import SDK_AGENTS, Crew
 from faults.stage.disk import NoDisk, SmallDisk
 from faults.stage.network import Network, network
@@ -141,6 +142,11 @@ class Stage:
         child = self.processes.children.get(name)
         return child is not None and child.process.returncode is not None
 
+    async def reader_of(self, queue: str) -> str | None:
+        """The worker that has this queue's messages."""
+        pid = await readers.reader_of(self.rabbitmq.management_url, queue)
+        return next((name for name in WORKERS if self.processes.children[name].record.pid == pid), None)
+
     def log(self, name: str) -> str:
         """What it printed in its present life."""
         return self.processes.children[name].log.read_text(errors="replace")
@@ -198,7 +204,8 @@ class Stage:
     def _programs_environment(self) -> dict[str, str]:
         near = self.network.ports
         return {
-            **os.environ,
+            # All servers are ours: what the shell says of others must not be struck.
+            **{name: value for name, value in os.environ.items() if not name.startswith(("MUSTER_", "TEMPORAL_"))},
             **_SETTINGS,
             "MUSTER_DATABASE_URL": _through(self.postgres.url, near["postgres"]),
             "MUSTER_AMQP_URL": _through(self.rabbitmq.url, near["rabbitmq"]),

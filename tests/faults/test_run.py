@@ -7,10 +7,11 @@ from typing import Any, cast
 import pytest
 
 from faults import run as module
+from faults.invariants import repairs
 from faults.kinds.fault import Broken, Fault, NotPossibleHere
 from faults.kinds.kills import OneForGood
 from faults.load.scripts import Mission
-from faults.load.watch import PHASES
+from faults.load.watch import PHASES, End
 from faults.results import Result
 from faults.run import Run, inflict_all
 
@@ -37,14 +38,18 @@ class Theatre:
         self.tally = SimpleNamespace(wrong=[])
         self.treatment = SimpleNamespace(wrong=[])
         self.processes = SimpleNamespace(children={})
+        self.postgres = SimpleNamespace(url="")
+        self.ends = ["succeeded"]
         self.network = self
         self.nobody_is_there = False
         self.answers = True
         self.did: list[str] = []
         self.open = {1, 2}
 
-    async def run(self, mission: Mission) -> None:
+    async def run(self, mission: Mission) -> End:
+        """Ends as told, at last always the same."""
         self.did.append("probe")
+        return End(self.ends.pop(0) if len(self.ends) > 1 else self.ends[0], "", "")
 
     async def all_ended(self, missions: Any) -> bool:
         self.did.append("all ended")
@@ -65,7 +70,11 @@ class Theatre:
 
 @pytest.fixture
 def theatre(monkeypatch: pytest.MonkeyPatch) -> Theatre:
+    async def look(url: str) -> repairs.Look:
+        return repairs.Look(0, {})
+
     monkeypatch.setattr(module, "_QUIET", 0.0)
+    monkeypatch.setattr(module.repairs, "look", look)
     return Theatre()
 
 
@@ -117,8 +126,17 @@ async def test_wrongs_of_riders_and_of_the_api_are_counted_once(theatre: Theatre
 
 
 async def test_who_is_killed_for_good_comes_back_when_all_missions_have_ended(theatre: Theatre) -> None:
-    await results_of(theatre, OneForGood("worker", "missions-2"))
+    async def which(stage: Any) -> str:
+        return "missions-2"
+
+    await results_of(theatre, OneForGood("worker", which))
     assert theatre.did == ["kill missions-2", "probe", "probe", "probe", "all ended", "start"]
+
+
+async def test_missions_that_do_not_succeed_show_no_recovery(theatre: Theatre) -> None:
+    theatre.ends = ["failed", "canceled", "succeeded"]
+    await results_of(theatre, Thing("one"))
+    assert theatre.did.count("probe") == 5, "three, and two once more"
 
 
 @pytest.mark.parametrize(("answers", "touches_api", "broken"), [(True, False, 0), (False, False, 1), (False, True, 0)])

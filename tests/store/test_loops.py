@@ -12,9 +12,9 @@ from store.loops import Loop
 
 
 class Failing(Loop):
-    def __init__(self, *errors: Exception) -> None:
+    def __init__(self, *errors: BaseException) -> None:
         super().__init__("the test", pause=0)
-        self._errors = list(errors)
+        self._errors: list[BaseException] = list(errors)
         self.worked = asyncio.Event()
 
     async def _turn(self) -> None:
@@ -35,6 +35,14 @@ async def test_it_goes_on_after_any_error_and_keeps_the_trace_of_those_that_nobo
         ("WARNING", True),
         ("ERROR", False),
     ]
+
+
+async def test_a_lost_connection_that_cancels_who_waits_for_it_does_not_end_it() -> None:
+    loop = Failing(asyncio.CancelledError())
+    loop.start()
+    async with asyncio.timeout(5):
+        await loop.worked.wait()
+    await loop.stop()
 
 
 @pytest.mark.parametrize("loop", [RoleHeartbeat, NotifiedLoop, LedLoop])

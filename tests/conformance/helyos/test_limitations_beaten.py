@@ -202,7 +202,11 @@ async def test_lost_connection_to_the_broker_is_made_anew(scene: Scene) -> None:
                 if one["user"] not in agents
             }
             # That of the events comes back with the next event.
-            return [name for name, ours in names.items() if ours.startswith("muster ") and ours != "muster events"]
+            return [
+                name
+                for name, ours in names.items()
+                if ours.startswith("muster ") and not ours.startswith("muster events")
+            ]
 
         cut = set(await until(ours, 15))
         for name in cut:

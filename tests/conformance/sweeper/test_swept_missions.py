@@ -55,14 +55,15 @@ async def repairs(site: Site, kind: Repair) -> float:
     return float(line.split()[-1])
 
 
-async def repaired(site: Site, kind: Repair, mission: int | str) -> None:
-    """It was counted, and the log names the mission."""
-    assert f"repaired ({kind}): mission {mission} " in site.worker.log()
+async def repaired(site: Site, kind: Repair, mission: int | str = "", *, what: str = "") -> None:
+    """The log names the mission, or `what` it was; and each repair of this kind was counted once and logged once."""
+    line = f"repaired ({kind}): {what or f'mission {mission}'} "
 
-    async def counted() -> bool:
-        return await repairs(site, kind) > 0
+    async def logged_and_counted() -> bool:
+        log = site.worker.log()
+        return line in log and await repairs(site, kind) == log.count(f"repaired ({kind}): ")
 
-    await until(counted, 5)
+    await until(logged_and_counted, 15, lambda: f"{line} is missing, or not as often in the log as in the count")
 
 
 async def sql(site: Site, statement: str, *values: Any) -> Any:
@@ -257,9 +258,8 @@ async def test_runs_without_an_open_mission_are_terminated(swept: Site, truck: S
             return str((await run.describe()).status.name) == "TERMINATED"
 
         await until(terminated, REPAIRED_WITHIN)
-    assert f"repaired ({Repair.RUN_UNNEEDED}): run {of_none.id} was terminated: there is no such mission" in (
-        swept.worker.log()
-    )
+    await repaired(swept, Repair.RUN_UNNEEDED, what=f"run {of_none.id} was terminated: there is no such mission")
+    await repaired(swept, Repair.RUN_UNNEEDED, what=f"run {of_ended.id} was terminated")
 
 
 async def test_an_ended_mission_that_holds_an_agent_releases_it(swept: Site, truck: SiteAgent) -> None:
@@ -279,6 +279,20 @@ async def test_an_ended_mission_that_holds_an_agent_releases_it(swept: Site, tru
     await waits.cancel()
     await waits.until("canceled", timeout=REPAIRED_WITHIN)
     await truck.until_status("free")
+
+
+async def test_the_slot_of_an_ended_mission_goes_to_the_next(swept: Site) -> None:
+    done = asyncio.Event()
+    recipe = await one_at_a_time(swept, done)
+    ended = await swept.mission(recipe, [])
+    await ended.until("calculating")
+    waits = await swept.mission(recipe, [])
+    await waits.until_waiting("slot")
+    await sql(swept, "UPDATE work_processes SET status = 'failed', ended_at = now() WHERE id = $1", ended.id)
+    await waits.until("calculating", timeout=REPAIRED_WITHIN)
+    await repaired(swept, Repair.SLOT_FREED, ended.id)
+    done.set()
+    await waits.until("succeeded")
 
 
 async def test_an_agent_that_did_not_hear_its_release_and_says_no_more_is_released_again(swept: Site) -> None:
@@ -337,6 +351,9 @@ async def test_a_terminated_mission_file_stops_its_commands_and_frees_its_platfo
         "T1 STOPPED FAILED",
     ]
     assert (await mission.shown())["running"] is False
+    await sql(stage.site, "UPDATE mission_files SET running = true WHERE work_process_id = $1", mission.id)
+    await repaired(stage.site, Repair.PLATFORM_FREED, mission.id)
+    assert (await mission.shown())["running"] is False
     assert await platform.state() == "COMMAND"
     assert await stage.ask("SELECT count(*) FROM reservations WHERE work_process_id = $1", mission.id) == 0
 
@@ -375,4 +392,4 @@ async def test_a_mission_queue_whose_run_is_terminated_goes_on(swept: Site) -> N
     service.hold.set()
     for mission in missions:
         await mission.until("succeeded", timeout=REPAIRED_WITHIN)
-    assert f"repaired ({Repair.QUEUE_RUN}): mission queue {queue} " in swept.worker.log()
+    await repaired(swept, Repair.QUEUE_RUN, what=f"mission queue {queue}")

@@ -45,12 +45,14 @@ def test_a_settlement_is_told_with_what_broker_and_agent_know() -> None:
     assert one == f"mission 1 {HOW} (assignment 7 went to its agent's queue, agent thin-1-1 never began it)"
 
 
-def test_a_repair_that_no_fault_explains_is_found() -> None:
-    found = [f"3 repairs ({kind}) that no fault explains" for kind in ("agents_freed", "run_resumed")]
-    counts = {"agents_freed": 3, "run_resumed": 3}
-    assert list(repairs.faults_of(counts, [RABBITMQ])) == found
-    assert list(repairs.faults_of(counts, [Strike("Temporal: SIGKILL", 1, 3)])) == found[:1]
-    assert repairs.told(counts) == "repairs: 3 agents_freed, 3 run_resumed"
+def test_a_repair_that_no_fault_of_its_time_explains_is_found() -> None:
+    looks = [repairs.Look(100, {"run_resumed": 1}), repairs.Look(130, {"run_resumed": 4, "agents_freed": 3})]
+    found = [f"3 repairs ({kind}) that no fault explains" for kind in ("run_resumed", "agents_freed")]
+    assert list(repairs.faults_of(looks, [RABBITMQ])) == found
+    assert list(repairs.faults_of(looks, [Strike("Temporal: SIGKILL", 90, 103)])) == found[1:]
+    assert list(repairs.faults_of(looks, [Strike("Temporal: SIGKILL", 1, 3)])) == found, "it was long before"
+    assert list(repairs.faults_of(looks, [Strike("Temporal: SIGKILL", 140, 143)])) == found, "it came later"
+    assert repairs.told(looks[1].counts) == "repairs: 3 agents_freed, 4 run_resumed"
 
 
 def test_a_job_that_is_given_twice_is_found_unless_its_answer_may_be_lost() -> None:

@@ -37,6 +37,12 @@ async def test_a_connection_that_was_closed_meanwhile_is_made_anew() -> None:
         assert client.treatment.wrong == []
 
 
+async def test_a_new_connection_that_breaks_is_not_tried_again() -> None:
+    async with api(b"", _OK) as client:
+        assert await client.once("GET", "/agents", kept=False) is None
+        assert "nobody was there" in client.treatment.wrong[0]
+
+
 async def test_nobody_is_wrong_unless_the_api_is_dead() -> None:
     async with api() as client:
         assert await client.once("GET", "/agents") is None
