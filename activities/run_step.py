@@ -120,11 +120,9 @@ class _StepRun:
         async with self._parts.database.transaction() as connection:
             work_process = await lock(connection, self._call.work_process_id, attempt=self._call.attempt)
             self._row = row = await step_requests.read(connection, self._call.service_request_id)
-            if work_process.superseded or row["status"] == ServiceRequestStatus.CANCELED:
-                return StepRan(outcome=Outcome.SUPERSEDED)
-            if row["status"] in SERVICE_REQUEST_ENDED:  # an earlier try came to the end and died before saying so
-                failure = None if row["failure"] is None else Failure.model_validate(row["failure"])
-                return _ran(row, row["response"], failure, await step_requests.skipped(connection, row))
+            ended = await _ended(connection, work_process, row)
+            if ended is not None:  # an earlier try came to the end and died before saying so
+                return ended
             self._status = ServiceRequestStatus(row["status"])
             if self._asks_health(row):
                 return None
@@ -243,17 +241,26 @@ class _StepRun:
         if failure is not None:
             failure = failure.model_copy(update={"text": _storable(failure.text)})
         # Shielded: an answer that has come is stored, also when the worker is just being stopped.
-        return await asyncio.shield(self._store_end(status, response, failure, skips))
+        return await asyncio.shield(self._store_end(status, response, failure, skips)) or await self._ended_before()
+
+    async def _ended_before(self) -> StepRan:
+        async with self._parts.database.transaction() as connection:
+            work_process = await lock(connection, self._call.work_process_id, attempt=self._call.attempt)
+            row = await step_requests.read(connection, self._call.service_request_id)
+            ended = await _ended(connection, work_process, row)
+        assert ended is not None, "what has not ended can be ended"
+        return ended
 
     async def _store_end(
         self, status: ServiceRequestStatus, response: Any, failure: Failure | None, skips: Sequence[str]
-    ) -> StepRan:
+    ) -> StepRan | None:
+        """None: a cancel came first, or another try of this step, which was taken for dead and went on."""
         alone = not skips and self._map is None and self._target is None
         async with self._parts.database.statement() if alone else self._parts.database.transaction() as connection:
             if not await step_requests.end(
                 connection, self._row, status, before=self._status, response=response, failure=failure
             ):
-                return StepRan(outcome=Outcome.SUPERSEDED)
+                return None
             if self._row["dispatched_at"] is None and self._target is not None and failure is not None:
                 await service_health.step_waits_no_more(connection, self._row)
             skipped = await step_requests.skip(connection, self._row, skips) if skips else []
@@ -265,6 +272,16 @@ class _StepRun:
                 updated = _map_updated(work_process, self._call.step, self._map)
                 await events.append_for_mission(connection, work_process.id, [updated])
         return _ran(self._row, response, failure, skipped)
+
+
+async def _ended(connection: Connection, work_process: LockedWorkProcess, row: Any) -> StepRan | None:
+    """How the step ended already, if it did; the mission is locked."""
+    if work_process.superseded or row["status"] == ServiceRequestStatus.CANCELED:
+        return StepRan(outcome=Outcome.SUPERSEDED)
+    if row["status"] not in SERVICE_REQUEST_ENDED:
+        return None
+    failure = None if row["failure"] is None else Failure.model_validate(row["failure"])
+    return _ran(row, row["response"], failure, await step_requests.skipped(connection, row))
 
 
 def _unfit_for_the_store(response: Any) -> str:

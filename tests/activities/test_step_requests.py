@@ -153,6 +153,38 @@ async def test_step_that_died_after_its_end_still_tells_the_mission_what_it_skip
     assert await ActivityEnvironment().run(run_step, again) == StepRan(outcome=Outcome.DONE, skipped=["branch"])
 
 
+@pytest.mark.parametrize("canceled", [False, True])
+async def test_a_try_whose_step_another_try_ended_first_says_how_it_ended(
+    database: Database, monkeypatch: pytest.MonkeyPatch, canceled: bool
+) -> None:
+    """The engine took it for dead and began another; that it came second is no cancel of the mission."""
+    async with database.transaction() as connection:
+        row = await asked(connection)
+        dummy = {"is_dummy": True, "input": {"service_type": "planner"}}
+        await connection.execute(update(service_requests).where(service_requests.c.id == row["id"]).values(dummy))
+    call = RunStep(
+        work_process_id=row["work_process_id"], attempt=1, transition=3, service_request_id=row["id"], step="plan"
+    )
+    run_step = as_activity(
+        activity_types()["microservice"], cast(Parts, SimpleNamespace(database=database, http=None, settings=None))
+    )
+    end, others = step_requests.end, []
+
+    async def after_the_other(*of: Any, **what: Any) -> bool:
+        monkeypatch.setattr(step_requests, "end", end)
+        others.append(await ActivityEnvironment().run(run_step, call))
+        if canceled:
+            async with database.transaction() as connection:
+                mission = work_processes.c.id == row["work_process_id"]
+                await connection.execute(update(work_processes).where(mission).values(status="canceling"))
+        return await end(*of, **what)
+
+    monkeypatch.setattr(step_requests, "end", after_the_other)
+    outcome = Outcome.SUPERSEDED if canceled else Outcome.DONE
+    assert await ActivityEnvironment().run(run_step, call) == StepRan(outcome=outcome)
+    assert others == [StepRan(outcome=Outcome.DONE)]
+
+
 async def test_steps_are_skipped_once_with_all_that_wait_for_them(connection: Connection) -> None:
     row = await asked(connection)
     await add_steps(connection, row, left=["plan"], right=["plan"], last=["left", "right"])
