@@ -82,4 +82,4 @@ lock: ## pin the newest packages again (needs uv)
 	@$(COMPILE) --upgrade examples/agents.in -o examples/agents.lock
 
 clean: down ## remove the environments and all data of this folder
-	@rm -rf .venv .venv-agents .muster build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-agents .muster .muster-faults* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -26,10 +26,10 @@ def main() -> int:
         prog="python -m faults", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--short", action="store_true", help="`--times 1 --part 0.3`, and less of the bad input")
-    parser.add_argument("--times", type=int, help="how often each fault is done; 5")
+    parser.add_argument("--times", type=int, help="how often each fault is done (5; with --short 1)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="repeat the run that had it")
-    parser.add_argument("--only", action="append", default=[], help="faults with this in their names")
-    parser.add_argument("--part", type=float, help="of the missions of a whole run; 1.0")
+    parser.add_argument("--only", action="append", default=[], help="faults with this in their names; may be repeated")
+    parser.add_argument("--part", type=float, help="how many of the usual missions there are, 0 to 1 (1.0)")
     options = parser.parse_args()
     began = time.monotonic()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from faults.invariants import claims, journals, messages, pace, planner, repairs, reports, settlements
 from faults.invariants.api_view import faults_in_view
-from faults.invariants.records import faults_in_database, faults_in_temporal
+from faults.invariants.records import faults_in_database, faults_in_temporal, last_in_the_log
 from faults.invariants.strikes import Strike
 from faults.kinds.fault import Broken, Fault, NotPossibleHere
 from faults.load.asker import EVERY, Asker
@@ -24,6 +24,7 @@ from faults.load.watch import PHASES, Watch
 from faults.recovery import GIVEN_UP_AFTER, until_missions_flow
 from faults.results import Result, Sort
 from faults.stage.journal import read
+from faults.stage.listener import Listener
 from faults.stage.sdk_log import as_journal
 from faults.stage.stage import WORKERS, Stage, stage
 from faults.stage.tap import Tap
@@ -52,6 +53,7 @@ class Run:
     client: Client
     riders: Riders
     asker: Asker
+    listener: Listener
     chance: random.Random
     report: Report
     part: float
@@ -165,16 +167,31 @@ class Run:
         self._repaired.append(await repairs.look(url))
         result.broken += repairs.faults_of(self._repaired, self.strikes)
         result.remarks.append(repairs.told(self._repaired[-1].counts))
+        result.broken += await self._listened()
         result.broken += pace.faults_of(tally.took)
         treatment = self.client.treatment
         result.broken += treatment.wrong
         result.remarks.append(f"ended: {dict(sorted(tally.ended.items()))}")
+        result.remarks.append(f"a listener at RabbitMQ heard {self.listener.repeated} events again")
         result.remarks += pace.told(tally.took)
         result.remarks.append(
             f"the API's slowest answer took {treatment.slowest:.1f} s; answers {dict(treatment.answers)},"
             f" {treatment.refused} times nobody was there"
         )
         return result
+
+    async def _listened(self) -> list[str]:
+        """What is wrong with what was heard of the events."""
+        last = await last_in_the_log(self.stage.postgres.url)
+
+        async def all_heard() -> bool:
+            return self.listener.last >= last
+
+        try:
+            await until(all_heard, LONGEST)
+        except TimeoutError:
+            return [*self.listener.wrong, f"a listener at RabbitMQ heard events up to {self.listener.last} of {last}"]
+        return self.listener.wrong
 
     async def _compare_words(self, result: Result) -> None:
         """What agents and Muster told each other, against each other and against the database."""
@@ -204,6 +221,7 @@ async def loaded_stage(seed: int, report: Report, part: float = 1.0, *, small_di
         watch, client = Watch(built.postgres.url), Client(built.api_url)
         tap = Tap(built.rabbitmq.url, built.rabbitmq.management_url, Settings().downlink_exchange)
         riders, asker = Riders(client, watch, seed, part), Asker(client)
+        listener = Listener(built.rabbitmq.url, Settings().events_exchange)
         beside: list[asyncio.Task[None]] = []
 
         def begin(does: Coroutine[Any, Any, None]) -> None:
@@ -215,11 +233,12 @@ async def loaded_stage(seed: int, report: Report, part: float = 1.0, *, small_di
         try:
             begin(watch.run())
             begin(tap.run())
+            begin(listener.run())
             await prepare(built, client)
             begin(asker.run())
             report("stage is set")
             riders.start()
-            yield Run(built, watch, tap, client, riders, asker, random.Random(seed), report, part)
+            yield Run(built, watch, tap, client, riders, asker, listener, random.Random(seed), report, part)
         finally:
             for task in beside:
                 task.cancel()

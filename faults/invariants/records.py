@@ -46,6 +46,15 @@ _QUESTIONS = {
 }
 
 
+async def last_in_the_log(url: str) -> int:
+    """The place of the last event."""
+    connection = await asyncpg.connect(url)
+    try:
+        return int(await connection.fetchval("SELECT max(sequence) FROM events") or 0)
+    finally:
+        await connection.close()
+
+
 async def faults_in_database(url: str, accepted: Mapping[int, str]) -> Iterator[str]:
     """What is wrong there; `accepted`: missions that the API said to have made."""
     connection = await asyncpg.connect(url)

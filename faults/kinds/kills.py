@@ -75,7 +75,7 @@ class Deployed(Fault):
     """SIGTERM to programs, one after the other, each started anew: a rolling deployment."""
 
     def __init__(self, name: str, parts: Sequence[str], *, touches_api: bool = False) -> None:
-        self.name, self.touches_api = f"{name}: SIGTERM, one by one", touches_api
+        self.name, self.touches_api = name, touches_api
         self._parts = parts
 
     async def strike(self, stage: Stage) -> None:
@@ -117,6 +117,6 @@ def kills(thin: Sequence[str], devices: Sequence[str], sdk: Sequence[str]) -> li
         AgentsKilled([thin, devices, sdk]),
         OneForGood("workers (missions)", _the_second),
         OneForGood("workers (intake)", _who_reads),
-        Deployed("workers and relay", list(WORKERS)),
-        Deployed("API", ["api"], touches_api=True),
+        Deployed("workers and relay: SIGTERM, one by one", list(WORKERS)),
+        Deployed("API: SIGTERM", ["api"], touches_api=True),
     ]

@@ -77,12 +77,13 @@ async def _connection(stage: Stage) -> asyncpg.Connection | None:
     return None
 
 
-class Stopped(Fault):
-    """PostgreSQL is stopped in order, and started after a while."""
+class Stopped(NoConnections):
+    """PostgreSQL has no connection left, is stopped in order for that, and started after a while."""
 
-    name = f"PostgreSQL: stopped for {_STOPPED_FOR:g} s"
+    name = f"PostgreSQL: no connection left, then stopped for {_STOPPED_FOR:g} s"
 
     async def strike(self, stage: Stage) -> None:
+        await super().strike(stage)
         await stage.stop("postgres")
         await asyncio.sleep(_STOPPED_FOR)
 

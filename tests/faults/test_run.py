@@ -80,7 +80,7 @@ def theatre(monkeypatch: pytest.MonkeyPatch) -> Theatre:
 
 def run_on(theatre: Any) -> Run:
     watch: Any = SimpleNamespace(phases=dict.fromkeys(PHASES, 10), open=60)
-    return Run(theatre, watch, theatre, theatre, theatre, theatre, random.Random(1), lambda said: None, 0.1)
+    return Run(theatre, watch, theatre, theatre, theatre, theatre, theatre, random.Random(1), lambda said: None, 0.1)
 
 
 async def results_of(theatre: Theatre, *faults: Fault) -> dict[str, Result]:
