@@ -9,11 +9,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, takewhile
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
 
-from fleet.bus import Bus, UnknownOutcome, acknowledge, close
+from fleet.bus import Bus, UnknownOutcome, acknowledge, close, comes_again
 from missions.errors import PartUnavailable
 from store.loops import is_cancelled
 
@@ -102,12 +102,13 @@ class BatchConsumer:
 
     def _take(self) -> list[AbstractIncomingMessage]:
         """The next messages of one channel; those of a channel that is gone come again and are dropped here."""
-        while self._waiting and self._waiting[0].channel.is_closed:
+        while self._waiting and comes_again(self._waiting[0]):
             self._waiting.popleft()
         if not self._waiting:
             return []
         channel = self._waiting[0].channel
-        batch = [m for m in islice(self._waiting, self._batch_size) if m.channel is channel]
+        first = islice(self._waiting, self._batch_size)
+        batch = list(takewhile(lambda message: not comes_again(message) and message.channel is channel, first))
         for _ in batch:
             self._waiting.popleft()
         return batch
@@ -133,6 +134,6 @@ async def until_handled(
             log.exception("intake of %s failed; trying again", queue)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), pause)
-        if stopping.is_set() or batch[0].channel.is_closed:
+        if stopping.is_set() or comes_again(batch[0]):
             return False
         pause = min(pause * 2, _RETRY_MAX)

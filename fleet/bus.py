@@ -237,6 +237,14 @@ async def acknowledge(message: AbstractIncomingMessage, *, multiple: bool = Fals
         await _reach(message.ack(multiple=multiple))
 
 
+def comes_again(message: AbstractIncomingMessage) -> bool:
+    """Whether its channel is gone, so that the broker delivers it once more."""
+    try:
+        return message.channel.is_closed
+    except ChannelInvalidStateError:  # what a message says of a channel that is closed
+        return True
+
+
 def _is_lost(connection: AbstractRobustConnection, channel: AbstractRobustChannel) -> bool:
     """Whether it is closed, not by us, though its connection is up."""
     return connection.connected.is_set() and channel.is_closed and not getattr(channel, "_close_called", False)

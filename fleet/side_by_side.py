@@ -8,7 +8,7 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
 
 from fleet.batches import Handler, until_handled
-from fleet.bus import Bus, acknowledge, close
+from fleet.bus import Bus, acknowledge, close, comes_again
 
 WAITING_EACH = 20
 """How many messages of one sender may be in hand or wait for their turn; and as many to be refused."""
@@ -66,7 +66,7 @@ class SideBySideConsumer:
             self._lines[sender] = deque([message])
             self._run(self._serve(sender))
         # Those of a channel that is gone come again: they must not count twice.
-        elif sum(not waiting.channel.is_closed for waiting in line) < WAITING_EACH:
+        elif sum(not comes_again(waiting) for waiting in line) < WAITING_EACH:
             line.append(message)
         elif self._refused[sender] < WAITING_EACH:
             self._refused[sender] += 1
@@ -98,7 +98,7 @@ class SideBySideConsumer:
 
     async def _take(self, message: AbstractIncomingMessage, handle: Handler, places: asyncio.Semaphore) -> None:
         async with places:
-            if self._stopping.is_set() or message.channel.is_closed:
+            if self._stopping.is_set() or comes_again(message):
                 return  # it comes again
             if await until_handled(handle, [message], self._queue, self._stopping):
                 await acknowledge(message)

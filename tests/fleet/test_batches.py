@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiormq.exceptions import ChannelInvalidStateError
 
 from fleet.batches import BatchConsumer
 from fleet.side_by_side import SideBySideConsumer
@@ -15,17 +16,24 @@ Consumer = BatchConsumer | SideBySideConsumer
 
 
 class Message:
-    """One that comes on this channel; what waits for its acknowledgement is cancelled."""
+    """One as the library has it: closed channels raise, what waits for its acknowledgement is cancelled."""
 
     routing_key, user_id = "agent.one.state", "one"
+    _CHANNEL = SimpleNamespace(is_closed=False)
 
     def __init__(self, number: int, *, lost_at_ack: bool = False) -> None:
-        self.number, self._lost = number, lost_at_ack
-        self.channel = SimpleNamespace(is_closed=False)
+        self.number, self._lost_at_ack = number, lost_at_ack
+        self.lost = False
+
+    @property
+    def channel(self) -> Any:
+        if self.lost:
+            raise ChannelInvalidStateError
+        return self._CHANNEL
 
     async def ack(self, multiple: bool = False) -> None:
-        if self._lost:
-            self.channel.is_closed = True
+        if self._lost_at_ack:
+            self.lost = True
             raise asyncio.CancelledError
 
 
@@ -78,6 +86,28 @@ async def test_a_connection_that_dies_while_it_handles_does_not_end_it(make: Cal
     await make(line, desk).start()
     await line.deliver(Message(1))
     await handles(desk, 1)
+
+
+@pytest.mark.parametrize("make", [batches, side_by_side])
+async def test_messages_whose_channel_is_gone_are_dropped_as_they_come_again(make: Callable[..., Consumer]) -> None:
+    line, desk = Line(), Desk()
+    await make(line, desk).start()
+    waiting = [Message(number) for number in range(3)]
+    for message in waiting:
+        message.lost = message.number < 2
+        await line.deliver(message)
+    await handles(desk, 2)
+
+
+async def test_a_batch_ends_where_a_channel_has_gone_meanwhile() -> None:
+    line, desk = Line(), Desk()
+    consumer = BatchConsumer(line, "q", desk.handle, batch_size=10, gather=0.2)  # type: ignore[arg-type]  # likewise
+    await consumer.start()
+    waiting = [Message(number) for number in range(3)]
+    waiting[1].lost = True
+    for message in waiting:
+        await line.deliver(message)
+    await handles(desk, 0, 2)
 
 
 async def handles(desk: Desk, *numbers: int) -> None:

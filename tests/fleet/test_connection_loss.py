@@ -1,15 +1,19 @@
 """What happens when the connection to the broker breaks: intake comes back, and no publish lies about its outcome."""
 
 import asyncio
+import secrets
 import time
+from collections.abc import Sequence
 from typing import Any
 
+import aio_pika
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 from sqlalchemy import insert
 
 from fleet import topology
 from fleet.batches import BatchConsumer
-from fleet.bus import Bus, UnknownOutcome
+from fleet.bus import Bus, UnknownOutcome, comes_again
 from fleet.downlink import AgentAddress, Delivery, Downlink
 from fleet.roles import Intake
 from fleet.signing import Signer
@@ -45,6 +49,46 @@ async def test_intake_comes_back_after_its_connection_was_cut(
                 await agent.state(uuid, status)
                 await reaches(database, uuid, status)
         await intake.stop()
+
+
+async def test_messages_that_waited_when_the_connection_was_lost_come_again(settings: Settings) -> None:
+    begun, gate, handled = asyncio.Event(), asyncio.Event(), list[bytes]()
+
+    async def handle(messages: Sequence[AbstractIncomingMessage]) -> None:
+        begun.set()
+        await gate.wait()
+        handled.extend(message.body for message in messages)
+
+    async with before_the_broker(settings) as (proxy, through), await aio_pika.connect(settings.amqp_url) as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(f"batches-{secrets.token_hex(4)}", auto_delete=False)
+        bus = Bus(through, "test")
+        await bus.connect()
+        consumer = BatchConsumer(bus, queue.name, handle, batch_size=1)
+        await consumer.start()
+        for body in (b"1", b"2", b"3"):
+            await channel.default_exchange.publish(aio_pika.Message(body), queue.name)
+        await begun.wait()
+
+        async def all_wait() -> bool:
+            return len(consumer._waiting) == 1  # the prefetch is two: one in hand, one that waits
+
+        await until(all_wait)
+        proxy.cut()
+
+        async def lost() -> bool:
+            return comes_again(consumer._waiting[0])
+
+        await until(lost)
+        gate.set()
+
+        async def all_handled() -> bool:
+            return {b"1", b"2", b"3"} == set(handled)
+
+        await until(all_handled)
+        await consumer.stop()
+        await bus.close()
+        await queue.delete()
 
 
 @pytest.mark.parametrize("fails", ["fleet.accounts.Accounts.prepare", "fleet.roles.BatchConsumer.start"])
