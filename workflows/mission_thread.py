@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from missions.mission_files.thread_status import Sequence as Part
     from missions.mission_files.thread_status import ThreadStatus
 
+from workflows import side_tasks
 from workflows.acting import act
 from workflows.options import ENDING
 from workflows.thread_commands import run_all
@@ -62,7 +63,7 @@ class MissionThread:
         if ended is None and self._thread.stopping:
             # A run that follows would not hear of the cancel that this one got in its last moment.
             ended = await through_cancels(self._end(ThreadEnd.STOPPED), self._cancelled)
-        telling.cancel()
+        side_tasks.end(telling)
         if ended is None:
             workflow.continue_as_new(self._thread.continued())
         return ended

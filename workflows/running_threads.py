@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         ThreadStart,
     )
 
+from workflows import side_tasks
 from workflows.commanding import Commands
 from workflows.mission import Mission, Stop
 from workflows.options import ENDING
@@ -164,7 +165,7 @@ class Threads:
                 await self._signal_open(ThreadSignal.TIMED_THREADS_ENDED)
             await self._until_these(list(self._known))
         finally:
-            pausing.cancel()
+            side_tasks.end(pausing)
 
     async def _until_these(self, numbers: list[int]) -> None:
         await self._mission.until(
@@ -201,7 +202,7 @@ class Threads:
         halting = asyncio.create_task(self._halt_later())
         if self._waiting:
             await asyncio.gather(*self._waiting)
-        halting.cancel()
+        side_tasks.end(halting)
 
     async def _halt_later(self) -> None:
         """A halt may come while the threads wait for their devices to confirm."""

@@ -7,6 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from missions.contracts import Activity, AgentsPaused, MissionStopped, NotePause, PauseAgents, ResendCancels
 
+from workflows import side_tasks
 from workflows.attention import raise_attention
 from workflows.looking_up import look_up
 from workflows.mission import Failed, Mission, Stop
@@ -24,7 +25,7 @@ class Wishes:
     def end(self) -> None:
         """The mission needs no more of them."""
         for task in self._tasks:
-            task.cancel()
+            side_tasks.end(task)
 
     def _new(self) -> bool:
         pause = self._mission.pause

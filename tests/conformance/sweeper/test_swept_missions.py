@@ -258,8 +258,8 @@ async def test_runs_without_an_open_mission_are_terminated(swept: Site, truck: S
             return str((await run.describe()).status.name) == "TERMINATED"
 
         await until(terminated, REPAIRED_WITHIN)
-    await repaired(swept, Repair.RUN_UNNEEDED, what=f"run {of_none.id} was terminated: there is no such mission")
-    await repaired(swept, Repair.RUN_UNNEEDED, what=f"run {of_ended.id} was terminated")
+    await repaired(swept, Repair.RUN_UNNEEDED, what=f"run {of_none.id} was terminated: there is no such")
+    await repaired(swept, Repair.RUN_UNNEEDED, what=f"run {of_ended.id} was terminated:")
 
 
 async def test_an_ended_mission_that_holds_an_agent_releases_it(swept: Site, truck: SiteAgent) -> None:
