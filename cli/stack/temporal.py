@@ -12,6 +12,24 @@ import httpx
 from .part import PartFailed, wait_until_ready
 from .processes import Processes
 
+DYNAMIC_CONFIG = {
+    # With the defaults every hop costs 50 ms and every retry 1 s.
+    "history.transferProcessorMaxPollRPS": "2000",
+    "history.timerProcessorMaxTimeShift": '"10ms"',
+    # With that shift it looks after timers more than three times in a second, which it takes for a second that it
+    # cannot get through. It leaves such timers to another reader, which has no turn while there is much to do, so that
+    # they come minutes late.
+    "history.queueReaderStuckCriticalAttempts": "0",
+    # A poll over a dead connection takes a task with it, which then waits for its time-out.
+    "frontend.keepAliveTime": '"5s"',
+    "frontend.keepAliveTimeout": '"3s"',
+    # Nor do clients get more than this out of a dead connection.
+    "frontend.keepAliveMinTime": '"2s"',
+    # A namespace that was just made is usable after this long.
+    "system.namespaceCacheRefreshInterval": '"500ms"',
+}
+"""What a server is told at its start; the values are JSON."""
+
 
 class Temporal:
     """`temporal server start-dev` on loopback, with its state in one SQLite file."""
@@ -46,16 +64,7 @@ class Temporal:
                 *(program, "server", "start-dev", "--ip", "127.0.0.1"),
                 *("--port", str(port), "--ui-port", str(ui_port), "--log-level", "warn"),
                 *([] if self._disposable else storage),
-                # With the defaults every hop costs 50 ms and every retry 1 s.
-                *("--dynamic-config-value", "history.transferProcessorMaxPollRPS=2000"),
-                *("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"'),
-                # A poll over a dead connection takes a task with it, which then waits for its time-out.
-                *("--dynamic-config-value", 'frontend.keepAliveTime="5s"'),
-                *("--dynamic-config-value", 'frontend.keepAliveTimeout="3s"'),
-                # Nor do clients get more than this out of a dead connection.
-                *("--dynamic-config-value", 'frontend.keepAliveMinTime="2s"'),
-                # A namespace that was just made is usable after this long.
-                *("--dynamic-config-value", 'system.namespaceCacheRefreshInterval="500ms"'),
+                *dynamic_config(DYNAMIC_CONFIG),
             ],
             cwd=self._data_dir,
         )
@@ -78,6 +87,11 @@ class Temporal:
     async def stop(self) -> None:
         """Stop it."""
         await self._processes.stop("temporal", hard=self._disposable)
+
+
+def dynamic_config(values: Mapping[str, str]) -> list[str]:
+    """The options of `temporal server start-dev` that say this."""
+    return [part for name, value in values.items() for part in ("--dynamic-config-value", f"{name}={value}")]
 
 
 def find_temporal() -> str | None:

@@ -19,6 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from cli.stack.temporal import DYNAMIC_CONFIG, dynamic_config
 from engine.client import DATA_CONVERTER
 from missions.contracts import (
     MISSION_QUEUE,
@@ -84,11 +85,7 @@ CACHED = 100
 # The engine hands out a task anew only 10 s after a worker that stopped had taken it.
 PATIENCE = 30.0
 STEP = "microservice"
-_DYNAMIC = (
-    'history.timerProcessorMaxTimeShift="10ms"',
-    "history.transferProcessorMaxPollRPS=2000",
-    "limit.historyCount.suggestContinueAsNew=50",
-)
+_DYNAMIC_CONFIG = {**DYNAMIC_CONFIG, "limit.historyCount.suggestContinueAsNew": "50"}
 
 
 class FakeActivities:
@@ -491,7 +488,7 @@ async def engine() -> AsyncIterator[Client]:
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
         data_converter=DATA_CONVERTER,
         search_attributes=ALL_KEYS,
-        dev_server_extra_args=[part for value in _DYNAMIC for part in ("--dynamic-config-value", value)],
+        dev_server_extra_args=dynamic_config(_DYNAMIC_CONFIG),
     )
     async with environment:
         yield environment.client

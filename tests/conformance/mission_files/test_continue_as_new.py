@@ -10,18 +10,14 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from cli.stack.addresses import Addresses
+from cli.stack.temporal import DYNAMIC_CONFIG, dynamic_config
 from tests.conformance.mission_files.aborted import check_aborted
 from tests.support.mission_file_text import SAMPLE, file, on_event, timed
 from tests.support.platform_stage import FileMission, Platform, Stage, platform_stage
 from tests.support.site import until
 
 CLOCK_SYNC = "execute_resource(CLOCK_SYNC)"
-_DYNAMIC = (
-    'history.timerProcessorMaxTimeShift="10ms"',
-    "history.transferProcessorMaxPollRPS=2000",
-    'system.namespaceCacheRefreshInterval="500ms"',
-    "limit.historyCount.suggestContinueAsNew=60",  # events: two loops
-)
+_DYNAMIC_CONFIG = {**DYNAMIC_CONFIG, "limit.historyCount.suggestContinueAsNew": "60"}  # events: two loops
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +25,7 @@ async def stage(services: Addresses, tmp_path_factory: pytest.TempPathFactory) -
     """On an engine of its own, which finds histories long very soon."""
     engine = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
-        dev_server_extra_args=[part for value in _DYNAMIC for part in ("--dynamic-config-value", value)],
+        dev_server_extra_args=dynamic_config(_DYNAMIC_CONFIG),
     )
     async with engine:
         own = services.model_copy(update={"temporal_address": engine.client.service_client.config.target_host})
