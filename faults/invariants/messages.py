@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from faults.stage.agents import LAST_WORDS
+from faults.stage.crew import platforms
 from faults.stage.journal import by_agent
 from faults.stage.tap import GAP, LISTENS
 from settings import Settings
@@ -14,6 +15,7 @@ from settings import Settings
 Line = dict[str, Any]
 
 _ATTEMPTS = Settings().cancel_attempts
+_DEVICES = frozenset(ctd for platform in platforms() for ctd in platform.ctds)
 _ROUND = 0.8 * Settings().cancel_resend_interval
 """Seconds: requests that come closer are one, of an activity that was tried again."""
 _NEAR = 0.5
@@ -62,13 +64,15 @@ def _reserved_before_released(agent: str, lines: list[Line]) -> Iterator[str]:
 
 
 def _asked_too_often(agent: str, lines: list[Line]) -> Iterator[str]:
+    # The thread that had told an instrument asks it, and where it does not answer the mission does, before its release.
+    allowed = _ATTEMPTS * (2 if agent in _DEVICES else 1)
     times: defaultdict[int, list[float]] = defaultdict(list)
     for line in lines:
         if line["what"] == "cancel":
             times[line["assignment"]].append(line["at"])
     for assignment, at in times.items():
         rounds = _rounds(at)
-        if rounds > _ATTEMPTS:
+        if rounds > allowed:
             yield f"agent {agent} was asked {rounds} times to stop assignment {assignment}"
 
 

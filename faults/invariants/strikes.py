@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from faults.kinds.kills import RABBITMQ_GOAL
 from faults.stage.crew import odd_agents
 
-AFTERMATH = RABBITMQ_GOAL
-"""Seconds from a fault's end in which it still explains something: so long agents may take to be back."""
+AFTERMATH = 30.0
+"""Seconds from a fault's end in which it still explains something: a dead connection is found out within 20, and what
+was sent over it then has an unknown outcome; agents take up to 15 to be back."""
 _LOSE_ASSIGNMENTS = ("workers", "RabbitMQ", "agents", "PostgreSQL")
 """Parts, in the names of faults, whose death leaves open whether an agent has its assignment, or still knows of it."""
 _MISBEHAVIOUR = "agents: "

@@ -39,14 +39,24 @@ async def prepare(stage: Stage, client: Client) -> None:
 
 
 async def activate(client: Client, platform: Platform) -> None:
-    """Bring it to where its instruments take commands."""
+    """Bring it to where its instruments take commands. Raises TimeoutError."""
+    for command, state in _ACTIVATION:
+        await until(partial(_told, client, platform, command, state), 120, f"{platform.uuid} does not come to {state}")
+
+
+# From wherever it stands: the platform and its instruments may stand elsewhere.
+_ACTIVATION = (("RESET", "UNINITIALIZED"), ("INITIALIZE", "INACTIVE"), ("GO_ACTIVE", "IDLE"), ("RUN", "COMMAND"))
+
+
+async def _told(client: Client, platform: Platform, command: str, state: str) -> bool:
+    """Whether the command brought it there: a fault may hit this one too, and the operator cancel it."""
 
     async def stands() -> bool:
         return (await client.get(f"/platforms/{platform.uuid}"))["underWay"] is None
 
-    for command in ("RESET", "INITIALIZE", "GO_ACTIVE", "RUN"):
-        await client.post(f"/platforms/{platform.uuid}/commands", {"command": command}, fine=(409,))
-        await until(stands, 60, f"{platform.uuid} does not end {command}")
+    await client.post(f"/platforms/{platform.uuid}/commands", {"command": command}, fine=(409,))
+    await until(stands, 60, f"{platform.uuid} does not end {command}")
+    return bool((await client.get(f"/platforms/{platform.uuid}"))["state"] == state)
 
 
 async def _register(client: Client, platform: Platform) -> None:

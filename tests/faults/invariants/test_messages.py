@@ -24,6 +24,11 @@ BAD: dict[str, tuple[list[Line], list[Line], str]] = {
         [],
         "agent a was asked 4 times to stop assignment 7",
     ),
+    "an instrument asked seven times": (
+        [{**CANCEL, "agent": "CTD0A", "at": 10.0 * time} for time in range(7)],
+        [],
+        "agent CTD0A was asked 7 times to stop assignment 7",
+    ),
     "released without a word": ([CANCEL, RELEASE], [idle(agent="a", status="busy")], UNCONFIRMED),
     "confirmed afterwards": ([CANCEL, RELEASE], [said(7, "canceled", at=5.0)], UNCONFIRMED),
     "free, but before it was asked": ([{**CANCEL, "at": 3.0}, {**RELEASE, "at": 4.0}], [idle(at=1.0)], UNCONFIRMED),
@@ -41,6 +46,10 @@ GOOD: dict[str, tuple[list[Line], list[Line]]] = {
     "idle after it was asked": ([CANCEL, {**RELEASE, "at": 5.0}], [idle("ready", at=4.0)]),
     "it ended by itself before": ([{**CANCEL, "at": 3.0}, {**RELEASE, "at": 5.0}], [said(7, "succeeded", at=1.0)]),
     "given up": ([*FULL_TIME, {**RELEASE, "at": 40.5}], [idle("busy")]),
+    "an instrument that its thread asked in vain, and then its mission": (
+        [{**each, "agent": "CTD0A", "at": each["at"] + late} for late in (0, 30) for each in FULL_TIME],
+        [],
+    ),
     "of an agent that writes no journal": ([CANCEL, RELEASE], []),
     "of one that does not write down what it says": ([CANCEL, RELEASE], [{"what": "begin", "assignment": 7}]),
 }
