@@ -18,7 +18,9 @@ def doubted(sent_at: float, settled_at: float, agent: str = "thin-1-1") -> dict[
 
 
 @pytest.mark.parametrize(
-    ("sent_at", "settled_at"), [(101, 112), (90, 105), (103 + AFTERMATH, 140)], ids=["meanwhile", "before", "after"]
+    ("sent_at", "settled_at"),
+    [(101, 112), (90, 105), (103 + AFTERMATH, 140), (103 + 20, 133)],
+    ids=["meanwhile", "before", "after", "over a connection that is dead and not yet found out"],
 )
 def test_a_settlement_around_a_fault_is_explained(sent_at: float, settled_at: float) -> None:
     assert list(faults_of({1: HOW}, doubted(sent_at, settled_at), [RABBITMQ])) == []
