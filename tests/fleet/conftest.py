@@ -1,5 +1,6 @@
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -229,11 +230,19 @@ async def address(database: Database, uuid: str) -> AgentAddress:
     return AgentAddress(row["id"], uuid, row["protocol"])
 
 
-async def until(condition: Callable[[], Awaitable[object]], timeout: float = 15) -> object:
-    """Wait until an async condition holds; returns its value."""
-    async with asyncio.timeout(timeout):
-        while True:
-            value = await condition()
-            if value:
-                return value
-            await asyncio.sleep(0.01)
+async def until(condition: Callable[[], Awaitable[object]], timeout: float = 30) -> object:
+    """Wait until an async condition holds; returns its value. The failure says how often it was asked, and how long."""
+    asked, start = 0, time.monotonic()
+    try:
+        async with asyncio.timeout(timeout):
+            while True:
+                asked, since = asked + 1, time.monotonic()
+                value = await condition()
+                if value:
+                    return value
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        now = time.monotonic()
+        raise AssertionError(
+            f"not within {now - start:.1f} s: asked {asked} times, the last time {now - since:.1f} s ago"
+        ) from None
