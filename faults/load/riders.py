@@ -20,7 +20,7 @@ from faults.load.watch import End, Watch
 from faults.stage.crew import SDK_AGENTS, YARD, Platform, platforms, thin_agents
 
 LIMIT = 300.0
-"""Seconds after which a mission is stuck; the longest take 60, and an operator's settlement 40 more."""
+"""Seconds after which a mission is stuck; the longest take 110, and an operator's settlement 40 more."""
 
 # How many of each kind ride in a whole run; on how many agents those wait that want the same.
 _CONTENDED = 12

@@ -54,31 +54,31 @@ _DRIVE = {"task": "drive", "to": {"x": 1, "y": 1}, "seconds": 5}
 
 def waiting(chance: random.Random, agents: list[str]) -> Mission:
     """Wants an agent that others want too, and waits for it most of its life."""
-    return Mission("waiting", agents[:1], {"answer": answer([[(agents[0], chance.uniform(6, 14))]])})
+    return Mission("waiting", agents[:1], {"answer": answer([[(agents[0], chance.uniform(12, 24))]])})
 
 
 def pending(chance: random.Random, agents: list[str]) -> Mission:
     """Its planner takes long."""
-    data = {"answer": answer([[(agents[0], 1.0)]]), "pending": chance.uniform(15, 45)}
+    data = {"answer": answer([[(agents[0], 1.0)]]), "pending": chance.uniform(30, 75)}
     return Mission("pending", agents[:1], data)
 
 
 def groups(chance: random.Random, agents: list[str]) -> Mission:
     """Three groups, one after the other, of two agents each."""
     one, two = agents[:2]
-    work = [[(one, chance.uniform(4, 10)), (two, chance.uniform(4, 10))] for _ in range(3)]
+    work = [[(one, chance.uniform(8, 18)), (two, chance.uniform(8, 18))] for _ in range(3)]
     return Mission("groups", [one, two], {"answer": answer(work)})
 
 
 def canceled(chance: random.Random, agents: list[str]) -> Mission:
     """Is cancelled while its agents work, and they take their time to stop."""
-    data = {"answer": answer([[(agent, 60.0) for agent in agents[:2]]], stop=chance.uniform(2, 6))}
-    return Mission("canceled", agents[:2], data, ends="canceled", cancel_after=chance.uniform(2, 16))
+    data = {"answer": answer([[(agent, 90.0) for agent in agents[:2]]], stop=chance.uniform(4, 10))}
+    return Mission("canceled", agents[:2], data, ends="canceled", cancel_after=chance.uniform(4, 28))
 
 
 def failing(chance: random.Random, agents: list[str]) -> Mission:
     """Its planner says no, twice."""
-    data = {"answer": {"status": "failed", "message": "as it was told"}, "pending": chance.uniform(4, 12)}
+    data = {"answer": {"status": "failed", "message": "as it was told"}, "pending": chance.uniform(8, 22)}
     return Mission("failing", agents[:1], data, ends="failed", fields={"maxRetries": 2})
 
 
@@ -103,7 +103,7 @@ def probe(agent: str, kind: str = "probe") -> Mission:
 
 
 def file_of(platform: str, ctds: tuple[str, ...]) -> str:
-    """A mission file of two threads on a platform, about forty seconds long."""
+    """A mission file of two threads on a platform, about seventy seconds long."""
     threads = "".join(_THREAD.format(ctd=ctd) for ctd in ctds)
     return _FILE.format(platform=platform, threads=threads)
 
@@ -122,7 +122,7 @@ _THREAD = """
     schedule:
       startTime: 2014-07-18T00:00:00
       timeZone:
-      loop: {{quantity: 4, value: 10, units: secs}}
+      loop: {{quantity: 4, value: 18, units: secs}}
       event: {{parentID: , eventID: }}
     missionSequence:
       - {{command: 'PRE:{ctd}, execute_resource(ACQUIRE_SAMPLE)', onError: retry}}
