@@ -13,11 +13,15 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from faults.bad_input.all_of_it import LONG, SHORT, bad_input
 from faults.plan import all_faults, each_part_killed
 from faults.results import HEADER, Result, verdict
-from faults.run import run
+from faults.run import Report, run
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> int:
@@ -48,7 +52,10 @@ def main() -> int:
     async def all_of_it() -> list[Result]:
         results = []
         if faults:
-            results = await run(faults, times=times, seed=options.seed, report=report, part=part)
+            with until_a_signal(report) as enough:
+                results = await run(faults, times=times, seed=options.seed, report=report, part=part, enough=enough)
+            if enough.is_set():
+                return results
         volume = SHORT if options.short else LONG
         try:
             return results + await bad_input(volume, options.seed, only=options.only, report=report)
@@ -71,6 +78,29 @@ def main() -> int:
     text, code = verdict(results)
     print(text)
     return code
+
+
+@contextmanager
+def until_a_signal(report: Report) -> Iterator[asyncio.Event]:
+    """Set by the first SIGINT or SIGTERM, after which what was done is judged; the second ends all at once."""
+    enough, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def leave() -> None:
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.default_int_handler)
+
+    def end() -> None:
+        report("ends after this fault, and judges what was done; a second signal ends it at once")
+        enough.set()
+        leave()
+
+    for number in _ENDING:
+        loop.add_signal_handler(number, end)
+    try:
+        yield enough
+    finally:
+        leave()
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ Report = Callable[[str], None]
 
 OPEN = 100
 """Missions that are open at least when something is done, in a whole run."""
-_QUIET = 4.0
+_QUIET = 2.0
 """Seconds between two faults at least; as much again by chance."""
 
 
@@ -250,8 +250,13 @@ def _ended(task: asyncio.Task[None]) -> str:
     return f"{task.get_coro()} has ended: {task.exception()!r}"
 
 
-async def run(faults: Sequence[Fault], *, times: int, seed: int, report: Report, part: float = 1.0) -> list[Result]:
-    """Each fault so many times, in an order by chance; the last result is of the whole. What is raised is broken."""
+async def run(
+    faults: Sequence[Fault], *, times: int, seed: int, report: Report, part: float = 1.0, enough: asyncio.Event
+) -> list[Result]:
+    """Each fault so many times, in an order by chance; the last result is of the whole. What is raised is broken.
+
+    `enough`: no more faults; what was done is judged.
+    """
     results = {fault.name: Result(fault.name, sort=fault.sort, goal=fault.goal) for fault in faults}
     small_disk = any(fault.wants_small_disk for fault in faults)
     whole = Result("all of it")
@@ -259,7 +264,7 @@ async def run(faults: Sequence[Fault], *, times: int, seed: int, report: Report,
         async with loaded_stage(seed, report, part, small_disk=small_disk) as loaded:
             order = [fault for fault in faults for _ in range(times)]
             loaded.chance.shuffle(order)
-            await inflict_all(loaded, order, results)
+            await inflict_all(loaded, order, results, enough)
             whole = await loaded.finish()
             loaded.stage.stays = any(result.broken for result in (*results.values(), whole))
     except Exception as error:
@@ -268,9 +273,13 @@ async def run(faults: Sequence[Fault], *, times: int, seed: int, report: Report,
     return [*results.values(), whole]
 
 
-async def inflict_all(loaded: Run, faults: Sequence[Fault], results: Mapping[str, Result]) -> None:
+async def inflict_all(
+    loaded: Run, faults: Sequence[Fault], results: Mapping[str, Result], enough: asyncio.Event
+) -> None:
     """One after the other, until one leaves no load or no stage for the next; whatever is raised is that one's."""
     for fault in faults:
+        if enough.is_set():
+            return
         result = results[fault.name]
         if result.impossible:
             continue

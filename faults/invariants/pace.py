@@ -20,7 +20,7 @@ def faults_of(took: Mapping[str, Sequence[float]]) -> Iterator[str]:
 def told(took: Mapping[str, Sequence[float]]) -> Iterator[str]:
     """The figures."""
     if BESIDE in took and BESIDE_NOTHING not in took:
-        yield f"missions {BESIDE} are compared with nothing: let `nothing` be one of the faults"
+        yield f"missions {BESIDE} are compared with nothing: let `none floods` be one of the faults"
     for kind, each in sorted(took.items()):
         figures = f"p50 {statistics.median(each):.1f}, p95 {p95(each):.1f}, at most {max(each):.1f} s"
         yield f"{len(each)} missions ({kind}) took {figures}"

@@ -8,6 +8,7 @@ from faults.kinds.fault import Fault
 from faults.load import oddities
 from faults.load.oddities import Script
 from faults.load.scripts import Mission
+from faults.results import Sort
 from faults.stage.crew import ODD, bystanders, odd_agents
 from faults.stage.journal import read
 from faults.stage.stage import Stage
@@ -35,6 +36,24 @@ class Misbehaviour(Fault):
 
     async def mend(self, stage: Stage) -> None:
         """Nothing is broken."""
+
+
+class NoFlood(Fault):
+    """The missions that a flood is measured by, without one."""
+
+    name = "agents: none floods, to compare with"
+    sort = Sort.COMPARISON
+    recovers = False
+
+    def missions(self, chance: random.Random) -> Sequence[Mission]:
+        """As many as beside a flood."""
+        return [oddities.beside(oddities.BESIDE_NOTHING, agent) for agent in bystanders()]
+
+    async def strike(self, stage: Stage) -> None:
+        """Leave all as it is."""
+
+    async def mend(self, stage: Stage) -> None:
+        """There is nothing to mend."""
 
 
 class Flood(Fault):
@@ -108,5 +127,6 @@ def misbehaviours() -> list[Fault]:
             oddities.at_cancel("free", 1.0, "succeeded"),
             oddities.never_confirms,
         ),
+        NoFlood(),
         Flood(),
     ]

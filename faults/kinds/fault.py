@@ -5,10 +5,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from faults.load import scripts
-from faults.load.oddities import BESIDE_NOTHING, beside
 from faults.load.scripts import Mission
 from faults.results import Sort
-from faults.stage.crew import bystanders, probes
+from faults.stage.crew import probes
 from faults.stage.stage import Stage
 
 
@@ -62,10 +61,6 @@ class Nothing(Fault):
 
     name = "nothing, to compare with"
     sort = Sort.COMPARISON
-
-    def missions(self, chance: random.Random) -> Sequence[Mission]:
-        """Those that a flood is measured by, too."""
-        return [beside(BESIDE_NOTHING, agent) for agent in bystanders()]
 
     async def strike(self, stage: Stage) -> None:
         """Leave all as it is."""

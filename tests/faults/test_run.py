@@ -1,5 +1,6 @@
 """What is raised while a fault is on is that fault's, and what was found before is not lost."""
 
+import asyncio
 import random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -85,7 +86,7 @@ def run_on(theatre: Any) -> Run:
 
 async def results_of(theatre: Theatre, *faults: Fault) -> dict[str, Result]:
     results = {fault.name: Result(fault.name) for fault in faults}
-    await inflict_all(run_on(cast(Any, theatre)), faults, results)
+    await inflict_all(run_on(cast(Any, theatre)), faults, results, asyncio.Event())
     return results
 
 
@@ -114,6 +115,17 @@ async def test_a_stage_without_its_network_ends_the_run_and_the_results_stay(
     monkeypatch.setattr(theatre, "check", check)
     results = await results_of(theatre, Thing("one"), Thing("two"))
     assert "the proxy has ended" in results["one"].broken[0]
+    assert (results["one"].times, results["two"].times) == (1, 0)
+
+
+async def test_a_run_that_is_to_end_does_no_more(theatre: Theatre) -> None:
+    enough, results = asyncio.Event(), {name: Result(name) for name in ("one", "two")}
+
+    class Last(Thing):
+        async def strike(self, stage: Any) -> None:
+            enough.set()
+
+    await inflict_all(run_on(cast(Any, theatre)), [Last("one"), Thing("two")], results, enough)
     assert (results["one"].times, results["two"].times) == (1, 0)
 
 
