@@ -49,20 +49,26 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the stage is cleared away
     times, part = options.times or (1 if options.short else 5), options.part or (0.3 if options.short else 1.0)
 
-    async def all_of_it() -> list[Result]:
-        results = []
+    results: list[Result] = []
+
+    async def all_of_it() -> None:
         if faults:
             with until_a_signal(report) as enough:
-                results = await run(faults, times=times, seed=options.seed, report=report, part=part, enough=enough)
+                results.extend(
+                    await run(faults, times=times, seed=options.seed, report=report, part=part, enough=enough)
+                )
             if enough.is_set():
-                return results
+                return
         volume = SHORT if options.short else LONG
         try:
-            return results + await bad_input(volume, options.seed, only=options.only, report=report)
+            results.extend(await bad_input(volume, options.seed, only=options.only, report=report))
         except Exception:  # what the faults came to is told all the same
-            return [*results, Result("bad input", broken=[traceback.format_exc()[-3000:]])]
+            results.append(Result("bad input", broken=[traceback.format_exc()[-3000:]]))
 
-    results = asyncio.run(all_of_it())
+    try:
+        asyncio.run(all_of_it())
+    except KeyboardInterrupt:
+        results.append(Result("what was in hand", broken=["ended by a signal"]))
     if not results:
         parser.error(f"no fault has one of {options.only} in its name")
     for result in results:
