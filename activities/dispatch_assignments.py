@@ -207,7 +207,9 @@ class Dispatcher:
             await lock(connection, work_process_id)
             await assignments.withdraw_intent(connection, work_process_id, not_sent, group.intent_at)
             await assignments.sent(connection, work_process_id, group.sent_without(not_sent))
-        raise first if isinstance(first, PartUnavailable) else PartUnavailable("RabbitMQ", repr(first)) from first
+        if isinstance(first, PartUnavailable):
+            raise first
+        raise PartUnavailable("RabbitMQ", repr(first)) from first
 
     async def _note(self, call: DispatchAssignments, group: _Group, unheard: list[int]) -> None:
         sent = group.sent_without(unheard)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select, update
+from temporalio.api.failure.v1 import Failure
 from temporalio.testing import ActivityEnvironment
 
 from activities.dispatch_assignments import Dispatcher
 from activities.parts import Parts
 from activities.stop_mission import Stopper
+from engine.client import DATA_CONVERTER
 from fleet.downlink import AgentAddress, AssignmentMessage, Delivery
 from missions.contracts import (
     AssignmentsDispatched,
@@ -224,6 +226,17 @@ async def test_assignment_cancelled_while_it_could_not_be_sent_is_canceled(world
     assert again.ended == {str(world.assignment): "canceled"}
     assert await world.ask_again() == []
     assert world.cancels == 0, "no agent could confirm what it never got"
+
+
+async def test_what_could_not_be_sent_can_be_told_to_the_engine(world: World) -> None:
+    """An error that is its own cause has no end for who writes it down."""
+    await world.make(status="not_ready_to_dispatch", intent_at=None)
+    world.canceled_by_a_client = True
+    with pytest.raises(PartUnavailable) as raised:
+        await world.dispatch()
+    failure = Failure()
+    DATA_CONVERTER.failure_converter.to_failure(raised.value, DATA_CONVERTER.payload_converter, failure)
+    assert failure.message == "RabbitMQ does not answer: away"
 
 
 async def test_assignment_that_comes_back_waits_for_its_agent(world: World) -> None:
