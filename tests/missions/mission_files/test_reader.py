@@ -1,6 +1,5 @@
 """What the cases do not show: whole files, several errors, threads against each other, devices against a platform."""
 
-import time
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from missions.mission_files.plan import ENDLESS, ErrorPolicy, Method
 from missions.mission_files.reader import read_mission_file
 from missions.mission_files.references import DeviceFacts, PlatformFacts
 from tests.missions.mission_files.cases import FILE, USUAL, WAITING
+from tests.support.processor_time import processor_seconds
 
 FILES = Path(__file__).parents[2] / "mission_files"
 REAL = sorted(FILES.rglob("*.yml"))
@@ -235,18 +235,17 @@ def test_anchors_and_merges_are_yaml_as_ever() -> None:
     ],
 )
 def test_a_hostile_file_is_refused_in_a_second(text: str) -> None:
-    begin = time.process_time()
     assert read_mission_file(text).errors
-    assert time.process_time() - begin < 1
+    assert processor_seconds(lambda: read_mission_file(text)) < 1
 
 
 def test_a_long_mission_is_read_in_a_second() -> None:
     item = "      - {command: 'PRE:A, execute_resource(LOOK_AT{0, 0, speed: 10})', onError: skip}\n"
-    begin = time.process_time()
-    plan = read_mission_file(FILE.format(**USUAL | {"more": item * 1_000})).plan
-    assert time.process_time() - begin < 1
+    text = FILE.format(**USUAL | {"more": item * 1_000})
+    plan = read_mission_file(text).plan
     assert plan is not None
     assert len(plan.threads[0].sequence) == 1_002
+    assert processor_seconds(lambda: read_mission_file(text)) < 1
 
 
 def test_many_warnings_leave_nothing_out() -> None:
@@ -261,9 +260,9 @@ def test_many_threads_that_never_meet_are_compared_in_a_second() -> None:
     minutes = [
         thread(start=f"2026-01-01T{n // 60:02}:{n % 60:02}:00", quantity=-1, value=100, wait=0) for n in range(100)
     ]
-    begin = time.process_time()
-    assert read_mission_file(mission(*minutes)).issues == []
-    assert time.process_time() - begin < 1
+    text = mission(*minutes)
+    assert read_mission_file(text).issues == []
+    assert processor_seconds(lambda: read_mission_file(text)) < 1
 
 
 # --- threads against each other
@@ -365,8 +364,7 @@ def test_what_aliases_repeat_counts_each_time() -> None:
     repeated = "".join("      - *c\n" for _ in range(12_000))
     head = "mission:\n  - instrumentID: 'PRE:A'\n    schedule: {startTime: 2026-01-01}\n    missionSequence:\n"
     text = f"{head}      - {command}\n{repeated}"
-    began = time.process_time()
     errors = read_mission_file(text).errors
-    assert time.process_time() - began < 1
     assert "KiB of text" in " ".join(error.message for error in errors)
     assert len(errors) < 5
+    assert processor_seconds(lambda: read_mission_file(text)) < 1
