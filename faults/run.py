@@ -53,6 +53,7 @@ class Run:
     client: Client
     riders: Riders
     asker: Asker
+    asking: asyncio.Task[None]
     listener: Listener
     chance: random.Random
     report: Report
@@ -64,12 +65,12 @@ class Run:
     async def inflict(self, fault: Fault, result: Result) -> None:
         """One fault at a random moment, until missions flow again. Raises CannotGoOn."""
         await asyncio.sleep(self.chance.uniform(_QUIET, 2 * _QUIET))
+        self._repaired.append(await repairs.look(self.stage.postgres.url))
         try:
             await until(self._enough_open, 120)
         except TimeoutError:
             few = f"there are never {self.part * OPEN:g} open missions in all of {PHASES}, but {self.watch.phases}"
             raise CannotGoOn(few) from None
-        self._repaired.append(await repairs.look(self.stage.postgres.url))
         phases, open_then = dict(self.watch.phases), self.riders.open
         own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
         strike = Strike(fault.name, time.time())
@@ -156,6 +157,7 @@ class Run:
         """Let all missions end, then look at everything from outside."""
         await self.riders.stop()
         await asyncio.sleep(35)  # what is held or open for longer has no excuse
+        self.asking.cancel()  # whoever judges has no time to take its answers
         result = Result("all of it, at the end", missions=len(self.riders.tally.accepted))
         tally, url = self.riders.tally, self.stage.postgres.url
         result.broken += self._new_wrongs()
@@ -224,21 +226,23 @@ async def loaded_stage(seed: int, report: Report, part: float = 1.0, *, small_di
         listener = Listener(built.rabbitmq.url, Settings().events_exchange)
         beside: list[asyncio.Task[None]] = []
 
-        def begin(does: Coroutine[Any, Any, None]) -> None:
+        def begin(does: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
             task = asyncio.ensure_future(does)
             # One that looks no more must not wait for what it cannot see.
             task.add_done_callback(lambda task: None if task.cancelled() else riders.tally.wrong.append(_ended(task)))
             beside.append(task)
+            return task
 
         try:
             begin(watch.run())
             begin(tap.run())
             begin(listener.run())
             await prepare(built, client)
-            begin(asker.run())
+            asking = begin(asker.run())
             report("stage is set")
             riders.start()
-            yield Run(built, watch, tap, client, riders, asker, listener, random.Random(seed), report, part)
+            chance = random.Random(seed)
+            yield Run(built, watch, tap, client, riders, asker, asking, listener, chance, report, part)
         finally:
             for task in beside:
                 task.cancel()

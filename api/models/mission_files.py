@@ -1,8 +1,9 @@
 """What the API takes and answers about mission files."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from api.models.base import Resource
 from api.models.platforms import NamedPlatform
@@ -11,6 +12,9 @@ from missions.mission_files.plan import MissionPlan, ThreadPlan
 from missions.mission_files.reader import Read
 from missions.mission_files.schedules import interval
 from missions.requests import Request
+
+WallTime = Annotated[datetime, WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"})]
+"""Without an offset, which OpenAPI's `date-time` would have to have."""
 
 
 class ForPlatform(Request):
@@ -30,7 +34,7 @@ class ThreadSummary(Resource):
 
     number: int = Field(description="its place in the file, from 0")
     instruments: list[str]
-    start_time: datetime | None = Field(None, description="wall time in `timeZone`", examples=["2026-07-18T00:00:00"])
+    start_time: WallTime | None = Field(None, description="wall time in `timeZone`", examples=["2026-07-18T00:00:00"])
     time_zone: str | None = None
     interval: float | None = Field(None, description="seconds from start to start; null: it runs once")
     quantity: int = Field(description="how often; -1: until the mission is stopped")

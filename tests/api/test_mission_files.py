@@ -1,13 +1,16 @@
 """Mission files over the API: the same answers as the command line's, and against a platform."""
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 from rich.console import Console
 
+from api.app import create_app
 from cli.mission_files import validate
 from missions.mission_files.reader import read_mission_file
 from missions.mission_files.schema import mission_file_schema
@@ -17,6 +20,9 @@ from tests.api.conftest import TOKEN, created, problem, stored
 from tests.api.test_apply_command import served
 
 FIXTURES = (served,)
+FORMATS = jsonschema.FormatChecker(())
+"""Only what RFC 3339 says of times: the library has the other formats without what it needs for this one."""
+FORMATS.checks("date-time", ValueError)(lambda text: datetime.fromisoformat(text).tzinfo is not None)
 FILES = Path(__file__).parents[1] / "mission_files"
 WRONG = "mission:\n  - instrumentID: [A]\n    schedule: {startTime: soon}\n    missionSequence: [{command: wait(x)}]\n"
 YAML = {"Content-Type": "application/yaml"}
@@ -51,6 +57,9 @@ async def test_a_file_that_is_right_is_told_in_a_few_words(api: httpx.AsyncClien
         "commands": [1, 3, 2],
     }
     assert (found["plan"]["threads"][1]["source"], found["plan"]["threads"][1]["event"]) == ("LJ01D", "atStep")
+    components = create_app(Settings()).openapi()["components"]
+    schema = {"$ref": "#/components/schemas/CheckedFile", "components": components}
+    jsonschema.Draft202012Validator(schema, format_checker=FORMATS).validate(found)
 
 
 @pytest.mark.parametrize("kind", ["application/yaml", "text/plain; charset=utf-8", "application/json"])

@@ -81,7 +81,8 @@ def theatre(monkeypatch: pytest.MonkeyPatch) -> Theatre:
 
 def run_on(theatre: Any) -> Run:
     watch: Any = SimpleNamespace(phases=dict.fromkeys(PHASES, 10), open=60)
-    return Run(theatre, watch, theatre, theatre, theatre, theatre, theatre, random.Random(1), lambda said: None, 0.1)
+    others = [theatre] * 6
+    return Run(theatre, watch, *others, random.Random(1), lambda said: None, 0.1)
 
 
 async def results_of(theatre: Theatre, *faults: Fault) -> dict[str, Result]:
