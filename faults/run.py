@@ -65,7 +65,7 @@ class Run:
     async def inflict(self, fault: Fault, result: Result) -> None:
         """One fault at a random moment, until missions flow again. Raises CannotGoOn."""
         await asyncio.sleep(self.chance.uniform(_QUIET, 2 * _QUIET))
-        self._repaired.append(await repairs.look(self.stage.postgres.url))
+        self._repaired.append(self.watch.repairs)
         try:
             await until(self._enough_open, 120)
         except TimeoutError:
@@ -166,7 +166,7 @@ class Run:
         result.broken += await faults_in_view(self.client, url, list(tally.accepted), self.chance)
         result.broken += await faults_in_temporal(self.stage.temporal.address, url)
         result.broken += planner.faults_of(read(self.stage.crew.planner_journal), self.strikes)
-        self._repaired.append(await repairs.look(url))
+        self._repaired.append(self.watch.repairs)
         result.broken += repairs.faults_of(self._repaired, self.strikes)
         result.remarks.append(repairs.told(self._repaired[-1].counts))
         result.broken += await self._listened()

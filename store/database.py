@@ -37,8 +37,12 @@ _FOUND_DEAD = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
-# The same where something between answers the keepalives in our place: no transaction of ours rests so long.
+# The same where something between answers the keepalives in our place: no transaction of ours rests so long, and what
+# of the pool is idle we close ourselves, so it is the server's turn only if we are gone. Else the sessions that each
+# broken network leaves behind add up, until the server has none left.
 _RESTS_AT_MOST = "10s"
+_IDLE_AT_MOST = 30.0
+_IDLE_AT_THE_SERVER = 50.0
 # What a leader may do elsewhere between two looks.
 _SILENT_BESIDES = 20.0
 # Seconds: so many events are told together, and so late. Each notification wakes the sequencer.
@@ -85,11 +89,11 @@ class Database:
         self._size, self._timeout = pool_size or settings.database_pool_size, settings.database_pool_timeout
         self._answers_within = answers_within
         self._begins_within = answers_within and min(_BEGINS_WITHIN, answers_within)
-        self._server_settings = dict(_FOUND_DEAD)
+        self._server_settings = {**_FOUND_DEAD, "idle_session_timeout": _milliseconds(_IDLE_AT_THE_SERVER)}
         if answers_within is not None:
             self._server_settings["idle_in_transaction_session_timeout"] = _RESTS_AT_MOST
         if statement_timeout is not None:
-            self._server_settings["statement_timeout"] = str(max(1, round(statement_timeout * 1000)))
+            self._server_settings["statement_timeout"] = _milliseconds(statement_timeout)
         self._pool: asyncpg.Pool | None = None  # made in the loop that uses it
         self._telling: asyncio.Task[None] | None = None
 
@@ -133,7 +137,7 @@ class Database:
         if not durable:
             options["synchronous_commit"] = "off"
         if silence is not None:
-            options["idle_session_timeout"] = str(round((silence + _SILENT_BESIDES) * 1000))
+            options["idle_session_timeout"] = _milliseconds(silence + _SILENT_BESIDES)
         with self._errors(OSError):
             driver = await asyncpg.connect(
                 self.url, timeout=self._timeout, command_timeout=_MUCH_ANSWERED_WITHIN, server_settings=options
@@ -211,6 +215,7 @@ class Database:
             server_settings=self._server_settings,
             statement_cache_size=500,
             max_cached_statement_lifetime=0,
+            max_inactive_connection_lifetime=_IDLE_AT_MOST,
         )
 
     async def close(self) -> None:
@@ -230,6 +235,10 @@ def _whole(driver: Any) -> Iterator[None]:
     except asyncio.CancelledError:
         driver.terminate()
         raise
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)))
 
 
 def _for_asyncpg(address: str) -> str:

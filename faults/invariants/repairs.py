@@ -1,11 +1,8 @@
 """What Muster had to repair: whatever no fault explains was left behind by itself."""
 
 import itertools
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import asyncpg
 
 from faults.invariants.strikes import Strike, explain
 from missions.repairs import Repair
@@ -46,13 +43,3 @@ def faults_of(looks: Sequence[Look], strikes: Sequence[Strike]) -> Iterator[str]
 def told(counts: Mapping[str, int]) -> str:
     """The figures."""
     return "repairs: " + (", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none")
-
-
-async def look(url: str) -> Look:
-    """Now."""
-    connection = await asyncpg.connect(url)
-    try:
-        rows = await connection.fetch("SELECT kind, count FROM repairs")
-        return Look(time.time(), {row["kind"]: row["count"] for row in rows})
-    finally:
-        await connection.close()

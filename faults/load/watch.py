@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 
+from faults.invariants.repairs import Look
 from missions.transitions import WORK_PROCESS_ENDED
 
 _PAUSE = 0.25
@@ -64,6 +66,8 @@ class Watch:
     phases: dict[str, int] = field(default_factory=dict)
     """How many open missions there are in each of `PHASES`."""
     troubles: list[Trouble] = field(default_factory=list)
+    repairs: Look = field(default_factory=lambda: Look(time.time(), {}))
+    """Those until now, all kinds counted."""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def run(self) -> None:
@@ -102,7 +106,9 @@ class Watch:
             "SELECT w.id, t.value FROM work_processes w, jsonb_array_elements(w.attention) t WHERE w.status <> ALL($1)",
             _ENDED,
         )
+        repairs = await connection.fetch("SELECT kind, count FROM repairs")
         async with self._news:
+            self.repairs = Look(time.time(), {row["kind"]: row["count"] for row in repairs})
             self.ends |= {row["id"]: End(row["status"], row["code"] or "", row["text"] or "") for row in ended}
             self.phases = {row["phase"]: row["count"] for row in phases}
             self.troubles = [_trouble(row["id"], row["value"]) for row in troubles]

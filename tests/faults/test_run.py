@@ -39,7 +39,6 @@ class Theatre:
         self.tally = SimpleNamespace(wrong=[])
         self.treatment = SimpleNamespace(wrong=[])
         self.processes = SimpleNamespace(children={})
-        self.postgres = SimpleNamespace(url="")
         self.ends = ["succeeded"]
         self.network = self
         self.nobody_is_there = False
@@ -71,16 +70,12 @@ class Theatre:
 
 @pytest.fixture
 def theatre(monkeypatch: pytest.MonkeyPatch) -> Theatre:
-    async def look(url: str) -> repairs.Look:
-        return repairs.Look(0, {})
-
     monkeypatch.setattr(module, "_QUIET", 0.0)
-    monkeypatch.setattr(module.repairs, "look", look)
     return Theatre()
 
 
 def run_on(theatre: Any) -> Run:
-    watch: Any = SimpleNamespace(phases=dict.fromkeys(PHASES, 10), open=60)
+    watch: Any = SimpleNamespace(phases=dict.fromkeys(PHASES, 10), open=60, repairs=repairs.Look(0, {}))
     others = [theatre] * 6
     return Run(theatre, watch, *others, random.Random(1), lambda said: None, 0.1)
 

@@ -353,7 +353,7 @@ async def test_accounts_of_others_are_never_touched(intake: Intake, settings: Se
     base = urlsplit(settings.amqp_management_url)
     url = f"{base.scheme}://{base.netloc.rpartition('@')[2]}/api/users/{operator}"
     login = (base.username or "guest", base.password or "guest")
-    async with httpx.AsyncClient(auth=login, trust_env=False) as http:
+    async with httpx.AsyncClient(auth=login, trust_env=False, timeout=30) as http:
         (await http.put(url, json={"password": "x", "tags": "management"})).raise_for_status()
         try:
             for name in (operator, "guest", "anonymous"):
@@ -380,7 +380,7 @@ async def test_orphan_queues_of_agents_expire(intake: Intake, settings: Settings
     vhost = urlsplit(settings.amqp_url).path[1:]
     login = (base.username or "guest", base.password or "guest")
     url = f"{base.scheme}://{base.netloc.rpartition('@')[2]}/api/policies/{vhost}/{AGENT_QUEUE_POLICY}"
-    async with httpx.AsyncClient(auth=login, trust_env=False) as http:
+    async with httpx.AsyncClient(auth=login, trust_env=False, timeout=30) as http:
         policy = (await http.get(url)).json()
     assert policy["pattern"] == "^amq\\.gen-"
     assert policy["definition"]["expires"] == settings.orphan_queue_expires * 1000
@@ -392,7 +392,7 @@ async def test_a_flood_of_large_messages_fills_no_disk(intake: Intake, settings:
     login = (base.username or "guest", base.password or "guest")
     vhost = urlsplit(settings.amqp_url).path[1:]
     host = f"{base.scheme}://{base.netloc.rpartition('@')[2]}/api"
-    async with httpx.AsyncClient(auth=login, trust_env=False) as http:
+    async with httpx.AsyncClient(auth=login, trust_env=False, timeout=30) as http:
         policy = (await http.get(f"{host}/policies/{vhost}/{BOUNDED_QUEUE_POLICY}")).json()
     bounded = re.compile(policy["pattern"])
     assert all(bounded.search(queue) for queue in (DEAD_LETTER_QUEUE, LOSSY_QUEUE, YARD_QUEUE, DATA_REQUEST_QUEUE))

@@ -107,7 +107,7 @@ async def test_account_without_rights_waits_in_order_until_it_gets_them(
 ) -> None:
     await reader.listen()
     user = f"events-{secrets.token_hex(4)}"
-    async with httpx.AsyncClient(base_url=settings.amqp_management_url, trust_env=False) as management:
+    async with httpx.AsyncClient(base_url=settings.amqp_management_url, trust_env=False, timeout=30) as management:
         rights = f"/api/permissions/{settings.amqp_url.rpartition('/')[2]}/{user}"
 
         async def put(path: str, body: dict[str, str]) -> None:

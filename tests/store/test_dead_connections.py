@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from sqlalchemy import insert, select, text
@@ -15,6 +16,7 @@ from store.leadership import Lock, leading
 from store.tables import yards
 from tests.fleet.proxy import Proxy, before
 from tests.support.services import WorkerAddresses
+from tests.support.site import until
 
 pytestmark = pytest.mark.stack
 
@@ -95,6 +97,33 @@ async def test_row_locked_by_a_connection_that_is_dead_is_free_again_soon(
     await near.close()
 
 
+async def test_idle_connections_that_are_dead_take_none_of_the_servers_places_for_long(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.database._IDLE_AT_THE_SERVER", 0.3)
+    near = Database(settings)
+    async with before(settings.database_url) as (proxy, through):
+        lost = Database(settings.model_copy(update={"database_url": through}), answers_within=_SOON)
+        async with lost.statement() as one, lost.statement() as other:
+            sessions = [await one.scalar(_PID), await other.scalar(_PID)]
+        proxy.half_open()
+        await until(partial(_are_gone, near, *sessions), 5)
+        await lost.close()
+    await near.close()
+
+
+async def test_idle_connection_is_closed_before_the_server_ends_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.database._IDLE_AT_MOST", 0.1)
+    database, watching = Database(settings), Database(settings)
+    session = await _pid(database)
+    await until(partial(_are_gone, watching, session), 5)
+    assert await _pid(database) != session
+    await database.close()
+    await watching.close()
+
+
 async def test_leader_whose_connection_is_dead_is_followed_by_another(
     far: tuple[Proxy, Database], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,3 +160,9 @@ async def _pid(database: Database) -> int:
     async with database.transaction() as connection:
         pid: int = await connection.scalar(_PID)
     return pid
+
+
+async def _are_gone(database: Database, *sessions: int) -> bool:
+    there = text("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(:sessions)")
+    async with database.statement() as connection:
+        return bool(await connection.scalar(there, {"sessions": sessions}) == 0)

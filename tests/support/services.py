@@ -94,7 +94,7 @@ def shut_down() -> None:
 async def private_part_of(services: Addresses, name: str) -> AsyncIterator[WorkerAddresses]:
     """A database, a vhost and a namespace of this name, removed afterwards."""
     admin = await asyncpg.connect(services.database_url)
-    async with httpx.AsyncClient(base_url=services.amqp_management_url, trust_env=False) as management:
+    async with httpx.AsyncClient(base_url=services.amqp_management_url, trust_env=False, timeout=30) as management:
         user = urlsplit(services.amqp_url).username or "guest"
         namespace = name.replace("_", "-")
         try:

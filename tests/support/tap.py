@@ -90,7 +90,7 @@ def _opened(body: bytes) -> Any:
 async def tapped(addresses: WorkerAddresses) -> AsyncIterator[Tap]:
     """Trace the vhost of these addresses until the end."""
     vhost = urlsplit(addresses.amqp_url).path.lstrip("/")
-    async with httpx.AsyncClient(base_url=addresses.amqp_management_url, trust_env=False) as management:
+    async with httpx.AsyncClient(base_url=addresses.amqp_management_url, trust_env=False, timeout=30) as management:
         path = f"/api/vhosts/{quote(vhost, safe='')}"
         (await management.put(path, json={"tracing": True})).raise_for_status()
         connection = await aio_pika.connect(addresses.amqp_url)

@@ -192,7 +192,9 @@ async def test_lost_connection_to_the_broker_is_made_anew(scene: Scene) -> None:
     site = scene.site
     vhost = urlsplit(site.addresses.amqp_url).path.lstrip("/")
     agents = {f"agent.{scene.first.uuid}", scene.first.uuid, scene.second.uuid}
-    async with httpx.AsyncClient(base_url=site.addresses.amqp_management_url, trust_env=False) as management:
+    async with httpx.AsyncClient(
+        base_url=site.addresses.amqp_management_url, trust_env=False, timeout=30
+    ) as management:
 
         async def ours() -> list[str]:
             open_ones = (await management.get(f"/api/vhosts/{quote(vhost, safe='')}/connections")).json()

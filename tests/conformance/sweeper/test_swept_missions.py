@@ -49,7 +49,7 @@ def swept(stage: Stage) -> Site:
 async def repairs(site: Site, kind: Repair) -> float:
     """As `GET /metrics` counts them."""
     url = str(site.api.base_url).removesuffix("/api/v1/")
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http:
         text = (await http.get(f"{url}/metrics")).text
     line = next(line for line in text.splitlines() if line.startswith(f'muster_repairs_total{{kind="{kind}"}}'))
     return float(line.split()[-1])

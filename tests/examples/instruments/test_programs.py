@@ -170,7 +170,9 @@ async def test_a_device_whose_connection_is_closed_comes_back_and_the_others_sta
 
 async def _close_connection(site: Site, user: str) -> None:
     """By the broker, once it lists it."""
-    async with httpx.AsyncClient(base_url=site.addresses.amqp_management_url, trust_env=False) as management:
+    async with httpx.AsyncClient(
+        base_url=site.addresses.amqp_management_url, trust_env=False, timeout=30
+    ) as management:
 
         async def its() -> list[str]:
             return [one["name"] for one in (await management.get("/api/connections")).json() if one.get("user") == user]
