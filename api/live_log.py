@@ -158,6 +158,7 @@ class LiveLog:
                         while await self._read():
                             pass
                         await listener.wait(_LOOK_AGAIN)
+                        await listener.stay()
             except PartUnavailable as error:
                 logger.warning("live streams wait: %s", error)
                 await asyncio.sleep(_PAUSE)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from faults.bad_input.all_of_it import LONG, SHORT, bad_input
 from faults.plan import all_faults, each_part_killed
-from faults.results import HEADER, Result, verdict
+from faults.results import HEADER, Result, Sort, verdict
 from faults.run import Report, run
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -50,14 +50,17 @@ def main() -> int:
     times, part = options.times or (1 if options.short else 5), options.part or (0.3 if options.short else 1.0)
 
     results: list[Result] = []
+    complete = True
 
     async def all_of_it() -> None:
+        nonlocal complete
         if faults:
             with until_a_signal(report) as enough:
                 results.extend(
                     await run(faults, times=times, seed=options.seed, report=report, part=part, enough=enough)
                 )
             if enough.is_set():
+                complete = False
                 return
         volume = SHORT if options.short else LONG
         try:
@@ -68,7 +71,7 @@ def main() -> int:
     try:
         asyncio.run(all_of_it())
     except KeyboardInterrupt:
-        results.append(Result("what was in hand", broken=["ended by a signal"]))
+        results.append(Result("what was in hand", broken=["ended by a signal"], sort=Sort.WHOLE))
     if not results:
         parser.error(f"no fault has one of {options.only} in its name")
     for result in results:
@@ -81,7 +84,7 @@ def main() -> int:
     print(HEADER)
     for result in results:
         print(result.line())
-    text, code = verdict(results)
+    text, code = verdict(results, complete=complete)
     print(text)
     return code
 

@@ -65,11 +65,19 @@ what stopped it may have been a fault before. Journals, messages and the databas
 """
 
 
-def verdict(results: list[Result]) -> tuple[str, int]:
-    """The last line and the exit code. A missed goal, or what could not be done, is told, and is no failure."""
+_ENDED_BY_A_SIGNAL = 130
+
+
+def verdict(results: list[Result], *, complete: bool = True) -> tuple[str, int]:
+    """The last line and the exit code. A missed goal, or what could not be done, is told, and is no failure.
+
+    `complete` False: somebody ended the run, so that what was broken is known and what holds is not.
+    """
     broken = [result for result in results if result.broken]
     said = [_faults([result for result in results if result.sort is Sort.FAULT]), _bad_input(results)]
     told = " ".join(sentence for sentence in said if sentence)
+    if not broken and not complete:
+        return f"Ended early: no invariant broken until then. {told}", _ENDED_BY_A_SIGNAL
     if not broken:
         return f"Passed: no invariant broken. {told}", 0
     where = ", ".join(f"{result.fault} ({len(result.broken)})" for result in broken)

@@ -65,16 +65,17 @@ class Run:
     async def inflict(self, fault: Fault, result: Result) -> None:
         """One fault at a random moment, until missions flow again. Raises CannotGoOn."""
         await asyncio.sleep(self.chance.uniform(_QUIET, 2 * _QUIET))
-        self._repaired.append(self.watch.repairs)
         try:
             await until(self._enough_open, 120)
         except TimeoutError:
             few = f"there are never {self.part * OPEN:g} open missions in all of {PHASES}, but {self.watch.phases}"
             raise CannotGoOn(few) from None
+        self._repaired.append(self.watch.repairs)
         phases, open_then = dict(self.watch.phases), self.riders.open
         own = [asyncio.ensure_future(self.riders.run(mission)) for mission in fault.missions(self.chance)]
         strike = Strike(fault.name, time.time())
-        self.strikes.append(strike)
+        if fault.sort is not Sort.COMPARISON:  # nothing done explains nothing
+            self.strikes.append(strike)
         began, self.client.nobody_is_there = time.monotonic(), fault.touches_api
         try:
             await self._do(fault, result)
@@ -269,7 +270,8 @@ async def run(
             order = [fault for fault in faults for _ in range(times)]
             loaded.chance.shuffle(order)
             await inflict_all(loaded, order, results, enough)
-            whole = await loaded.finish()
+            if not enough.is_set() or any(result.times for result in results.values()):
+                whole = await loaded.finish()
             loaded.stage.stays = any(result.broken for result in (*results.values(), whole))
     except Exception as error:
         whole.broken.append(_told(error))

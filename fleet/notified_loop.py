@@ -32,3 +32,4 @@ class NotifiedLoop(Loop):
                 while await self._work():
                     pass
                 await listener.wait(_LOOK_AGAIN)
+                await listener.stay()

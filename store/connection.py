@@ -17,8 +17,9 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 Parameters = Mapping[str, Any]
 Rows = Result[*tuple[Any, ...]]
 
+_MANY = 1000
 _MANY_ANSWERED_WITHIN = 30.0
-"""Seconds, for rows by the thousand; other statements have the time that `Database` gives them."""
+"""Seconds, for more rows than that; all else has the time that `Database` gives it."""
 
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
 
@@ -100,10 +101,9 @@ class Connection:
 
     async def _execute_each(self, statement: ClauseElement, parameters: Sequence[Parameters]) -> Rows:
         compiled = _compile(statement, parameters[0])
+        timeout = _MANY_ANSWERED_WITHIN if len(parameters) > _MANY else None
         return compiled.result(
-            await self._driver.fetchmany(
-                compiled.sql, [compiled.arguments(one) for one in parameters], timeout=_MANY_ANSWERED_WITHIN
-            )
+            await self._driver.fetchmany(compiled.sql, [compiled.arguments(one) for one in parameters], timeout=timeout)
         )
 
     async def scalar(self, statement: ClauseElement, parameters: Parameters | None = None) -> Any:
@@ -124,5 +124,13 @@ class Connection:
     @asynccontextmanager
     async def begin_nested(self) -> AsyncIterator[None]:
         """A part of the transaction that is undone alone, on an exception."""
-        async with self._driver.transaction():
+        transaction = self._driver.transaction()
+        await transaction.start()
+        try:
             yield
+        except TimeoutError:
+            raise  # no rollback would be answered either: the whole transaction goes with its connection
+        except BaseException:
+            await transaction.rollback()
+            raise
+        await transaction.commit()

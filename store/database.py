@@ -108,6 +108,9 @@ class Database:
             connection = Connection(driver)
             try:
                 yield connection
+            except TimeoutError:
+                driver.terminate()  # no rollback would be answered either
+                raise
             except BaseException:
                 with _whole(driver):
                     await transaction.rollback()

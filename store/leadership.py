@@ -9,10 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NewType
 
-import asyncpg
-from sqlalchemy import text
-
-from missions.errors import PartUnavailable
 from store.connection import Connection
 from store.database import Database
 from store.notifications import Listener
@@ -29,19 +25,10 @@ class Leader(Listener):
     def __init__(self, driver: object) -> None:
         super().__init__(driver)
         self.connection = Connection(driver)
-        self._asks = asyncio.Lock()
 
-    async def stay(self) -> None:
-        """Be no silent leader, and still the leader, for one that works on other connections, also side by side.
-
-        Raises PartUnavailable if this one is lost: another process leads by now.
-        """
-        async with self._asks:
-            self.check()
-            try:
-                await self.connection.scalar(_STAY)
-            except (asyncpg.InterfaceError, asyncpg.PostgresError, OSError) as error:
-                raise PartUnavailable("PostgreSQL", f"the leader's connection was lost: {error}") from error
+    async def takes(self, lock: Lock) -> bool:
+        """Whether this one leads from now on; not the waiting form, which would hold back PostgreSQL's clean-up."""
+        return bool(await self._ask("SELECT pg_try_advisory_lock($1)", lock))
 
 
 @asynccontextmanager
@@ -55,12 +42,7 @@ async def leading(
     """
     async with database.connection(durable=durable, silence=max(silence, _TRY_AGAIN)) as driver:
         leader = Leader(driver)
-        # Not the waiting form of the lock: its statement would hold back PostgreSQL's clean-up while it waits.
-        while not await leader.connection.scalar(_TRY, {"key": lock}):  # noqa: ASYNC110  # in another process
+        while not await leader.takes(lock):  # noqa: ASYNC110  # in another process
             await asyncio.sleep(_TRY_AGAIN)
         await driver.add_listener(channel, leader.hear)
         yield leader
-
-
-_TRY = text("SELECT pg_try_advisory_lock(:key)")
-_STAY = text("SELECT 1")

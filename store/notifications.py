@@ -5,10 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import asyncpg
 from sqlalchemy import text
 
 from missions.errors import PartUnavailable
-from store.database import Database
+from store.database import ANSWERS_WITHIN, Database
+
+# Seconds between two words of who listens, at most: the server ends the session of one that says nothing.
+_SILENCE = 30.0
 
 
 async def notify(database: Database, channel: str) -> None:
@@ -22,6 +26,7 @@ class Listener:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._asks = asyncio.Lock()
         self._heard = asyncio.Event()
 
     def hear(self, *_: object) -> None:
@@ -32,6 +37,23 @@ class Listener:
         """Raise PartUnavailable if the connection was lost."""
         if self._connection.is_closed():
             raise PartUnavailable("PostgreSQL", "the connection that listened was lost")
+
+    async def stay(self) -> None:
+        """Be not silent for too long, and still there; also side by side.
+
+        Raises PartUnavailable if the connection was lost, and with it what it held.
+        """
+        await self._ask("SELECT 1")
+
+    async def _ask(self, question: str, *values: object) -> Any:
+        """What has an answer at once, or never."""
+        async with self._asks:
+            self.check()
+            try:
+                return await self._connection.fetchval(question, *values, timeout=ANSWERS_WITHIN)
+            except (asyncpg.InterfaceError, asyncpg.PostgresError, OSError) as error:
+                reason = str(error) or "no answer in time"
+                raise PartUnavailable("PostgreSQL", f"the connection that listened was lost: {reason}") from error
 
     async def wait(self, timeout: float) -> None:
         """Until the next notification, or so many seconds; raises PartUnavailable if the connection was lost."""
@@ -45,8 +67,8 @@ class Listener:
 
 @asynccontextmanager
 async def listening(database: Database, channel: str) -> AsyncIterator[Listener]:
-    """Listen on a connection beside the pool; raises PartUnavailable."""
-    async with database.connection() as driver:
+    """Listen on a connection beside the pool, for who stays (`Listener.stay`); raises PartUnavailable."""
+    async with database.connection(silence=_SILENCE) as driver:
         listener = Listener(driver)
         await driver.add_listener(channel, listener.hear)
         yield listener

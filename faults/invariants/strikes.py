@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from faults.stage.crew import odd_agents
 
 AFTERMATH = 30.0
-"""Seconds from a fault's end in which it still explains something: a dead connection is found out within 20, and what
-was sent over it then has an unknown outcome; agents take up to 15 to be back."""
+"""Seconds from a fault's end in which it still explains something: a dead connection is found out within 20, also on a
+busy machine, and what was sent over it then has an unknown outcome; agents take up to 15 to be back."""
 _LOSE_ASSIGNMENTS = ("workers", "RabbitMQ", "agents", "PostgreSQL")
 """Parts, in the names of faults, whose death leaves open whether an agent has its assignment, or still knows of it."""
 _MISBEHAVIOUR = "agents: "

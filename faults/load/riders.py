@@ -139,6 +139,8 @@ class Riders:
         return end if mission.then is None else await self.run(mission.then)
 
     async def _run_file(self, platform: Platform, _: random.Random) -> None:
+        if (await self._client.get(f"/platforms/{platform.uuid}"))["state"] != "COMMAND":
+            await activate(self._client, platform)  # a mission that failed brought its instruments to INACTIVE
         body = {
             "missionId": f"m-{secrets.token_hex(4)}",
             "missionYaml": scripts.file_of(platform.uuid, platform.ctds),
@@ -146,9 +148,7 @@ class Riders:
         made = await self._client.post(f"/platforms/{platform.uuid}/missions", body)
         key = int(made["workProcessId"])
         self.tally.accepted[key] = "file"
-        end = await self._end(key, "file", "succeeded")
-        if end is not None and end.status != "succeeded":
-            await activate(self._client, platform)  # its instruments were brought to INACTIVE
+        await self._end(key, "file", "succeeded")
 
     async def _end(self, key: int, kind: str, expected: str, code: str = "") -> End | None:
         try:

@@ -55,6 +55,15 @@ def test_a_fault_that_was_not_done_is_told() -> None:
     assert "5 faults done, of 1 of 3 kinds. Not possible here: disk. Not done: two." in text
 
 
+def test_a_run_that_somebody_ended_has_not_passed() -> None:
+    assert verdict([fault("one", 1)], complete=False) == (
+        "Ended early: no invariant broken until then. 1 faults done, of 1 of 1 kinds. 0 of 0 recoveries took longer"
+        " than their goal.",
+        130,
+    )
+    assert verdict([fault("one", broken=["lost"])], complete=False)[1] == 1
+
+
 def test_a_missed_goal_is_told_and_no_failure() -> None:
     text, code = verdict([fault("one", recoveries=[4.0, 6.0, 7.0], goal=5.0)])
     assert code == 0

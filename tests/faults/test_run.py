@@ -13,7 +13,7 @@ from faults.kinds.fault import Broken, Fault, NotPossibleHere
 from faults.kinds.kills import OneForGood
 from faults.load.scripts import Mission
 from faults.load.watch import PHASES, End
-from faults.results import Result
+from faults.results import Result, Sort
 from faults.run import Run, inflict_all
 
 
@@ -123,6 +123,15 @@ async def test_a_run_that_is_to_end_does_no_more(theatre: Theatre) -> None:
 
     await inflict_all(run_on(cast(Any, theatre)), [Last("one"), Thing("two")], results, enough)
     assert (results["one"].times, results["two"].times) == (1, 0)
+
+
+async def test_what_is_done_for_comparison_explains_nothing(theatre: Theatre) -> None:
+    run, nothing, kill = run_on(cast(Any, theatre)), Thing("agents: none floods"), Thing("agents: SIGKILL")
+    nothing.sort = Sort.COMPARISON
+    await inflict_all(
+        run, [nothing, kill], {fault.name: Result(fault.name) for fault in (nothing, kill)}, asyncio.Event()
+    )
+    assert [strike.fault for strike in run.strikes] == ["agents: SIGKILL"]
 
 
 async def test_wrongs_of_riders_and_of_the_api_are_counted_once(theatre: Theatre) -> None:

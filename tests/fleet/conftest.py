@@ -241,8 +241,8 @@ async def until(condition: Callable[[], Awaitable[object]], timeout: float = 30)
                 if value:
                     return value
                 await asyncio.sleep(0.01)
-    except TimeoutError:
+    except TimeoutError as error:
         now = time.monotonic()
         raise AssertionError(
             f"not within {now - start:.1f} s: asked {asked} times, the last time {now - since:.1f} s ago"
-        ) from None
+        ) from error

@@ -7,7 +7,7 @@ import pytest
 
 from fleet.agent_bodies import CheckInBody, Profile, StateBody, read_body, refuse_unstorable
 from fleet.wire import MAX_MESSAGE_BYTES, BadMessage, Inner
-from tests.support.processor_time import processor_seconds
+from tests.support.processor_time import seconds_here
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def seconds_to_look_through(number: int) -> float:
     """The largest message of this number, again and again."""
     inner = said([number] * (MAX_MESSAGE_BYTES // len(f"{number}, ") - 20))
     assert MAX_MESSAGE_BYTES * 0.99 < len(inner.text) <= MAX_MESSAGE_BYTES
-    return processor_seconds(lambda: refuse_unstorable(inner, inner.body))
+    return seconds_here(lambda: refuse_unstorable(inner, inner.body))
 
 
 def test_long_numbers_hold_up_no_other_agent() -> None:

@@ -3,8 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from functools import partial
+from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import insert, select, text
 
@@ -13,6 +16,7 @@ from settings import Settings
 from store import leadership, migrate
 from store.database import Database
 from store.leadership import Lock, leading
+from store.notifications import listening
 from store.tables import yards
 from tests.fleet.proxy import Proxy, before
 from tests.support.services import WorkerAddresses
@@ -73,6 +77,65 @@ async def test_whoever_gives_up_a_transaction_over_a_dead_connection_can_leave_i
     assert await _pid(database)
 
 
+@pytest.mark.parametrize("nested", [False, True])
+async def test_no_rollback_is_waited_for_over_a_dead_connection(
+    nested: bool, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollbacks: list[None] = []
+
+    async def rollback(_: Any) -> None:
+        rollbacks.append(None)
+
+    monkeypatch.setattr(asyncpg.transaction.Transaction, "rollback", rollback)
+    async with before(settings.database_url) as (proxy, through):
+        database = Database(settings.model_copy(update={"database_url": through}), answers_within=_SOON)
+
+        async def ask() -> None:
+            async with database.transaction() as connection, connection.begin_nested() if nested else nullcontext():
+                proxy.half_open()
+                await connection.scalar(_PID)
+
+        with pytest.raises(PartUnavailable, match="no answer in time"):
+            await ask()
+        assert rollbacks == []
+        assert await _pid(database)
+        await database.close()
+
+
+async def test_a_few_rows_are_waited_for_no_longer_than_one(far: tuple[Proxy, Database]) -> None:
+    proxy, database = far
+    few = [{"uid": f"few-{number}", "name": "few"} for number in range(3)]
+
+    async def write() -> None:
+        async with database.transaction() as connection:
+            proxy.half_open()
+            await connection.execute(insert(yards), few)
+
+    async with asyncio.timeout(5):
+        with pytest.raises(PartUnavailable, match="no answer in time"):
+            await write()
+
+
+async def test_who_listens_over_a_dead_connection_is_told_and_the_server_keeps_no_session_for_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.notifications.ANSWERS_WITHIN", _SOON)
+    monkeypatch.setattr("store.notifications._SILENCE", 0.5)
+    monkeypatch.setattr("store.database._SILENT_BESIDES", 0.5)
+    near, mark = Database(settings), text("SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN \"dead_or_not\"'")
+    async with before(settings.database_url) as (proxy, through):
+        lost = Database(settings.model_copy(update={"database_url": through}))
+        async with listening(lost, "dead_or_not") as listener:
+            async with near.statement() as connection:
+                session = await connection.scalar(mark)
+            proxy.half_open()
+            with pytest.raises(PartUnavailable, match="no answer in time"):
+                await listener.stay()
+            await until(partial(_are_gone, near, session), 5)
+        await lost.close()
+    await near.close()
+
+
 async def test_row_locked_by_a_connection_that_is_dead_is_free_again_soon(
     far: tuple[Proxy, Database], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,12 +163,14 @@ async def test_row_locked_by_a_connection_that_is_dead_is_free_again_soon(
 async def test_idle_connections_that_are_dead_take_none_of_the_servers_places_for_long(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.database._IDLE_AT_THE_SERVER", 0.3)
     near = Database(settings)
+    monkeypatch.setattr("store.database._IDLE_AT_THE_SERVER", 1.0)
     async with before(settings.database_url) as (proxy, through):
         lost = Database(settings.model_copy(update={"database_url": through}), answers_within=_SOON)
-        async with lost.statement() as one, lost.statement() as other:
-            sessions = [await one.scalar(_PID), await other.scalar(_PID)]
+        async with lost.statement() as one:
+            sessions = [await one.scalar(_PID)]
+            async with lost.statement() as other:
+                sessions.append(await other.scalar(_PID))
         proxy.half_open()
         await until(partial(_are_gone, near, *sessions), 5)
         await lost.close()

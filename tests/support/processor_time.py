@@ -22,19 +22,19 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def processor_seconds(work: Callable[[], object]) -> float:
-    """Of this process alone, as on a machine that is not slower than usual."""
-    with _no_garbage_collection():
-        before = _of_the_process(_usual_work)
-        taken = _of_the_process(work)
-        slowness = max(1.0, before / _USUAL, _of_the_process(_usual_work) / _USUAL)
-    return taken / slowness
+    """Of this process alone, as on a machine that is not slower than usual: to compare with a number."""
+    before = seconds_here(_usual_work)
+    taken = seconds_here(work)
+    return taken / max(1.0, before / _USUAL, seconds_here(_usual_work) / _USUAL)
 
 
 def _usual_work() -> int:
     return sum(n * n for n in range(_ROUNDS))
 
 
-def _of_the_process(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+def seconds_here(work: Callable[[], object]) -> float:
+    """Of this process alone, on this machine: to compare with each other."""
+    with _no_garbage_collection():
+        began = time.process_time()
+        work()
+        return time.process_time() - began

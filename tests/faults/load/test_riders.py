@@ -15,6 +15,8 @@ class Refusing:
     async def post(self, *args: Any, **more: Any) -> dict[str, Any]:
         raise TimeoutError("no answer")
 
+    get = post
+
 
 class Hanging:
     """An API that never answers."""
@@ -26,6 +28,8 @@ class Hanging:
         self.asked.set()
         await asyncio.Event().wait()
         raise AssertionError
+
+    get = post
 
 
 def riders_of(api: Any, watch: Watch | None = None) -> Riders:
