@@ -202,10 +202,10 @@ class Run:
         doubted = await settlements.doubted(url, settled)
         result.remarks += settlements.told(settled, doubted, sent, said)
         result.broken += [
-            *journals.faults_of(said),
+            *journals.faults_of(said, sent),
             *messages.faults_of(sent, said),
             *messages.unseen(sent, said),
-            *reports.faults_of(said, await reports.kept(url)),
+            *reports.faults_of(said, await reports.kept(url), sent),
             *claims.unheard(said, await claims.refused(self.stage.rabbitmq.url)),
             *settlements.faults_of(settled, doubted, self.strikes),
         ]

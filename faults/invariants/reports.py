@@ -29,20 +29,25 @@ class Kept:
     """Events that tell its end."""
 
 
-def faults_of(lines: Iterable[Line], kept: Mapping[int, Kept]) -> Iterator[str]:
-    """What is wrong. `lines`: journals of agents, each in its own order."""
+def faults_of(lines: Iterable[Line], kept: Mapping[int, Kept], sent: Iterable[Line] = ()) -> Iterator[str]:
+    """What is wrong. `lines`: journals of agents, each in its own order; `sent`: of the tap."""
     journals = by_agent(lines)
+    asked = by_agent(line for line in sent if line["what"] == "cancel")
     for assignment, row in kept.items():
         yield from _events_wrong(assignment, row)
         own = journals.get(row.agent, [])
         speaks = any(line["what"] == "says" for line in own)  # devices write down only what they do
-        if speaks and not row.by_muster and not (row.status == "canceled" and _stopped(own, assignment)):
+        if (
+            speaks
+            and not row.by_muster
+            and not (row.status == "canceled" and _stopped(own, [*own, *asked.get(row.agent, [])], assignment))
+        ):
             yield from _other_than_said(assignment, row, own)
 
 
-def _stopped(own: list[Line], assignment: int) -> bool:
-    """Whether its agent said that it is idle once it was asked to stop: that ends it too."""
-    asked = [line["at"] for line in own if line["what"] == "cancel" and line["assignment"] == assignment]
+def _stopped(own: list[Line], requests: list[Line], assignment: int) -> bool:
+    """Whether its agent said that it is idle once it was asked to stop, heard or not: that ends it too."""
+    asked = [line["at"] for line in requests if line["what"] == "cancel" and line["assignment"] == assignment]
     return any(
         line["what"] == "says" and "assignment" not in line and line["status"] in ("free", "ready")
         for line in own

@@ -6,7 +6,7 @@ import pytest
 
 from faults.invariants.journals import faults_of
 from faults.stage.journal import Journal, read
-from tests.faults.lines import Line, journal
+from tests.faults.lines import Line, journal, sent
 
 BEGIN: Line = {"what": "begin", "mission": 1, "assignment": 7}
 DONE: Line = {"what": "done", "assignment": 7}
@@ -55,6 +55,15 @@ def test_a_bad_journal_is_found(case: str) -> None:
 @pytest.mark.parametrize("case", GOOD)
 def test_a_good_journal_is_passed(case: str) -> None:
     assert list(faults_of(journal(*GOOD[case]))) == []
+
+
+def test_three_requests_of_which_none_was_heard_are_given_up_too() -> None:
+    asked = [sent("cancel", 1, 7, agent="a", at=second) for second in (2.0, 12.0, 22.0)]
+    at_work = "agent a was released by mission 1 while it worked on [7]"
+    assert list(faults_of(journal(BEGIN, {**AT_WORK, "at": 32.0}), asked)) == []
+    assert list(faults_of(journal(BEGIN, {**AT_WORK, "at": 12.5}), asked)) == [at_work]
+    another = [{**line, "mission": 2} for line in asked]
+    assert list(faults_of(journal(BEGIN, {**AT_WORK, "at": 32.0}), another)) == [at_work]
 
 
 def test_journals_are_read_from_their_files_without_a_line_that_was_cut(tmp_path: Any) -> None:

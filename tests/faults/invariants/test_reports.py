@@ -10,7 +10,7 @@ from missions.events import utc_now
 from settings import Settings
 from store.database import Database
 from store.tables import agents, assignments, events, work_processes
-from tests.faults.lines import Line, idle, journal, said
+from tests.faults.lines import Line, idle, journal, said, sent
 from tests.support.rows import Rows
 
 OK = Kept(agent="a", status="succeeded", result={"word": 1}, by_muster=False, late_reports=0, late_events=0, ends=1)
@@ -70,6 +70,14 @@ GOOD: dict[str, tuple[list[Line], Kept]] = {
     "still under way": ([said(7, "executing", 0)], replace(OK, status="executing", ends=0)),
     "executing before the end": ([said(7, "executing", 0), SUCCEEDED], OK),
 }
+
+
+def test_idle_after_a_request_that_it_did_not_hear() -> None:
+    """One that was killed, and says that it is free when it is back."""
+    lines, row = journal(said(7, "executing", 0), {**idle(), "at": 5.0}), replace(OK, status="canceled")
+    assert list(faults_of(lines, {7: row}, [sent("cancel", 1, 7, agent="a", at=4.0)])) == []
+    nobody_asked = "assignment 7 is canceled, its agent a said no last word of it"
+    assert list(faults_of(lines, {7: row}, [sent("cancel", 1, 7, agent="a", at=6.0)])) == [nobody_asked]
 
 
 @pytest.mark.parametrize("case", BAD)
