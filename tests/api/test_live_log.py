@@ -92,6 +92,19 @@ async def test_the_tail_rests_while_nobody_reads(log: LiveLog, monkeypatch: pyte
         assert log._task is not task
 
 
+async def test_a_reader_for_whom_nothing_comes_keeps_the_tails_connection(
+    log: LiveLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("store.notifications._SILENCE", 0.1)
+    monkeypatch.setattr("store.database._SILENT_BESIDES", 0.4)
+    reader = Reader(EventFilter(), 0)
+    with log.reading(reader), suppress(TimeoutError):
+        async with asyncio.timeout(1.5):
+            while True:
+                await log.following(reader)
+    assert "live streams wait" not in caplog.text
+
+
 async def test_a_stream_that_the_archive_overtakes_says_so_and_ends(
     log: LiveLog, database: Database, settings: Settings
 ) -> None:

@@ -1,11 +1,13 @@
 """Those who ask for missions never fall silent."""
 
 import asyncio
+import random
 from typing import Any, cast
 
 from faults.load.client import Client
 from faults.load.riders import Riders
 from faults.load.watch import End, Trouble, Watch
+from faults.stage.crew import platforms
 from faults.waiting import until
 
 
@@ -32,6 +34,31 @@ class Hanging:
     get = post
 
 
+class Inactive:
+    """The API of platforms that take no mission files until they are told to run."""
+
+    def __init__(self) -> None:
+        self.posts: list[str] = []
+        self.asked_for_a_mission = asyncio.Event()
+
+    async def get(self, path: str, **params: Any) -> dict[str, Any]:
+        return {"underWay": None, "state": self.state}
+
+    @property
+    def state(self) -> str:
+        """As the last command left it."""
+        last = self.posts[-1] if self.posts else ""
+        return {"RESET": "UNINITIALIZED", "INITIALIZE": "INACTIVE", "GO_ACTIVE": "IDLE", "RUN": "COMMAND"}.get(last, "")
+
+    async def post(self, path: str, body: dict[str, Any], **more: Any) -> dict[str, Any]:
+        if path.endswith("/missions"):
+            assert self.state == "COMMAND"
+            self.asked_for_a_mission.set()
+            await asyncio.Event().wait()
+        self.posts.append(body["command"])
+        return {}
+
+
 def riders_of(api: Any, watch: Watch | None = None) -> Riders:
     return Riders(cast(Client, api), watch or Watch(""), seed=1, part=0.01)
 
@@ -48,6 +75,15 @@ async def test_whatever_stops_a_rider_or_the_operator_is_wrong() -> None:
     await until(all_said, 10)
     await riders.stop()
     assert all("no answer" in wrong for wrong in riders.tally.wrong)
+
+
+async def test_a_platform_is_brought_to_where_it_takes_mission_files_before_each() -> None:
+    api = Inactive()
+    asking = asyncio.ensure_future(riders_of(api)._run_file(platforms()[0], random.Random(1)))
+    async with asyncio.timeout(10):
+        await api.asked_for_a_mission.wait()
+    asking.cancel()
+    assert api.posts == ["RESET", "INITIALIZE", "GO_ACTIVE", "RUN"]
 
 
 async def test_a_rider_that_never_ends_is_wrong() -> None:
