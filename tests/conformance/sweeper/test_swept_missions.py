@@ -115,8 +115,8 @@ async def test_a_terminated_run_that_drives_is_stopped_and_its_agent_released(sw
 async def test_terminated_runs_that_plan_or_wait_leave_nothing_behind(swept: Site, truck: SiteAgent) -> None:
     recipe, service = await swept.recipe(lambda call: {"request_id": "job", "status": "pending"})
     plans = await swept.mission(recipe, [truck])
-    waits = await swept.mission(recipe, [truck])
     await plans.until("calculating")
+    waits = await swept.mission(recipe, [truck])
     await waits.until_waiting("agent_reserved")
 
     async def polled() -> bool:
@@ -307,7 +307,10 @@ async def test_an_agent_that_did_not_hear_its_release_and_says_no_more_is_releas
     agent_id = await sql(swept, "SELECT id FROM agents WHERE uuid = $1", agent.uuid)
     recipe, _ = await swept.recipe(lambda call: {"results": [{"agent_id": agent_id, "assignment": {}}]})
     body = {"workProcessTypeName": recipe, "status": "dispatched", "yardUid": YARD, "agentIds": [agent_id], "data": {}}
-    missions = [Mission(swept, (await swept.post("/work-processes", body))["id"]) for _ in range(2)]
+    missions: list[Mission] = []
+
+    async def ask() -> None:
+        missions.append(Mission(swept, (await swept.post("/work-processes", body))["id"]))
 
     async def hears(kind: str) -> dict[str, Any]:
         async with asyncio.timeout(REPAIRED_WITHIN):
@@ -316,8 +319,12 @@ async def test_an_agent_that_did_not_hear_its_release_and_says_no_more_is_releas
                 if message["type"] == kind:
                     return message
 
-    for number, mission in enumerate(missions):
+    await ask()
+    for number in range(2):
         await hears("reserve_for_mission")
+        if number == 0:
+            await ask()
+        mission = missions[number]
         await agent.report(state("ready", mission.id))
         assignment = (await hears("assignment_execution"))["metadata"]["id"]
         if number == 0:
