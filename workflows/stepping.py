@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.assigning import execute
 from workflows.mission import Failed, Mission, Stop, fault_of_ours
 from workflows.options import of_preset
+from workflows.side_tasks import end
 
 
 class Steps:
@@ -74,7 +75,7 @@ class Steps:
         try:
             await self._mission.until(handle.done)
         except Stop:
-            handle.cancel()
+            end(handle)
             raise
         try:
             ran: StepRan = await handle

@@ -4,6 +4,8 @@ What ran is replayed task by task, and in the sandbox; some of it also runs with
 """
 
 import asyncio
+import gc
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from missions.contracts import (
     Reserved,
     StepRan,
 )
+from tests.support.site import until
 from tests.workflows.isolated import (
     ALSO_WITHOUT_CACHE,
     BROKEN,
@@ -68,6 +71,29 @@ async def test_cancel_in_each_phase_stops_releases_and_ends_canceled(
     assert run.fake.names()[-3:].count("request_native_cancel") == (way is cancel_by_signal)
     asked = run.fake.inputs(Activity.STOP_MISSION)[0].cancel
     assert asked.reason == REASONS[way]
+
+
+async def test_step_that_confirms_its_cancel_before_the_mission_has_ended_leaves_no_lost_error(bench: Bench) -> None:
+    """Python logs such an error, if it clears away the task before the run leaves the cache."""
+
+    async def confirmed() -> bool:
+        events = (await run.handle.fetch_history()).events
+        return any(event.HasField("activity_task_canceled_event_attributes") for event in events)
+
+    async def stop_late(call: Any) -> None:
+        await until(confirmed, 3)
+
+    def finish(call: Any) -> None:
+        tasks = [found for found in gc.get_objects() if isinstance(found, asyncio.Task) and found.done()]
+        of_step.extend(task for task in tasks if {STEP, run.handle.id} <= set(re.split(r"[ ,]", task.get_name())))
+
+    of_step: list[asyncio.Task[Any]] = []
+    bench.fake.scripts |= {STEP: polls, Activity.STOP_MISSION: stop_late, Activity.FINISH_MISSION: finish}
+    run = await bench.start()
+    await run.until_called(STEP)
+    await cancel_by_signal(run)
+    assert await run.ended() == "CANCELED"
+    assert [task._log_traceback for task in of_step] == [False]
 
 
 @pytest.mark.parametrize("name", ["cancel", "halt"])
