@@ -167,6 +167,8 @@ class Run:
         result.broken += await faults_in_view(self.client, url, list(tally.accepted), self.chance)
         result.broken += await faults_in_temporal(self.stage.temporal.address, url)
         result.broken += planner.faults_of(read(self.stage.crew.planner_journal), self.strikes)
+        result.broken += planner.unanswered(tally.unanswered, self.strikes)
+        result.remarks.append(f"{len(tally.unanswered)} missions got no answer from their planner")
         self._repaired.append(self.watch.repairs)
         result.broken += repairs.faults_of(self._repaired, self.strikes)
         result.remarks.append(repairs.told(self._repaired[-1].counts))
@@ -203,7 +205,7 @@ class Run:
         result.remarks += settlements.told(settled, doubted, sent, said)
         result.broken += [
             *journals.faults_of(said, sent),
-            *messages.faults_of(sent, said),
+            *messages.faults_of(sent, said, self.strikes),
             *messages.unseen(sent, said),
             *reports.faults_of(said, await reports.kept(url), sent),
             *claims.unheard(said, await claims.refused(self.stage.rabbitmq.url)),

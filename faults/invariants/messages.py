@@ -3,9 +3,10 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+from faults.invariants.strikes import Strike, explain
 from faults.stage.agents import LAST_WORDS
 from faults.stage.crew import platforms
 from faults.stage.journal import by_agent
@@ -18,13 +19,15 @@ _ATTEMPTS = Settings().cancel_attempts
 _DEVICES = frozenset(ctd for platform in platforms() for ctd in platform.ctds)
 _ROUND = 0.8 * Settings().cancel_resend_interval
 """Seconds: requests that come closer are one, of an activity that was tried again."""
+_TRY_AGAIN = ("workers", "PostgreSQL", "RabbitMQ", "Temporal")
+"""Parts, in the names of faults, by which an activity is tried again, the second time after more than that."""
 _NEAR = 0.5
 """Seconds by which the times of the agent and of the tap may differ."""
 _ON_ITS_WAY = 30.0
 """Seconds that an assignment takes at most to its agent, whose network may stall meanwhile."""
 
 
-def faults_of(sent: Iterable[Line], said: Iterable[Line]) -> Iterator[str]:
+def faults_of(sent: Iterable[Line], said: Iterable[Line], strikes: Sequence[Strike] = ()) -> Iterator[str]:
     """What is wrong. `sent`: of the tap; `said`: the agents' journals, for those that have one."""
     sent = list(sent)
     # Devices write down only what they do.
@@ -33,7 +36,7 @@ def faults_of(sent: Iterable[Line], said: Iterable[Line]) -> Iterator[str]:
     for agent, lines in by_agent(line for line in sent if line["agent"]).items():
         yield from _sent_twice(agent, lines)
         yield from _reserved_before_released(agent, sorted([*lines, *gaps], key=lambda line: line["at"]))
-        yield from _asked_too_often(agent, lines)
+        yield from _asked_too_often(agent, lines, strikes)
         if agent in journals:
             yield from _released_before_confirmed(agent, lines, journals[agent])
 
@@ -63,7 +66,7 @@ def _reserved_before_released(agent: str, lines: list[Line]) -> Iterator[str]:
                 held.discard(line["mission"])
 
 
-def _asked_too_often(agent: str, lines: list[Line]) -> Iterator[str]:
+def _asked_too_often(agent: str, lines: list[Line], strikes: Sequence[Strike]) -> Iterator[str]:
     # The thread that had told an instrument asks it, and where it does not answer the mission does, before its release.
     allowed = _ATTEMPTS * (2 if agent in _DEVICES else 1)
     times: defaultdict[int, list[float]] = defaultdict(list)
@@ -72,7 +75,7 @@ def _asked_too_often(agent: str, lines: list[Line]) -> Iterator[str]:
             times[line["assignment"]].append(line["at"])
     for assignment, at in times.items():
         rounds = _rounds(at)
-        if rounds > allowed:
+        if rounds > allowed and not explain(strikes, _TRY_AGAIN, min(at), max(at)):
             yield f"agent {agent} was asked {rounds} times to stop assignment {assignment}"
 
 

@@ -3,11 +3,11 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from faults.load.oddities import BESIDE, BESIDE_NOTHING
+from faults.load.oddities import BESIDE, BESIDE_NOTHING, FLOODED_FOR
 
 _TIMES = 3.0
-_MORE = 3.0
-"""Seconds. Who floods, and the broker, have the same cores as all others here."""
+_MORE = FLOODED_FOR
+"""Who floods, and the broker, have the same cores as all others here: a mission may wait for its end, not longer."""
 
 
 def faults_of(took: Mapping[str, Sequence[float]]) -> Iterator[str]:

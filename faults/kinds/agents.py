@@ -14,9 +14,6 @@ from faults.stage.journal import read
 from faults.stage.stage import Stage
 from faults.waiting import until
 
-FLOODED_FOR = 10.0
-"""Seconds."""
-
 
 class Misbehaviour(Fault):
     """All odd agents at once, each in one of these ways."""
@@ -68,7 +65,7 @@ class Flood(Fault):
     def missions(self, chance: random.Random) -> Sequence[Mission]:
         """The one that floods, and those beside it."""
         others = [oddities.beside(oddities.BESIDE, agent) for agent in bystanders()]
-        return [oddities.flood(odd_agents()[0], FLOODED_FOR), *others]
+        return [oddities.flood(odd_agents()[0]), *others]
 
     async def strike(self, stage: Stage) -> None:
         """Returns when it has begun."""

@@ -161,9 +161,13 @@ def never_confirms(chance: random.Random, agent: str) -> Mission:
     return _mission(agent, ["executing", 90], ends="canceled", cancel_after=1, **words, then=_plain(agent))
 
 
-def flood(agent: str, seconds: float) -> Mission:
+FLOODED_FOR = 10.0
+"""Seconds."""
+
+
+def flood(agent: str) -> Mission:
     """Says as much as it can."""
-    order = {"says": ["executing", f"flood:{seconds}", "succeeded"]}
+    order = {"says": ["executing", f"flood:{FLOODED_FOR}", "succeeded"]}
     return Mission("flood", [agent], {"answer": orders([[(agent, order)]])})
 
 

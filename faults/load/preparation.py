@@ -19,7 +19,7 @@ async def prepare(stage: Stage, client: Client) -> None:
         "type": "planner",
         "url": stage.planner_url(),
         "requireAgentsData": False,
-        "resultTimeout": 120,
+        "resultTimeout": scripts.RESULT_TIMEOUT,
     }
     await client.post("/services", service)
     recipe = {

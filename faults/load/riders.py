@@ -18,6 +18,7 @@ from faults.load.preparation import activate
 from faults.load.scripts import KINDS, Mission, Script
 from faults.load.watch import End, Watch
 from faults.stage.crew import SDK_AGENTS, YARD, Platform, platforms, thin_agents
+from missions.errors import FailureCode
 
 LIMIT = 300.0
 """Seconds after which a mission is stuck; the longest take 110, and an operator's settlement 40 more."""
@@ -41,6 +42,8 @@ class Tally:
     """Missions that ended otherwise than their script says, or never."""
     settled: dict[int, str] = field(default_factory=dict)
     """Missions of unknown outcome, and how they were settled."""
+    unanswered: dict[int, float] = field(default_factory=dict)
+    """Missions whose planner gave no answer in its time, and when they had ended, in seconds of the clock."""
 
 
 class Riders:
@@ -52,6 +55,8 @@ class Riders:
         self.operator = Operator(client, watch)
         self._client, self._watch, self._seed, self._part = client, watch, seed, part
         self._riding: list[asyncio.Task[None]] = []
+        self._disturbed: set[str] = set()
+        """Platforms whose last mission did not succeed: it brought its instruments to INACTIVE."""
         self._stopping = asyncio.Event()
 
     def start(self) -> None:
@@ -139,8 +144,9 @@ class Riders:
         return end if mission.then is None else await self.run(mission.then)
 
     async def _run_file(self, platform: Platform, _: random.Random) -> None:
-        if (await self._client.get(f"/platforms/{platform.uuid}"))["state"] != "COMMAND":
-            await activate(self._client, platform)  # a mission that failed brought its instruments to INACTIVE
+        if platform.uuid in self._disturbed:
+            await activate(self._client, platform)
+        self._disturbed.add(platform.uuid)
         body = {
             "missionId": f"m-{secrets.token_hex(4)}",
             "missionYaml": scripts.file_of(platform.uuid, platform.ctds),
@@ -148,7 +154,9 @@ class Riders:
         made = await self._client.post(f"/platforms/{platform.uuid}/missions", body)
         key = int(made["workProcessId"])
         self.tally.accepted[key] = "file"
-        await self._end(key, "file", "succeeded")
+        end = await self._end(key, "file", "succeeded")
+        if end is not None and end.status == "succeeded":
+            self._disturbed.discard(platform.uuid)
 
     async def _end(self, key: int, kind: str, expected: str, code: str = "") -> End | None:
         try:
@@ -167,6 +175,8 @@ class Riders:
             self.tally.settled[key] = f"({kind}) was cancelled for {self.operator.settled[key]}"
         elif end.status == "failed" and end.code == scripts.UNKNOWN_OUTCOME:
             self.tally.settled[key] = f"({kind}) failed by its recipe: {end.text}"
+        elif end.status == "failed" and end.code == FailureCode.PLANNER_TIMEOUT:
+            self.tally.unanswered[key] = time.time()
         else:
             self.tally.wrong.append(
                 f"mission {key} ({kind}) ended {end.status} ({end.code} {end.text}), not {expected}"

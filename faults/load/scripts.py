@@ -8,6 +8,8 @@ from typing import Any
 from missions.errors import FailureCode
 
 RECIPE = "planned"
+RESULT_TIMEOUT = 120
+"""Seconds for a planner's answer."""
 
 # An assignment that the broker had confirmed and then lost with its queue, or that was on its way when a worker died:
 # nobody knows whether the agent has it. The recipes here say `unconfirmedStart: fail`.

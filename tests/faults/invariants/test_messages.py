@@ -3,6 +3,7 @@
 import pytest
 
 from faults.invariants.messages import faults_of, unseen
+from faults.invariants.strikes import Strike
 from tests.faults.lines import Line, idle, journal, said, sent
 
 GAP: Line = {"agent": "", "what": "gap"}
@@ -65,6 +66,13 @@ def test_bad_messages_are_found(case: str) -> None:
 def test_good_messages_are_passed(case: str) -> None:
     messages, words = GOOD[case]
     assert list(faults_of(journal(*messages), journal(*words))) == []
+
+
+def test_requests_of_an_activity_that_was_tried_again_during_a_fault_are_passed() -> None:
+    lines = journal(*FULL_TIME, {**CANCEL, "at": 38.5})
+    assert list(faults_of(lines, [], [Strike("network to PostgreSQL: 300 ms late", 25, 40)])) == []
+    for strike in (Strike("network to PostgreSQL: 300 ms late", 39, 50), Strike("agents: one floods", 25, 40)):
+        assert list(faults_of(lines, [], [strike])) == ["agent a was asked 4 times to stop assignment 7"]
 
 
 BEGUN = {"what": "begin", "mission": 1, "at": 50.0}

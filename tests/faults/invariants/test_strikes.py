@@ -64,6 +64,14 @@ def test_a_job_that_is_given_twice_is_found_unless_its_answer_may_be_lost() -> N
     assert list(planner.faults_of(lines, [Strike("planner: SIGKILL", 100, 103)])) == []
 
 
+def test_an_answer_that_never_came_is_found_unless_its_connection_died() -> None:
+    ended = {1: 230.0}
+    assert list(planner.unanswered(ended, [RABBITMQ])) == ["mission 1 got no answer from its planner"]
+    assert list(planner.unanswered(ended, [Strike("network to planner: cut", 100, 103)])) != []
+    assert list(planner.unanswered(ended, [Strike("network to planner: half-open", 10, 11)])) != []
+    assert list(planner.unanswered(ended, [Strike("network to planner: half-open", 100, 101)])) == []
+
+
 def test_an_assignment_that_succeeded_explains_nothing_of_one_that_did_not() -> None:
     good, bad = Doubted(7, "a", "succeeded", 101, 112), Doubted(8, "a", "failed", 80, 99)
     assert list(faults_of({1: HOW}, {1: [good, bad]}, [RABBITMQ])) == [UNEXPLAINED]

@@ -4,6 +4,8 @@ import asyncio
 import random
 from typing import Any, cast
 
+import pytest
+
 from faults.load.client import Client
 from faults.load.riders import Riders
 from faults.load.watch import End, Trouble, Watch
@@ -34,28 +36,24 @@ class Hanging:
     get = post
 
 
-class Inactive:
-    """The API of platforms that take no mission files until they are told to run."""
+class Platform:
+    """The API of a platform whose missions end like `ends`, one after the other, and leave it in COMMAND."""
 
-    def __init__(self) -> None:
+    def __init__(self, *ends: str) -> None:
         self.posts: list[str] = []
-        self.asked_for_a_mission = asyncio.Event()
+        self.watch = Watch("", ends={number: End(end, "", "") for number, end in enumerate(ends)})
+        self._missions = iter(range(len(ends)))
+        self._state = "COMMAND"
 
     async def get(self, path: str, **params: Any) -> dict[str, Any]:
-        return {"underWay": None, "state": self.state}
-
-    @property
-    def state(self) -> str:
-        """As the last command left it."""
-        last = self.posts[-1] if self.posts else ""
-        return {"RESET": "UNINITIALIZED", "INITIALIZE": "INACTIVE", "GO_ACTIVE": "IDLE", "RUN": "COMMAND"}.get(last, "")
+        return {"underWay": None, "state": self._state}
 
     async def post(self, path: str, body: dict[str, Any], **more: Any) -> dict[str, Any]:
+        self.posts.append(body.get("command", "a mission"))
         if path.endswith("/missions"):
-            assert self.state == "COMMAND"
-            self.asked_for_a_mission.set()
-            await asyncio.Event().wait()
-        self.posts.append(body["command"])
+            return {"workProcessId": next(self._missions)}
+        states = {"RESET": "UNINITIALIZED", "INITIALIZE": "INACTIVE", "GO_ACTIVE": "IDLE", "RUN": "COMMAND"}
+        self._state = states[body["command"]]
         return {}
 
 
@@ -77,13 +75,33 @@ async def test_whatever_stops_a_rider_or_the_operator_is_wrong() -> None:
     assert all("no answer" in wrong for wrong in riders.tally.wrong)
 
 
-async def test_a_platform_is_brought_to_where_it_takes_mission_files_before_each() -> None:
-    api = Inactive()
-    asking = asyncio.ensure_future(riders_of(api)._run_file(platforms()[0], random.Random(1)))
-    async with asyncio.timeout(10):
-        await api.asked_for_a_mission.wait()
-    asking.cancel()
-    assert api.posts == ["RESET", "INITIALIZE", "GO_ACTIVE", "RUN"]
+async def test_instruments_that_a_mission_left_inactive_are_brought_back_before_the_next() -> None:
+    api = Platform("succeeded", "failed", "succeeded", "succeeded")
+    riders = riders_of(api, api.watch)
+    for _ in range(4):
+        await riders._run_file(platforms()[0], random.Random(1))
+    activation = ["RESET", "INITIALIZE", "GO_ACTIVE", "RUN"]
+    assert api.posts == ["a mission", "a mission", *activation, "a mission", "a mission"]
+
+
+async def test_instruments_that_could_not_be_brought_back_are_brought_back_later() -> None:
+    api = Platform("failed", "succeeded")
+    riders = riders_of(api, api.watch)
+    await riders._run_file(platforms()[0], random.Random(1))
+    well, api.post = api.post, Refusing().post  # type: ignore[method-assign]
+    with pytest.raises(TimeoutError):
+        await riders._run_file(platforms()[0], random.Random(1))
+    api.post = well  # type: ignore[method-assign]
+    await riders._run_file(platforms()[0], random.Random(1))
+    assert api.posts == ["a mission", "RESET", "INITIALIZE", "GO_ACTIVE", "RUN", "a mission"]
+
+
+async def test_a_mission_whose_planner_never_answered_is_noted() -> None:
+    watch = Watch("", ends={1: End("failed", "planner_timeout", "")})
+    riders = riders_of(Refusing(), watch)
+    await riders._end(1, "x", "succeeded")
+    assert riders.tally.unanswered.keys() == {1}
+    assert riders.tally.wrong == []
 
 
 async def test_a_rider_that_never_ends_is_wrong() -> None:
